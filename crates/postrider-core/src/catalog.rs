@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
-    kind::Fields,
+    fields::Fields,
     time::Timestamp,
 };
 

@@ -27,18 +27,17 @@ use std::time::Duration;
 
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{concurrency::MAX_REST, request::Prepared};
+
+pub use crate::fields::Fields;
 
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
     secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
 };
-
-/// The configuration of a kind, as the client specified it.
-pub type Fields = Map<String, Value>;
 
 /// Most bytes of a configuration.
 pub const MAX_CONFIG: usize = 32 << 10;

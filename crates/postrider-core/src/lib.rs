@@ -15,6 +15,7 @@ pub mod connections;
 pub mod data_rate;
 pub mod delivery;
 pub mod dispatch;
+pub mod fields;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;

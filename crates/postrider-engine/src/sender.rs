@@ -4,6 +4,7 @@
 
 mod batch;
 mod built_in;
+mod call;
 mod chat;
 mod clients;
 mod command;
@@ -34,15 +35,14 @@ use bytes::Bytes;
 use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{
     delivery::Response,
-    message::Message,
     outcome::{Failure, Outcome},
     target::Target,
-    time::Timestamp,
 };
 
 pub use self::{
     batch::Batcher,
     built_in::{BuiltInOptions, built_in},
+    call::Call,
     chat::ChatSender,
     clients::Clients,
     command::CommandSender,
@@ -60,17 +60,6 @@ pub use self::{
     receive_budget::ResponseLimits,
     senders::Senders,
 };
-
-/// One delivery to make.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub target: Arc<Target>,
-    pub message: Arc<Message>,
-    /// What is delivered. It need not be the body of the message.
-    pub body: Bytes,
-    /// When it starts; part of the signature.
-    pub at: Timestamp,
-}
 
 /// The result of a call.
 #[derive(Clone, Debug)]

@@ -10,6 +10,8 @@ mod catch_up;
 mod channel;
 mod cors;
 mod follower;
+mod holder;
+mod place;
 mod position;
 mod reader;
 mod request;

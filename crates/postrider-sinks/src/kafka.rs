@@ -10,6 +10,7 @@ mod progress;
 mod queue;
 mod records;
 mod watched;
+mod written;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,11 +22,7 @@ use postrider_core::{
 };
 use postrider_engine::{Call, Clients, Guard, Report, Sender};
 
-use self::{
-    broker::Context,
-    cluster::Cluster,
-    produce::{Item, produce},
-};
+use self::{broker::Context, cluster::Cluster, produce::produce, records::Item};
 use crate::failed::Failed;
 
 pub(crate) use self::queue::KafkaQueues;

@@ -4,7 +4,7 @@ mod link;
 mod packet;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use postrider_core::{
@@ -21,12 +21,11 @@ use rumqttc::v5::mqttbytes::{
     v5::{Publish, PublishProperties},
 };
 
-use self::link::Link;
+use self::link::{IDLE_TIMEOUT, Link};
 use crate::{content::Content, failed::Failed, shared::Shared};
 
 /// Most brokers to which connections are kept, and how long an unused one is kept.
 const MAX_CLIENTS: usize = 1_000;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Publishes messages to MQTT brokers.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Publishes messages to RabbitMQ, and reads them from its queues.
 
+mod checked;
 mod classify;
 mod connection;
 mod publish;
@@ -18,21 +19,19 @@ use std::{
 use async_trait::async_trait;
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable},
 };
 use postrider_core::{
-    kind::{
-        Destination,
-        rabbitmq::{MAX_SHORT_TEXT, Rabbitmq},
-    },
+    kind::{Destination, rabbitmq::Rabbitmq},
     target::Target,
 };
 use postrider_engine::{Batcher, Call, Clients, Guard, Report, Sender};
 
 pub(crate) use self::queue::RabbitmqConnector;
 use self::{
-    connection::RabbitmqConnection,
-    publish::{LANES, Outgoing, publish},
+    checked::{short, unchecked},
+    connection::{LANES, RabbitmqConnection},
+    publish::{Outgoing, publish},
 };
 use crate::{content::Content, failed::Failed, shared::Shared};
 
@@ -147,21 +146,6 @@ fn config(target: &Target) -> Result<&Rabbitmq, Failed> {
         Destination::Rabbitmq(config) => Ok(config),
         _ => Err(unchecked()),
     }
-}
-
-fn unchecked() -> Failed {
-    Failed::misconfigured(
-        "the stored configuration is not one of a rabbitmq endpoint; save it again",
-    )
-}
-
-/// A text that the protocol limits.
-fn short(field: &str, text: impl Into<String>) -> Result<ShortString, Failed> {
-    ShortString::try_new(text).map_err(|_| {
-        Failed::rejected(format!(
-            "`{field}` has more than {MAX_SHORT_TEXT} bytes for this message; shorten it"
-        ))
-    })
 }
 
 fn outgoing(config: &Rabbitmq, call: &Call) -> Result<Outgoing, Failed> {

@@ -31,6 +31,7 @@ impl SnsSender {
         Self { http: guard.http().clone(), clients: Clients::new(CLIENTS, IDLE) }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn service(&self, sns: &Sns) -> Result<SignedClient, Report> {
         let account = sns.account();
         let url = account.url("sns").ok_or_else(|| {

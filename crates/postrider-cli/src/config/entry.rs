@@ -15,7 +15,7 @@ use toml::{
 
 use super::error::{ConfigError, Source};
 
-/// The keys of a table that stands for a text from somewhere else.
+/// The keys of a table that says where a text is.
 const FROM_ENV: &str = "from_env";
 const FROM_FILE: &str = "from_file";
 
@@ -239,7 +239,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The text that a table such as `{ from_env = "NAME" }` stands for.
+    /// The text that a table such as `{ from_env = "NAME" }` refers to.
     fn reference(&mut self, table: &DeTable<'_>) -> Option<Result<String, String>> {
         let mut keys = table.iter();
         let (key, value) = keys.next().filter(|_| keys.next().is_none())?;

@@ -83,7 +83,7 @@ pub struct Sqlite {
     #[serde(default)]
     mode: Mode,
     key: Option<Vec<Name>>,
-    /// Nobody else can create it, unless the operator does.
+    /// Only this server and its operator can create it.
     #[serde(default = "yes")]
     pub create_table: bool,
     #[serde(default = "default_max_bytes")]

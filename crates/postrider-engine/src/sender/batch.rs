@@ -57,7 +57,7 @@ impl<T, R> Batcher<T, R> {
 
     fn take(&self) -> (Vec<T>, Vec<oneshot::Sender<R>>) {
         let mut queue = self.queue();
-        // What nobody waits for any more is not written.
+        // An item whose caller has gone is not written.
         queue.retain(|(_, reply)| !reply.is_closed());
         let count = queue.len().min(self.max);
         queue.drain(..count).unzip()

@@ -1,6 +1,6 @@
 //! Delivers to `live` endpoints: hands messages to the readers that are connected to this node.
 //!
-//! There is nobody to retry for, so a delivery always succeeds. A reader that is connected to
+//! There is no receiver to retry for, so a delivery always succeeds. A reader that is connected to
 //! another node, or that comes back later, reads the message from the store.
 
 mod hub;

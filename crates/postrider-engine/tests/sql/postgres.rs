@@ -266,7 +266,7 @@ async fn a_server_may_be_down_restarted_and_protected_by_a_password() {
     server.run("restart");
     assert_delivered(&fixture.send(&target, message(2, "{}")).await);
     server.run("restart");
-    // The connection is new again, and nobody notices.
+    // The connection is new again, and the caller does not notice.
     assert_delivered(&fixture.send(&target, message(3, "{}")).await);
     require_password(&server).await;
     let url: Url = server.url.replace("postgres@", "guarded:secret-1@").parse().unwrap();

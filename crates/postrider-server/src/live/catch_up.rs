@@ -16,8 +16,9 @@ use postrider_store::StoreError;
 
 use super::{
     channel::Channel,
+    holder::holder,
     position::{Position, StoredDelivery, before},
-    state::{Live, holder},
+    state::Live,
 };
 
 /// Pause before the store is read again, if the window does not reach back far enough or memory is

@@ -13,7 +13,7 @@ use postrider_core::{
 };
 use tokio::sync::watch;
 
-use super::state::holder;
+use super::holder::holder;
 use crate::http::memory::MemoryBudget;
 
 /// Most events in a window.

@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     catch_up::{CatchUp, Resume, Step},
+    place::Place,
     position::{self, OVERLAP, Position, before},
-    state::{Live, Place},
+    state::Live,
     token::LiveGrant,
 };
 use crate::http::StreamGuard;

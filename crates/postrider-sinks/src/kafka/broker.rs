@@ -28,10 +28,7 @@ use rskafka::{
 };
 use tokio::{io::BufStream, time::Instant};
 
-use super::{
-    produce::{Item, Written},
-    watched::Watched,
-};
+use super::{records::Item, watched::Watched, written::Written};
 use crate::{
     connection::{Address, open},
     failed::Failed,

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{
     broker::{Broker, Context, metadata, refused},
-    produce::Refused,
+    written::Refused,
 };
 use crate::{
     failed::Failed,

@@ -1,12 +1,11 @@
 //! Writes records to one broker, and what became of each.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use postrider_core::{
     kind::kafka::{Compression, Reaction, reaction},
     outcome::Failure,
 };
-use postrider_engine::Report;
 use rskafka::protocol::{
     error::Error,
     messages::{ProduceResponse, ProduceResponsePartitionResponse},
@@ -15,68 +14,10 @@ use rskafka::protocol::{
 
 use super::{
     broker::{Broker, Context, refused},
-    records::{Batch, Outgoing, group, request, take_round},
+    records::{Batch, Item, group, request, take_round},
+    written::{Refused, Stored, Written},
 };
 use crate::failed::Failed;
-
-/// A record and where it goes.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub partition: i32,
-    pub record: Arc<Outgoing>,
-}
-
-/// Where a record was stored, or why it was not.
-pub(super) type Written = Result<Stored, Refused>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    partition: i32,
-    offset: i64,
-    address: SocketAddr,
-}
-
-impl Stored {
-    pub(super) fn report(self, topic: &str) -> Report {
-        let Self { partition, offset, address } = self;
-        let done = format!(
-            "written to partition {partition} of `{topic}` at offset {offset}, confirmed by all \
-             replicas that are in sync"
-        );
-        Report::delivered(done).at(Some(address))
-    }
-}
-
-/// Why a record was not stored, or is not known to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub failed: Failed,
-    /// What is known of the topic may be out of date.
-    pub is_stale: bool,
-    /// It was certainly not stored, and may be if it is tried again with what is known then.
-    pub may_retry: bool,
-}
-
-impl Refused {
-    /// It was not tried, or refused, because of something that changes.
-    pub(super) const fn outdated(failed: Failed) -> Self {
-        Self { failed, is_stale: true, may_retry: true }
-    }
-
-    const fn finally(failed: Failed) -> Self {
-        Self { failed, is_stale: false, may_retry: false }
-    }
-
-    /// It was sent, and nobody knows what became of it.
-    #[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
-    fn unknown(failed: Failed) -> Self {
-        let reason = format!(
-            "{} before it confirmed the message; it may have been stored, and is sent again",
-            failed.reason
-        );
-        Self { failed: Failed { reason, ..failed }, is_stale: true, may_retry: false }
-    }
-}
 
 /// The call that wrote the batch ran out of time.
 pub(super) fn interrupted() -> Refused {
@@ -182,7 +123,9 @@ mod tests {
     use bytes::Bytes;
     use rskafka::protocol::primitives::{Int32, Int64};
 
-    use super::*;
+    use std::sync::Arc;
+
+    use super::{super::records::Outgoing, *};
 
     fn items(count: usize) -> Vec<Item> {
         let record = || Outgoing {

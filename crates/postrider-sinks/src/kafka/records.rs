@@ -14,8 +14,14 @@ use rskafka::protocol::{
     },
 };
 
-use super::produce::Item;
 use crate::{content::Content, failed::Failed};
+
+/// A record and where it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub partition: i32,
+    pub record: Arc<Outgoing>,
+}
 
 /// Most bytes of a batch, before compression. Brokers accept 1 MiB unless configured otherwise.
 const MAX_BATCH: usize = 900_000;

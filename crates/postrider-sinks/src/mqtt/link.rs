@@ -18,7 +18,6 @@ use tokio::{
 };
 
 use super::{
-    IDLE_TIMEOUT,
     packet::{self, Allowed, Incoming},
     session::{Confirmed, Session},
 };
@@ -27,6 +26,8 @@ use crate::{
     failed::Failed,
     shared::Connection,
 };
+
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 const OWN_PORTS: [u16; 2] = [1883, 8883];
 

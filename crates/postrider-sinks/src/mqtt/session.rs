@@ -10,10 +10,10 @@ use crate::failed::Failed;
 /// Whether a subscriber matched, or why the broker did not accept the message.
 pub(super) type Confirmed = Result<bool, Failed>;
 
-/// The broker's code for a message that it accepted and nobody is subscribed to.
+/// The broker's code for a message that it accepted and that has no subscriber.
 const NO_SUBSCRIBERS: u8 = 0x10;
 
-/// Messages in flight. An id is used again only after its confirmation, also if nobody waits for
+/// Messages in flight. An id is used again only after its confirmation, also if no caller waits for
 /// it any more.
 #[derive(Debug)]
 pub(super) struct Session {

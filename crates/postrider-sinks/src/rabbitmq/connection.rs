@@ -18,11 +18,14 @@ use postrider_engine::Guard;
 use tokio::{net::TcpStream, sync::Mutex};
 
 use super::{
+    checked::{short, unchecked},
     classify,
-    publish::LANES,
     socket::{self, Socket},
 };
 use crate::{failed::Failed, shared::Connection};
+
+/// Batches that an endpoint publishes at the same time, each on a channel of its own.
+pub(super) const LANES: usize = 4;
 
 /// How often each side shows that it is alive, in seconds.
 const HEARTBEAT_SECONDS: u16 = 20;
@@ -74,7 +77,7 @@ impl RabbitmqConnection {
 
     /// The channel of a lane, on which messages are confirmed.
     pub(super) async fn publisher(&self, lane: usize) -> Result<Channel, Failed> {
-        let slot = self.channels.get(lane).ok_or_else(super::unchecked)?;
+        let slot = self.channels.get(lane).ok_or_else(unchecked)?;
         let mut slot = slot.lock().await;
         if let Some(channel) = slot.as_ref().filter(|channel| channel.status().connected()) {
             return Ok(channel.clone());
@@ -92,7 +95,7 @@ impl RabbitmqConnection {
         if !exchange.is_empty() {
             let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
             let kind = lapin::ExchangeKind::Direct;
-            let name = super::short("exchange", exchange)?;
+            let name = short("exchange", exchange)?;
             let found = channel.exchange_declare(name, kind, options, FieldTable::default()).await;
             return found.map(|()| format!("the exchange `{exchange}` exists")).map_err(refused);
         }
@@ -100,7 +103,7 @@ impl RabbitmqConnection {
             return Ok("the routing key depends on the message".to_owned());
         };
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let name = super::short("routingKey", queue)?;
+        let name = short("routingKey", queue)?;
         let found = channel.queue_declare(name, options, FieldTable::default()).await;
         found.map(|_| format!("the queue `{queue}` exists")).map_err(refused)
     }

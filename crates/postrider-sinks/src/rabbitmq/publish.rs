@@ -21,9 +21,6 @@ use super::{
 };
 use crate::failed::Failed;
 
-/// Batches that an endpoint publishes at the same time, each on a channel of its own.
-pub(super) const LANES: usize = 4;
-
 /// How often it is checked whether the broker blocks the connection. It has to be blocked at two
 /// checks, because some blocks last only for moments.
 const BLOCK_CHECK: Duration = Duration::from_millis(500);

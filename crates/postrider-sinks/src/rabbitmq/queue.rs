@@ -18,7 +18,11 @@ use postrider_engine::{
     Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
 };
 
-use super::{classify, connection::RabbitmqConnection, short};
+use super::{
+    checked::{short, unchecked},
+    classify,
+    connection::RabbitmqConnection,
+};
 use crate::failed::Failed;
 
 /// A header of quorum queues: how often the message was delivered before.
@@ -36,7 +40,7 @@ impl RabbitmqConnector {
     }
 
     async fn open_queue(&self, config: &RabbitmqQueue) -> Result<AmqpQueue, Failed> {
-        let server = config.server().ok_or_else(super::unchecked)?;
+        let server = config.server().ok_or_else(unchecked)?;
         let connection = RabbitmqConnection::open(&self.guard, server, None).await?;
         let channel = connection.channel().await?;
         let refused = |error: lapin::Error| queue_error(&error);
@@ -83,7 +87,7 @@ impl QueueConnector for RabbitmqConnector {
             QueueConfig::Rabbitmq(config) => {
                 Ok(Box::new(self.open_queue(config).await?) as Box<dyn Queue>)
             },
-            _ => Err(super::unchecked().into()),
+            _ => Err(unchecked().into()),
         }
     }
 }

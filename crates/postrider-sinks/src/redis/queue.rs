@@ -88,7 +88,7 @@ impl QueueConnector for RedisConnector {
 struct StreamQueue {
     /// Waits for entries, while other commands use the other connection.
     reader: Arc<RedisConnection>,
-    /// The wait for entries, if there is one. It goes on when nobody waits for its result, so that
+    /// The wait for entries, if there is one. It goes on when no caller waits for its result, so that
     /// no entry is lost.
     reading: JoinSet<Result<Option<StreamReadReply>, Failed>>,
     connection: RedisConnection,
@@ -141,7 +141,7 @@ impl StreamQueue {
         }
     }
 
-    /// Entries that nobody read before.
+    /// Entries that no reader got before.
     async fn read(&mut self, max: usize) -> Result<Vec<QueueMessage>, Failed> {
         if self.reading.is_empty() {
             let (reader, command) = (Arc::clone(&self.reader), self.read_command(max));

@@ -160,7 +160,7 @@ pub struct EndpointUpdate {
     /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<EndpointKind>,
-    /// The configuration of a kind other than `http`; unchanged if absent. `***` stands for a
+    /// The configuration of a kind other than `http`; unchanged if absent. `***` keeps a
     /// stored credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<EndpointConfig>,
@@ -255,7 +255,7 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "EndpointKind"))]
     pub kind: Option<EndpointKind>,
-    /// The configuration of a kind other than `http`, complete. `***` stands for a stored
+    /// The configuration of a kind other than `http`, complete. `***` keeps a stored
     /// credential.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "EndpointConfig"))]

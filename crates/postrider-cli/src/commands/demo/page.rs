@@ -11,19 +11,16 @@ use serde_json::json;
 
 use super::{
     setup::{TIMEOUT, live_url},
-    shop::Shop,
+    shop::{PAGE_PATH, Shop},
 };
 use crate::commands::provider::{outgoing, send};
 
-/// Path of the shop's page.
-pub(super) const PATH: &str = "/shop";
-
-/// The page; `LIVE_URL` stands for the URL of the stream.
+/// The page; `LIVE_URL` is replaced by the URL of the stream.
 const PAGE: &str = include_str!("../../../../../examples/shop/page.html");
 
 pub(super) fn router(shop: Shop) -> Router {
     Router::new()
-        .route(PATH, get(page))
+        .route(PAGE_PATH, get(page))
         .route("/shop/order", post(order))
         .route("/shop/effects", get(effects))
         .with_state(shop)

@@ -8,9 +8,8 @@ use postrider::{provider::Settings, signature::Verifier};
 use serde_json::{Value, json};
 
 use super::{
-    page,
     services::{CHAT_PATH, PARTNER_PATH},
-    shop::Ready,
+    shop::{PAGE_PATH, Ready},
 };
 use crate::{
     client::Call,
@@ -29,7 +28,7 @@ const SOURCE: &str = "shop-stripe";
 /// Stripe's secret of the example's source.
 const STRIPE_SECRET: &str = "whsec_exampleexampleexampleexample";
 
-/// The endpoints; names in capitals stand for addresses of this process.
+/// The endpoints; names in capitals are replaced by addresses of this process.
 const ENDPOINTS: &str = include_str!("../../../../../examples/shop/endpoints.json");
 
 /// What the endpoints are created with.
@@ -47,7 +46,7 @@ impl Setup {
 
     /// The URL of the shop's page.
     pub(super) fn page(&self) -> String {
-        format!("{}{}", self.access.url, page::PATH)
+        format!("{}{}", self.access.url, PAGE_PATH)
     }
 
     pub(super) async fn run(self) -> anyhow::Result<Ready> {

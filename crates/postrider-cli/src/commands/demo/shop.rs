@@ -15,6 +15,9 @@ use serde::Serialize;
 use super::records::{Received, Records};
 use crate::commands::{access::ApiAccess, provider::Sender};
 
+/// Path of the shop's page.
+pub(super) const PAGE_PATH: &str = "/shop";
+
 /// What the setup has created.
 #[derive(Debug)]
 pub(super) struct Ready {

@@ -13,7 +13,7 @@ use postrider::EndpointId;
 use postrider_core::{message::Message, time::Timestamp};
 use tokio::sync::mpsc;
 
-use super::super::Call;
+use super::super::call::Call;
 
 /// Deliveries that may wait until they are passed on to the readers. Those that do not fit are read
 /// from the store.
@@ -57,7 +57,7 @@ pub struct LiveInbox {
 }
 
 impl LiveHub {
-    /// Receives the deliveries of an endpoint from now on, instead of whoever received them
+    /// Receives the deliveries of an endpoint from now on, instead of the one that received them
     /// before. `readers` is the number of readers, which attempts state.
     pub fn listen(self: &Arc<Self>, endpoint: EndpointId, readers: Arc<AtomicUsize>) -> LiveInbox {
         let (sender, deliveries) = mpsc::channel(MAX_WAITING);

@@ -14,7 +14,7 @@ use crate::api::{problems::Problems, suggest};
 /// The batch size of an object if the client does not say it, as in the hosted API.
 const DEFAULT_BATCH_SIZE: u16 = 100;
 
-/// The shortest wait of the kind `s3`, which stands for none.
+/// The shortest wait of the kind `s3`, which means none.
 const SHORTEST_WAIT: &str = "100ms";
 
 /// A field of a destination.

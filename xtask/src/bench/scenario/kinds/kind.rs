@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{plain, service::Service};
+use super::{plain, service::RunningBroker};
 use crate::bench::{
     load::Bench,
     measure::POSTRIDER,
@@ -47,7 +47,7 @@ pub(super) struct Prepared {
 /// What has to live as long as the endpoint is used.
 #[expect(dead_code, reason = "they are only dropped")]
 enum Runs {
-    Service(Service),
+    RunningBroker(RunningBroker),
     Database(Database, Arc<Server>),
     Folder(tempfile::TempDir),
 }
@@ -159,15 +159,15 @@ fn with(
     kind: Kind,
     name: &'static str,
     options: &[&str],
-    config: impl Fn(&Service) -> anyhow::Result<Value>,
+    config: impl Fn(&RunningBroker) -> anyhow::Result<Value>,
 ) -> anyhow::Result<Prepared> {
-    let service = Service::start(name, options)?;
+    let service = RunningBroker::start(name, options)?;
     let config = config(&service)?;
     let plain = kind.has_plain_client().then(|| config.clone());
-    Ok(Prepared { config, plain, _runs: vec![Runs::Service(service)] })
+    Ok(Prepared { config, plain, _runs: vec![Runs::RunningBroker(service)] })
 }
 
-fn kafka(service: &Service) -> anyhow::Result<Value> {
+fn kafka(service: &RunningBroker) -> anyhow::Result<Value> {
     let brokers: Vec<_> = service.get("bootstrap")?.split(',').collect();
     Ok(json!({ "brokers": brokers, "topic": "events" }))
 }
@@ -193,7 +193,7 @@ fn sqlite() -> anyhow::Result<Prepared> {
 /// A queue or a topic of moto, which checks no signatures.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled alike")]
 async fn aws(kind: Kind) -> anyhow::Result<Prepared> {
-    let service = Service::start("aws", &[])?;
+    let service = RunningBroker::start("aws", &[])?;
     let url = service.get("url")?.to_owned();
     let mut config = json!({
         "region": service.get("region")?, "accessKeyId": service.get("access_key")?,
@@ -205,5 +205,5 @@ async fn aws(kind: Kind) -> anyhow::Result<Prepared> {
         Kind::Sqs => config["queueUrl"] = json!(format!("{url}/123456789012/events")),
         _ => config["topicArn"] = json!("arn:aws:sns:us-east-1:123456789012:events"),
     }
-    Ok(Prepared { config, plain: None, _runs: vec![Runs::Service(service)] })
+    Ok(Prepared { config, plain: None, _runs: vec![Runs::RunningBroker(service)] })
 }

@@ -11,13 +11,13 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services")
 
 /// A running service with a folder of its own; dropping this stops it.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(super) struct RunningBroker {
     name: &'static str,
     folder: TempDir,
     keys: BTreeMap<String, String>,
 }
 
-impl Service {
+impl RunningBroker {
     pub(super) fn start(name: &'static str, options: &[&str]) -> anyhow::Result<Self> {
         // Beside the binaries, because /tmp may be in memory.
         let program = std::env::current_exe()?;
@@ -35,7 +35,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for RunningBroker {
     fn drop(&mut self) {
         if let Err(error) = said("stop", self.name, self.folder.path(), &["KILL"]) {
             progress(&format!("{} does not stop: {error:#}", self.name));

@@ -37,7 +37,7 @@ pub(super) async fn connect(
             Ok(connection) => return Ok((connection, address)),
             Err(error) => failed = of_connection(&error).at(address),
         }
-        // Only if nobody is there is another address tried.
+        // Another address is tried only if nothing listens at this one.
         if failed.failure != Failure::Connect {
             break;
         }
