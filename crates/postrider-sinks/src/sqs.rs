@@ -16,7 +16,7 @@ use url::Url;
 
 use self::protocol::{Action, SqsProtocol, call};
 pub(crate) use self::queue::SqsConnector;
-use crate::aws::{Publisher, Service, failed};
+use crate::aws::{Publisher, SignedClient, failed};
 
 /// Endpoints whose clients are kept, and for how long without use.
 const CLIENTS: usize = 1_000;
@@ -41,12 +41,12 @@ impl SqsSender {
 }
 
 /// The service is where the queue is, unless the configuration says otherwise.
-fn service(http: &HttpClient, account: Account<'_>, queue_url: &Url) -> Service {
+fn service(http: &HttpClient, account: Account<'_>, queue_url: &Url) -> SignedClient {
     let mut url = account.endpoint_url.unwrap_or(queue_url).clone();
     if account.endpoint_url.is_none() {
         url.set_path("/");
     }
-    Service::new(http, "sqs", account, url)
+    SignedClient::new(http, "sqs", account, url)
 }
 
 #[async_trait]

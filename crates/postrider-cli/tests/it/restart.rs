@@ -21,7 +21,10 @@ const KILLS: usize = 12;
 const PUBLISHERS: usize = 8;
 
 /// Publishes continuously until stopped, and records the messages that got 202.
-fn start_publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSet<()> {
+pub(crate) fn start_publishers(
+    server: &Server,
+    accepted: &Arc<Mutex<HashSet<String>>>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for publisher in 0..PUBLISHERS {
         let caller = server.caller();

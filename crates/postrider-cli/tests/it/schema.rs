@@ -42,6 +42,11 @@ impl Schema {
         schema
     }
 
+    /// The name of a table with that of the schema.
+    pub(crate) fn table(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
+    }
+
     /// Runs statements in the schema.
     pub(crate) fn run(&self, sql: &str) {
         self.try_run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));

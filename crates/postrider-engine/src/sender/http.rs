@@ -12,6 +12,7 @@ mod progress;
 mod recorded_stream;
 pub(super) mod recorder;
 pub(super) mod request;
+mod unread;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

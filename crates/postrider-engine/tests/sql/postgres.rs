@@ -1,9 +1,10 @@
 //! PostgreSQL.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use postrider::api::EndpointKind;
 use postrider_core::{address::Policy, outcome::Failure, target::Target};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_postgres::{Client, NoTls};
@@ -275,6 +276,50 @@ async fn a_server_may_be_down_restarted_and_protected_by_a_password() {
     assert!(!said(&report).contains("secret-1"));
     let report = fixture.check(&login(json!({ "password": "right" }))).await;
     assert_failed(&report, Failure::Misconfigured, "(42501)");
+    certificates_are_verified_by_name(&fixture, &server).await;
+}
+
+async fn certificates_are_verified_by_name(fixture: &Fixture, server: &PostgreSql) {
+    let db = Database::on(&server.url, "encrypted").await;
+    let authority = encrypt(&db).await;
+    let url: Url = server.url.replace("127.0.0.1", "localhost").parse().unwrap();
+    let check = async |url: &Url, more: Value| {
+        fixture.check(&target(EndpointKind::Postgres, &db.config_at(url, &more))).await
+    };
+    // The process that accepts connections reads the files when it gets the signal.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !check(&url, json!({ "tls": "require" })).await.outcome.delivered() {
+        assert!(tokio::time::Instant::now() < deadline);
+    }
+    let trusting = json!({ "tls": "verify", "trustedCertificates": authority });
+    assert_delivered(&check(&url, trusting.clone()).await);
+    let not_trusted = check(&url, json!({ "tls": "verify" })).await;
+    assert_failed(&not_trusted, Failure::Tls, "certificate");
+    let other_name = check(&db.url, trusting).await;
+    assert_failed(&other_name, Failure::Tls, "not valid for 127.0.0.1");
+}
+
+/// Lets the server speak TLS with a certificate for `localhost`. Returns the authority's.
+async fn encrypt(db: &Database) -> String {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "test authority");
+    let authority_key = KeyPair::generate().unwrap();
+    let certificate = authority.self_signed(&authority_key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let issued = params.signed_by(&key, &Issuer::new(authority, &authority_key)).unwrap();
+    // Files that the server writes belong to its user. It wants the key to be private.
+    let folder = db.texts("SHOW data_directory").await.remove(0);
+    for (name, pem) in [("server.crt", issued.pem()), ("server.key", key.serialize_pem())] {
+        let lines = format!("SELECT unnest(string_to_array($pem${}$pem$, E'\\n'))", pem.trim());
+        db.run(&format!("COPY ({lines}) TO '{folder}/{name}'")).await;
+        let mode = PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(format!("{folder}/{name}"), mode).unwrap();
+    }
+    db.run("ALTER SYSTEM SET ssl = on").await;
+    db.run("SELECT pg_reload_conf()").await;
+    certificate.pem()
 }
 
 async fn require_password(server: &PostgreSql) {

@@ -59,6 +59,16 @@ fn rows(mapping: &Mapping) -> Vec<Row> {
     messages().into_iter().map(row).collect()
 }
 
+/// The text of a value of a whole event.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a whole event has no other values")]
+fn text(cell: &Cell, time: impl Fn(jiff::Timestamp) -> String) -> String {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Timestamp(at) => time(*at),
+        _ => unreachable!(),
+    }
+}
+
 /// Rows per second of the sender, with as many deliveries in flight as the dispatcher has.
 async fn of_sender(fixture: &Fixture, target: &Arc<Target>) -> f64 {
     let messages = messages();
@@ -77,6 +87,7 @@ fn rate(began: Instant) -> f64 {
     ROWS as f64 / began.elapsed().as_secs_f64()
 }
 
+#[expect(clippy::print_stdout, reason = "the result is for people")]
 fn show(name: &str, sender: f64, plain: f64) {
     println!("{name}: sender {sender:.0} rows/s, plain {plain:.0}, ratio {:.2}", sender / plain);
 }
@@ -145,11 +156,7 @@ async fn plain_mysql(url: &str, mapping: &Mapping) -> f64 {
     let mut client = Conn::new(Opts::from_url(url).unwrap()).await.unwrap();
     let sql = mysql::insert(&table("plain"), mapping, MAX_ROWS);
     let rows = rows(mapping);
-    let value = |cell: &Cell| match cell {
-        Cell::Text(text) => MysqlValue::Bytes(text.clone().into_bytes()),
-        Cell::Timestamp(time) => MysqlValue::Bytes(mysql::time(*time).into_bytes()),
-        _ => unreachable!(),
-    };
+    let value = |cell: &Cell| MysqlValue::Bytes(text(cell, mysql::time).into_bytes());
     let began = Instant::now();
     for batch in rows.chunks(MAX_ROWS) {
         let values = batch.iter().flat_map(|row| &row.cells).map(value).collect();
@@ -180,11 +187,7 @@ fn plain_sqlite(fixture: &Fixture, mapping: &Mapping) -> f64 {
     connection.execute_batch(&sqlite::create(&table("plain"), mapping)).unwrap();
     let sql = sqlite::insert(&table("plain"), mapping);
     let rows = rows(mapping);
-    let value = |cell: &Cell| match cell {
-        Cell::Text(text) => text.clone(),
-        Cell::Timestamp(time) => time.to_string(),
-        _ => unreachable!(),
-    };
+    let value = |cell: &Cell| text(cell, |time| time.to_string());
     let began = Instant::now();
     for batch in rows.chunks(MAX_ROWS) {
         let transaction = connection.transaction().unwrap();

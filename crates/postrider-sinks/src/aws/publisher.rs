@@ -8,8 +8,8 @@ use postrider_core::{kind::aws::Refusal, outcome::Failure, target::Target};
 use postrider_engine::{Batcher, GuardError, Report, ServiceResponse};
 
 use super::{
+    client::SignedClient,
     error::{failed, refused},
-    service::Service,
 };
 
 /// Messages in one request.
@@ -48,13 +48,13 @@ pub(crate) trait Protocol: Send + Sync {
 /// next one.
 #[derive(Debug)]
 pub(crate) struct Publisher<P: Protocol> {
-    service: Service,
+    service: SignedClient,
     protocol: P,
     batcher: Batcher<P::Item, Report>,
 }
 
 impl<P: Protocol> Publisher<P> {
-    pub(crate) fn new(service: Service, protocol: P) -> Self {
+    pub(crate) fn new(service: SignedClient, protocol: P) -> Self {
         Self { service, protocol, batcher: Batcher::new(PER_REQUEST * REQUESTS) }
     }
 

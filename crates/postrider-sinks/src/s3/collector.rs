@@ -53,7 +53,7 @@ struct Waiting<T> {
     reply: oneshot::Sender<Report>,
 }
 
-/// Whoever opened a group.
+/// The call that opened a group.
 struct Leader<'a, T> {
     collector: &'a Collector<T>,
     prefix: &'a str,
@@ -71,7 +71,7 @@ impl<T> Collector<T> {
     /// Writes the item together with others of the same prefix; its report. `write` returns one
     /// report for each item, in order.
     ///
-    /// `None` if whoever was writing was dropped: it is not known whether the item was written.
+    /// `None` if the call that was writing was dropped: it is not known whether the item was written.
     pub(super) async fn submit<W, F>(
         &self,
         prefix: &str,
@@ -221,7 +221,7 @@ impl<T> Leader<'_, T> {
 }
 
 impl<T> Drop for Leader<'_, T> {
-    /// Without a leader, nobody would write the group.
+    /// Without a leader, the group would not be written.
     fn drop(&mut self) {
         self.closed.close();
         let mut state = self.collector.state();

@@ -14,7 +14,7 @@ use postrider_engine::{GuardError, ServiceResponse};
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use crate::aws::{Protocol, Service, refused, xml_code};
+use crate::aws::{Protocol, SignedClient, refused, xml_code};
 
 const VERSION: &str = "2010-03-31";
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -38,7 +38,7 @@ fn headers() -> Vec<(HeaderName, HeaderValue)> {
 
 /// Asks for the topic's attributes; who responded.
 pub(super) async fn find_topic(
-    service: &Service,
+    service: &SignedClient,
     topic_arn: &str,
     target: &Target,
 ) -> Result<SocketAddr, GuardError> {

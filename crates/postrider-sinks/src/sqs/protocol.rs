@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::aws::{Protocol, Service, refused};
+use crate::aws::{Protocol, SignedClient, refused};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -53,7 +53,7 @@ fn headers(operation: &'static str) -> Vec<(HeaderName, HeaderValue)> {
 
 /// Makes one request; its response, and who responded.
 pub(super) async fn call(
-    service: &Service,
+    service: &SignedClient,
     action: Action,
     request: &Value,
     target: Option<&Target>,

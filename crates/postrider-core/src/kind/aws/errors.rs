@@ -44,110 +44,164 @@ fn short(code: &str) -> &str {
     code.strip_suffix("Exception").filter(|it| !it.is_empty()).unwrap_or(code)
 }
 
+/// Codes of the services, what they mean for a delivery, and why.
+type Meaning = (&'static [&'static str], Failure, &'static str);
+
+const MEANINGS: &[Meaning] = &[
+    (
+        &["InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClient", "NotSignedUp"],
+        Failure::Misconfigured,
+        "it does not know `accessKeyId`; correct it",
+    ),
+    (
+        &[
+            "SignatureDoesNotMatch",
+            "InvalidSignature",
+            "IncompleteSignature",
+            "MissingAuthenticationToken",
+            "AuthFailure",
+        ],
+        Failure::Misconfigured,
+        "`secretAccessKey` does not belong to `accessKeyId`, or the clock of this server is \
+         wrong; correct them",
+    ),
+    (
+        &["RequestTimeTooSkewed", "RequestExpired"],
+        Failure::Misconfigured,
+        "the clock of this server differs too much from that of the service; synchronize it \
+         (NTP)",
+    ),
+    (
+        &["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidSecurity"],
+        Failure::Misconfigured,
+        "the credentials have expired or been revoked; replace `accessKeyId`, \
+         `secretAccessKey` and `sessionToken`",
+    ),
+    (
+        &[
+            "AccessDenied",
+            "AuthorizationError",
+            "AllAccessDisabled",
+            "AccountProblem",
+            "OptInRequired",
+            "Forbidden",
+        ],
+        Failure::Misconfigured,
+        "the credentials do not allow it; extend the policy of their user or role, or that of \
+         the resource",
+    ),
+    (
+        &["NoSuchBucket", "InvalidBucketName"],
+        Failure::Misconfigured,
+        "there is no such bucket; correct `bucket` or create it",
+    ),
+    (
+        &["NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"],
+        Failure::Misconfigured,
+        "there is no such queue; correct `queueUrl` or create it",
+    ),
+    (&["QueueDeletedRecently"], Failure::Misconfigured, "the queue was deleted; create it"),
+    (
+        &["NotFound", "TopicNotFound"],
+        Failure::Misconfigured,
+        "there is no such topic; correct `topicArn` or create it",
+    ),
+    (
+        &[
+            "PermanentRedirect",
+            "TemporaryRedirect",
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraint",
+        ],
+        Failure::Misconfigured,
+        "it is in another region; correct `region` or `endpointUrl`",
+    ),
+    (
+        &[
+            "KmsAccessDenied",
+            "KMSAccessDenied",
+            "KmsDisabled",
+            "KMSDisabled",
+            "KmsInvalidState",
+            "KMSInvalidState",
+            "KmsNotFound",
+            "KMSNotFound",
+            "KmsOptInRequired",
+            "KMSOptInRequired",
+            "KmsInvalidKeyUsage",
+        ],
+        Failure::Misconfigured,
+        "its encryption key cannot be used; enable the key and allow the credentials to use it",
+    ),
+    (
+        &["NotImplemented"],
+        Failure::Misconfigured,
+        "it does not support a part of the request; use a service that does",
+    ),
+    (
+        &["MissingParameter", "UnsupportedOperation", "InvalidAction", "InvalidRequest"],
+        Failure::Misconfigured,
+        "the endpoint's configuration does not fit the resource; check it, and that \
+         `messageGroupId` is set only where it is supported",
+    ),
+    (
+        &["InvalidMessageContents"],
+        Failure::Rejected,
+        "the message contains characters that it does not accept; publish it as JSON or text",
+    ),
+    (
+        &[
+            "BatchRequestTooLong",
+            "EntityTooLarge",
+            "MessageTooLong",
+            "InvalidParameterValue",
+            "InvalidParameter",
+            "ParameterValueInvalid",
+            "KeyTooLongError",
+            "InvalidAttributeValue",
+            "MaxMessageLengthExceeded",
+        ],
+        Failure::Rejected,
+        "the message, or a text made for it, is too long or not valid there; publish a smaller \
+         one, or correct the endpoint's templates",
+    ),
+    (
+        &[
+            "Throttling",
+            "Throttled",
+            "RequestThrottled",
+            "RequestLimitExceeded",
+            "TooManyRequests",
+            "SlowDown",
+            "KmsThrottled",
+            "KMSThrottling",
+            "OverLimit",
+            "LimitExceeded",
+            "BandwidthLimitExceeded",
+            "ServiceUnavailable",
+            "Busy",
+        ],
+        Failure::Busy,
+        "it gets more requests than it allows; they are repeated more slowly",
+    ),
+    (
+        &[
+            "InternalError",
+            "InternalFailure",
+            "InternalServerError",
+            "OperationAborted",
+            "ConditionalRequestConflict",
+            "RequestTimeout",
+            "InternalServiceError",
+        ],
+        Failure::Unavailable,
+        "it has a temporary problem; the request is repeated",
+    ),
+];
+
 fn by_code(code: &str) -> Option<(Failure, &'static str)> {
-    Some(match code {
-        "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClient" | "NotSignedUp" => {
-            (Failure::Misconfigured, "it does not know `accessKeyId`; correct it")
-        },
-        "SignatureDoesNotMatch"
-        | "InvalidSignature"
-        | "IncompleteSignature"
-        | "MissingAuthenticationToken"
-        | "AuthFailure" => (
-            Failure::Misconfigured,
-            "`secretAccessKey` does not belong to `accessKeyId`, or the clock of this server is \
-             wrong; correct them",
-        ),
-        "RequestTimeTooSkewed" | "RequestExpired" => (
-            Failure::Misconfigured,
-            "the clock of this server differs too much from that of the service; synchronize it \
-             (NTP)",
-        ),
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidSecurity" => (
-            Failure::Misconfigured,
-            "the credentials have expired or been revoked; replace `accessKeyId`, \
-             `secretAccessKey` and `sessionToken`",
-        ),
-        "AccessDenied" | "AuthorizationError" | "AllAccessDisabled" | "AccountProblem"
-        | "OptInRequired" | "Forbidden" => (
-            Failure::Misconfigured,
-            "the credentials do not allow it; extend the policy of their user or role, or that of \
-             the resource",
-        ),
-        "NoSuchBucket" | "InvalidBucketName" => {
-            (Failure::Misconfigured, "there is no such bucket; correct `bucket` or create it")
-        },
-        "NonExistentQueue" | "QueueDoesNotExist" | "InvalidAddress" => {
-            (Failure::Misconfigured, "there is no such queue; correct `queueUrl` or create it")
-        },
-        "QueueDeletedRecently" => (Failure::Misconfigured, "the queue was deleted; create it"),
-        "NotFound" | "TopicNotFound" => {
-            (Failure::Misconfigured, "there is no such topic; correct `topicArn` or create it")
-        },
-        "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraint" => {
-            (Failure::Misconfigured, "it is in another region; correct `region` or `endpointUrl`")
-        },
-        "KmsAccessDenied" | "KMSAccessDenied" | "KmsDisabled" | "KMSDisabled"
-        | "KmsInvalidState" | "KMSInvalidState" | "KmsNotFound" | "KMSNotFound"
-        | "KmsOptInRequired" | "KMSOptInRequired" | "KmsInvalidKeyUsage" => (
-            Failure::Misconfigured,
-            "its encryption key cannot be used; enable the key and allow the credentials to use it",
-        ),
-        "NotImplemented" => (
-            Failure::Misconfigured,
-            "it does not support a part of the request; use a service that does",
-        ),
-        "MissingParameter" | "UnsupportedOperation" | "InvalidAction" | "InvalidRequest" => (
-            Failure::Misconfigured,
-            "the endpoint's configuration does not fit the resource; check it, and that \
-             `messageGroupId` is set only where it is supported",
-        ),
-        "InvalidMessageContents" => (
-            Failure::Rejected,
-            "the message contains characters that it does not accept; publish it as JSON or text",
-        ),
-        "BatchRequestTooLong"
-        | "EntityTooLarge"
-        | "MessageTooLong"
-        | "InvalidParameterValue"
-        | "InvalidParameter"
-        | "ParameterValueInvalid"
-        | "KeyTooLongError"
-        | "InvalidAttributeValue"
-        | "MaxMessageLengthExceeded" => (
-            Failure::Rejected,
-            "the message, or a text made for it, is too long or not valid there; publish a smaller \
-             one, or correct the endpoint's templates",
-        ),
-        "Throttling"
-        | "Throttled"
-        | "RequestThrottled"
-        | "RequestLimitExceeded"
-        | "TooManyRequests"
-        | "SlowDown"
-        | "KmsThrottled"
-        | "KMSThrottling"
-        | "OverLimit"
-        | "LimitExceeded"
-        | "BandwidthLimitExceeded"
-        | "ServiceUnavailable"
-        | "Busy" => {
-            (Failure::Busy, "it gets more requests than it allows; they are repeated more slowly")
-        },
-        "InternalError"
-        | "InternalFailure"
-        | "InternalServerError"
-        | "OperationAborted"
-        | "ConditionalRequestConflict"
-        | "RequestTimeout"
-        | "InternalServiceError" => {
-            (Failure::Unavailable, "it has a temporary problem; the request is repeated")
-        },
-        _ => return None,
-    })
+    let meaning = MEANINGS.iter().find(|(codes, ..)| codes.contains(&code));
+    meaning.map(|(_, failure, text)| (*failure, *text))
 }
 
 const fn by_status(status: u16) -> (Failure, &'static str) {

@@ -1,7 +1,5 @@
 //! Sends a request and reads its response, on a pooled connection or on a new one.
 
-use std::{error::Error, io};
-
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -13,6 +11,7 @@ use super::{
     handshake::handshake,
     progress::{Progress, connection_error},
     recorder::Recorder,
+    unread::is_unread,
 };
 use crate::sender::{
     error::CallError,
@@ -176,19 +175,6 @@ impl Progress {
     fn is_idle_timeout(&self) -> bool {
         self.status() == Some(StatusCode::REQUEST_TIMEOUT)
     }
-}
-
-/// Whether a request over HTTP/2 was certainly or most likely not processed: it was not sent, the
-/// server said so, or the connection ended.
-pub(super) fn is_unread(error: &hyper::Error) -> bool {
-    if error.is_canceled() || error.is_closed() {
-        return true;
-    }
-    let Some(cause) = error.source() else { return false };
-    cause.is::<io::Error>()
-        || cause.downcast_ref::<h2::Error>().is_some_and(|it| {
-            it.is_remote() && (it.is_go_away() || it.reason() == Some(h2::Reason::REFUSED_STREAM))
-        })
 }
 
 /// HTTP/2 has the host in the URI.

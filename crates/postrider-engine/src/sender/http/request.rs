@@ -13,8 +13,8 @@ use postrider_core::{outcome::Failure, target::Target};
 use url::{Position, Url};
 
 use super::{
-    exchange::is_unread, handshake::handshake, limits::HEADERS_MAX, progress::connection_error,
-    recorder::Recorder,
+    handshake::handshake, limits::HEADERS_MAX, progress::connection_error, recorder::Recorder,
+    unread::is_unread,
 };
 use crate::sender::{
     connect::Connector,

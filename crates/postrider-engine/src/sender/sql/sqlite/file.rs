@@ -48,8 +48,7 @@ impl File {
         create_folder(&place.folder).map_err(|error| unusable(&error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(place.path(), flags).and_then(|connection| {
             connection.busy_timeout(LOCK_LIMIT)?;
             set_up(&connection, place.max_bytes)?;
@@ -128,6 +127,7 @@ impl ToSql for Parameter<'_> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds codes")]
 fn failed(error: &Error) -> Failed {
     let (code, message) = match error {
         Error::SqliteFailure(code, message) => (code.extended_code & 0xff, message.clone()),

@@ -14,7 +14,7 @@ use url::Url;
 
 /// Sends signed requests.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct SignedClient {
     http: HttpClient,
     /// As in signatures: `sqs`.
     name: &'static str,
@@ -24,7 +24,7 @@ pub(crate) struct Service {
     trusted: Option<Arc<str>>,
 }
 
-impl Service {
+impl SignedClient {
     pub(crate) fn new(
         http: &HttpClient,
         name: &'static str,
