@@ -286,3 +286,53 @@ fn mistakes_in_endpoints_name_the_entry_and_the_field() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+const QUEUE: &str = "[[consumers]]
+uid = 'orders'
+kind = 'nats'
+max_in_flight = 10
+[consumers.config]
+url = { from_env = 'ORDERS_URL' }
+stream = 'ORDERS'
+[consumers.mapping]
+application = '$.body.customer'
+event_type = 'order.{{ body.kind }}'
+channels = ['$.subject']
+";
+
+#[test]
+fn consumers_are_read_with_texts_from_elsewhere() {
+    let variables = [("ORDERS_URL", "nats://u:pass@nats.example")];
+    let loaded = loaded(QUEUE, &variables, &Overrides::default()).unwrap();
+    let [orders] = &*loaded.declared.consumers else { panic!("{loaded:?}") };
+    assert!(orders.origin.to_string().ends_with("postrider.toml:1"), "{}", orders.origin);
+    let consumer = &orders.consumer.consumer;
+    assert_eq!(orders.consumer.organization.as_str(), "org_main");
+    assert_eq!((orders.consumer.disabled, consumer.max_in_flight), (None, Some(10)));
+    assert_eq!(consumer.config.0["url"], "nats://u:pass@nats.example");
+    let mapping = consumer.mapping.as_ref().unwrap();
+    assert_eq!(mapping.event_type, "order.{{ body.kind }}");
+    assert_eq!(mapping.channels, ["$.subject"]);
+    assert!(loaded.secret_files().is_empty());
+    assert!(!format!("{loaded:?}").contains("pass"));
+}
+
+#[test]
+fn mistakes_in_consumers_name_the_entry_and_the_field() {
+    let file = QUEUE.replace("{ from_env = 'ORDERS_URL' }", "'nats://nats.example'");
+    for (file, line, expected) in [
+        (file.replace("max_in_flight", "maxInFlight"), 4, "`maxInFlight`: unknown field"),
+        (file.replace("'nats'", "'mqtt'"), 3, "`kind`: unknown variant `mqtt`"),
+        (file.replace("stream =", "streem ="), 7, "`config.streem`: unknown field"),
+        (file.replace("event_type", "event"), 10, "`mapping.event`: unknown field"),
+        (format!("{file}{file}"), 13, "`uid`: is used twice in the organization org_main"),
+    ] {
+        let error = loaded(&file, &[], &Overrides::default()).unwrap_err().to_string();
+        let (_, error) = error.split_once("postrider.toml:").unwrap();
+        let start = format!("{line}: [[consumers]] \"orders\": {expected}");
+        assert!(error.starts_with(&start), "{error}\n{start}");
+    }
+    let file = file.replace("nats://", "nats://u:pass@");
+    let files = loaded(&file, &[], &Overrides::default()).unwrap().secret_files();
+    assert_eq!(files[0].1, "[[consumers]] \"orders\"");
+}
