@@ -159,6 +159,8 @@ async fn check_declared(broker: &dyn Broker) {
     server.terminate();
     std::fs::write(&file, "").unwrap();
     server.restart();
+    // A request is served only after the file was applied.
+    assert_eq!(server.get("/consumer/orders").await, before, "it is not deleted");
     assert!(server.log().contains("postrider consumer delete orders"), "{}", server.log());
     let (status, _) = server.call(Method::DELETE, "/consumer/orders", None).await.unwrap();
     assert_eq!(status, 204);
