@@ -1,4 +1,4 @@
-//! Publishes to MQTT 5 brokers with QoS 1: a delivery succeeds after the broker's confirmation.
+//! Publishes to MQTT 5 brokers with `QoS` 1: a delivery succeeds after the broker's confirmation.
 
 mod link;
 mod packet;

@@ -39,6 +39,7 @@ impl SnsSender {
         Ok(SignedClient::new(&self.http, "sns", account, url))
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     async fn publish(&self, call: &Call) -> Result<Report, Report> {
         let sns = config(&call.target).ok_or_else(wrong_kind)?;
         let notification = sns

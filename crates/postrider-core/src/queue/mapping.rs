@@ -322,6 +322,7 @@ fn header<'a>(headers: &'a BTreeMap<String, String>, name: &str) -> Option<&'a s
 }
 
 /// A text, number or boolean as a text; or a list of these.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are one word")]
 fn words(field: &str, json: &RawValue) -> Result<Vec<String>, Unreadable> {
     let word = |value: Value| match value {
         Value::String(text) => Ok(text),

@@ -38,15 +38,14 @@ pub struct RenderError {
 
 impl From<minijinja::Error> for TemplateError {
     fn from(error: minijinja::Error) -> Self {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library adds kinds")]
-        let is_permanent = match error.kind() {
+        let is_permanent = matches!(
+            error.kind(),
             ErrorKind::UnknownFilter
-            | ErrorKind::UnknownFunction
-            | ErrorKind::UnknownTest
-            | ErrorKind::TemplateNotFound
-            | ErrorKind::SyntaxError => true,
-            _ => false,
-        };
+                | ErrorKind::UnknownFunction
+                | ErrorKind::UnknownTest
+                | ErrorKind::TemplateNotFound
+                | ErrorKind::SyntaxError
+        );
         let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
         let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         let reason = format!("template error{line}: {}{detail}", error.kind());

@@ -59,6 +59,7 @@ fn slack_escaped(text: &str) -> String {
 
 /// The field `attribute` of each item, or the result of a filter without arguments. With others,
 /// a template could put the same value into a list twice, see `shape`.
+#[expect(clippy::needless_pass_by_value, reason = "the library passes it by value")]
 fn map(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -163,12 +164,11 @@ fn slack(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 
 /// A point in time, in RFC 3339 or in seconds since 1970, in another format (of strftime), in UTC.
 fn datetime(value: &Value, format: Option<&str>) -> Result<String, Error> {
-    let time = match value.as_i64() {
-        Some(seconds) => Timestamp::from_second(seconds).map_err(|error| invalid(&error))?,
-        None => {
-            let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
-            text.parse().map_err(|error: jiff::Error| invalid(&error))?
-        },
+    let time = if let Some(seconds) = value.as_i64() {
+        Timestamp::from_second(seconds).map_err(|error| invalid(&error))?
+    } else {
+        let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
+        text.parse().map_err(|error: jiff::Error| invalid(&error))?
     };
     let format = format.unwrap_or(FORMAT);
     if format.len() > MAX_FORMAT {

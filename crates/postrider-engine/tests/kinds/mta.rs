@@ -47,7 +47,7 @@ async fn postfix_accepts_what_it_can_deliver_and_says_why_it_refuses_the_rest() 
         "virtual_mailbox_domains=ours.example",
         "virtual_mailbox_maps=inline:{{ ada@ours.example = ./ }, { bob@ours.example = ./ }}",
         "smtpd_relay_restrictions=reject_unauth_destination",
-        "message_size_limit=20000",
+        "message_size_limit=10000",
     ];
     let service = Service::start("postfix", &options);
     let sender = EmailSender::new(fixtures::http().guard());
@@ -67,7 +67,7 @@ async fn postfix_accepts_what_it_can_deliver_and_says_why_it_refuses_the_rest() 
     for (to, text, failure, reason) in [
         ("eve@ours.example", "x".to_owned(), Failure::Rejected, "550 5.1.1"),
         ("ada@other.example", "x".to_owned(), Failure::Misconfigured, "Relay access denied"),
-        ("ada@ours.example", "x".repeat(30_000), Failure::Rejected, "552 5.3.4"),
+        ("ada@ours.example", "x".repeat(15_000), Failure::Rejected, "552 5.3.4"),
     ] {
         let report = sender.send(fixtures::call(&target(&service, &[to], &text), 4, BODY)).await;
         assert_failed(&report, failure, reason);

@@ -351,7 +351,7 @@ async fn finished(connection: Option<&mut Connection>) {
     let Some(connection) = connection else { return std::future::pending().await };
     let is_over = |action: &ConnectionAction| *action != ConnectionAction::Keep;
     if connection.actions.wait_for(is_over).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

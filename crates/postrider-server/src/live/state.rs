@@ -87,6 +87,7 @@ impl Live {
     }
 
     /// A place for a reader of the endpoint, which may have `max_readers` on this node.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
     pub(super) fn place(
         self: &Arc<Self>,
         application: ApplicationId,

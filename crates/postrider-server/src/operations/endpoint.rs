@@ -24,6 +24,7 @@ use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, Version};
 
+pub(super) use self::kind::shown;
 pub use self::{
     action::{GetStats, Recover, SendExample},
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
@@ -31,7 +32,6 @@ pub use self::{
     secret::{GetSecret, RotateSecret},
     trial::{Check, CheckQuery, Test},
 };
-pub(super) use self::kind::shown;
 use self::{kind::Location, notify::Change};
 use crate::{
     api::{

@@ -101,12 +101,11 @@ impl Topic {
         key: Option<&[u8]>,
         turn: impl Fn() -> usize,
     ) -> Result<(i32, &str), Refused> {
-        let chosen = match key {
-            Some(key) => self.partitions.get(partition_of(key, self.partitions.len())),
-            None => {
-                let led: Vec<_> = self.partitions.iter().filter(|it| it.leader.is_some()).collect();
-                turn().checked_rem(led.len()).and_then(|index| led.get(index).copied())
-            },
+        let chosen = if let Some(key) = key {
+            self.partitions.get(partition_of(key, self.partitions.len()))
+        } else {
+            let led: Vec<_> = self.partitions.iter().filter(|it| it.leader.is_some()).collect();
+            turn().checked_rem(led.len()).and_then(|index| led.get(index).copied())
         };
         let leader = chosen.and_then(|it| Some((it.number, it.leader.as_deref()?)));
         leader.ok_or_else(|| {
@@ -238,12 +237,12 @@ mod tests {
     use super::*;
 
     fn topic(leaders: &[Option<&str>]) -> Topic {
-        let partition = |(number, leader): (i32, &Option<&str>)| Partition {
+        let partition = |(number, leader): (i32, Option<&str>)| Partition {
             number,
             leader: leader.map(str::to_owned),
         };
         Topic {
-            partitions: (0..).zip(leaders).map(partition).collect(),
+            partitions: (0..).zip(leaders.iter().copied()).map(partition).collect(),
             since: Instant::now(),
             is_expired: AtomicBool::new(false),
         }

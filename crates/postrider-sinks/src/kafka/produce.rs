@@ -68,6 +68,7 @@ impl Refused {
     }
 
     /// It was sent, and nobody knows what became of it.
+    #[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
     fn unknown(failed: Failed) -> Self {
         let reason = format!(
             "{} before it confirmed the message; it may have been stored, and is sent again",
@@ -142,7 +143,8 @@ fn settle(
     address: SocketAddr,
 ) -> Vec<Batch> {
     let Some(result) = result else {
-        let failed = Failed::new(Failure::Unavailable, "the broker lost the connection").at(address);
+        let failed =
+            Failed::new(Failure::Unavailable, "the broker lost the connection").at(address);
         set_all(written, &[batch], &Err(Refused::unknown(failed)));
         return Vec::new();
     };

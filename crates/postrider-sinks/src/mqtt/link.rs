@@ -155,6 +155,7 @@ async fn greet(
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
 fn accepted(incoming: Incoming, config: &Mqtt) -> Result<Allowed, Failed> {
     let misconfigured = |reason| Err(Failed::new(Failure::Misconfigured, reason));
     match incoming {

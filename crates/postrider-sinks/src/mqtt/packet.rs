@@ -119,7 +119,6 @@ fn parse(frame: BytesMut) -> Result<Incoming, Failed> {
 }
 
 fn allowed(mut frame: BytesMut) -> Result<Allowed, Failed> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one packet that is wanted")]
     let properties = match Packet::read(&mut frame, Some(MAX_INCOMING)) {
         Ok(Packet::ConnAck(packet)) => packet.properties,
         _ => return Err(malformed()),

@@ -55,10 +55,8 @@ impl QueueConnector for SqsConnector {
         _consumer: &str,
         _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-        let config = match &*config {
-            QueueConfig::Sqs(config) => config,
-            _ => return Err(error(Failure::Protocol, "internal error: this is not an SQS queue")),
+        let QueueConfig::Sqs(config) = &*config else {
+            return Err(error(Failure::Protocol, "internal error: this is not an SQS queue"));
         };
         let queue = SqsReader::new(&self.http, config);
         queue.call(Action::GetQueueAttributes, json!({ "AttributeNames": ["QueueArn"] })).await?;

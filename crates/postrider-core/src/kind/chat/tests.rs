@@ -33,7 +33,7 @@ fn reason(chat: &impl Chat, payload: &Value) -> String {
     error.reason
 }
 
-fn respond<'a>(status: u16, retry_after: Option<u64>, body: &'a str) -> ChatResponse<'a> {
+fn respond(status: u16, retry_after: Option<u64>, body: &str) -> ChatResponse<'_> {
     let retry_after = retry_after.map(Duration::from_secs);
     ChatResponse { status, retry_after, body: body.as_bytes() }
 }

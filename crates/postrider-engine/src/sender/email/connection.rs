@@ -157,7 +157,7 @@ impl Recipients {
         };
         let mut error = SmtpError::refused(Step::Recipient, &format!("the recipient {to}"), reply);
         for (other, reply) in self.refused.iter().filter(|(other, _)| other != to) {
-            error.reason.push_str(&format!("; {other}: {reply}"));
+            error.reason.extend(["; ", other.as_str(), ": ", &reply.to_string()]);
         }
         error
     }

@@ -237,6 +237,7 @@ mod tests {
     }
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "the operation owns it")]
     fn check(
         (destination_type, mode): (DestinationType, Mode),
         old: Value,

@@ -28,6 +28,7 @@ pub(super) struct Location {
 }
 
 /// The endpoint as responses show it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one kind has no configuration")]
 pub(in crate::operations) fn shown(
     call: &Call,
     endpoint: &Endpoint,
@@ -40,6 +41,7 @@ pub(in crate::operations) fn shown(
 }
 
 /// Where the new endpoint leads. What is not valid is among the problems.
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of its alternative")]
 pub(super) fn of_new(
     call: &Call,
     body: &EndpointIn,

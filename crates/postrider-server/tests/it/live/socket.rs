@@ -27,6 +27,7 @@ impl Socket {
     }
 
     /// The next message that is not about the connection.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other messages are not expected")]
     async fn next(&mut self) -> Value {
         loop {
             match self.receive().await {
