@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use postrider_core::{
-    kind::{Destination, sns::Sns},
+    kind::{Destination, aws::Refusal, sns::Sns},
     outcome::Failure,
     target::Target,
 };
@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct SnsSender {
     http: HttpClient,
-    clients: Clients<Result<Publisher<SnsProtocol>, Report>>,
+    clients: Clients<Result<Publisher<SnsProtocol>, Refusal>>,
 }
 
 impl SnsSender {
@@ -31,26 +31,23 @@ impl SnsSender {
         Self { http: guard.http().clone(), clients: Clients::new(CLIENTS, IDLE) }
     }
 
-    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
-    fn service(&self, sns: &Sns) -> Result<SignedClient, Report> {
+    fn service(&self, sns: &Sns) -> Result<SignedClient, Refusal> {
         let account = sns.account();
-        let url = account.url("sns").ok_or_else(|| {
-            Report::failed(Failure::Misconfigured, "`region` is not valid; correct it")
+        let url = account.url("sns").ok_or_else(|| Refusal {
+            failure: Failure::Misconfigured,
+            reason: "`region` is not valid; correct it".to_owned(),
         })?;
         Ok(SignedClient::new(&self.http, "sns", account, url))
     }
 
-    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     async fn publish(&self, call: &Call) -> Result<Report, Report> {
         let sns = config(&call.target).ok_or_else(wrong_kind)?;
-        let notification = sns
-            .notification(&call.message, &call.body)
-            .map_err(|refusal| Report::failed(refusal.failure, refusal.reason))?;
+        let notification = sns.notification(&call.message, &call.body).map_err(report)?;
         let client = self.clients.get(&call.target, || {
             let service = self.service(sns)?;
             Ok(Publisher::new(service, SnsProtocol::new(&sns.topic_arn)))
         });
-        let publisher = client.as_ref().as_ref().map_err(Clone::clone)?;
+        let publisher = client.as_ref().as_ref().map_err(|refusal| report(refusal.clone()))?;
         Ok(publisher.publish(notification, &call.target).await)
     }
 }
@@ -65,7 +62,7 @@ impl Sender for SnsSender {
         let Some(sns) = config(&target) else { return wrong_kind() };
         let service = match self.service(sns) {
             Ok(service) => service,
-            Err(report) => return report,
+            Err(refusal) => return report(refusal),
         };
         match find_topic(&service, &sns.topic_arn, &target).await {
             Ok(address) => {
@@ -75,6 +72,10 @@ impl Sender for SnsSender {
             Err(error) => failed(error),
         }
     }
+}
+
+fn report(refusal: Refusal) -> Report {
+    Report::failed(refusal.failure, refusal.reason)
 }
 
 fn config(target: &Target) -> Option<&Sns> {

@@ -3,15 +3,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    io,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 
 use crate::server::{Server, until};
 
@@ -83,13 +89,63 @@ impl Drop for Store {
     }
 }
 
-fn endpoint(store: &Store) -> Value {
+/// How late the responses of the store arrive. A process that is killed has then almost always
+/// written objects without knowing it.
+const DELAY: Duration = Duration::from_millis(400);
+
+/// Passes connections on to a port, with late responses.
+#[derive(Debug)]
+struct LateStore {
+    url: String,
+    _tasks: JoinSet<()>,
+}
+
+impl LateStore {
+    async fn start(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(pass_on(client, port));
+            }
+        });
+        Self { url, _tasks: tasks }
+    }
+}
+
+async fn pass_on(mut client: TcpStream, port: u16) {
+    let Ok(mut store) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let (mut requests, mut to_client) = client.split();
+    let (mut responses, mut to_store) = store.split();
+    let late = async {
+        let mut bytes = vec![0; 64 << 10];
+        loop {
+            let count = responses.read(&mut bytes).await?;
+            if count == 0 {
+                return to_client.shutdown().await;
+            }
+            tokio::time::sleep(DELAY).await;
+            to_client.write_all(bytes.get(..count).unwrap_or_default()).await?;
+        }
+    };
+    let at_once = async {
+        tokio::io::copy(&mut requests, &mut to_store).await?;
+        to_store.shutdown().await
+    };
+    let ended: io::Result<((), ())> = tokio::try_join!(late, at_once);
+    // A connection of a process that was killed breaks.
+    drop(ended);
+}
+
+fn endpoint(store: &Store, url: &str) -> Value {
     json!({
         "kind": "s3",
         "config": {
-            "bucket": store.keys["bucket"], "region": "us-east-1", "endpointUrl": store.keys["url"],
+            "bucket": store.keys["bucket"], "region": "us-east-1", "endpointUrl": url,
             "accessKeyId": "test-key", "secretAccessKey": "test-secret",
-            "key": "load/{{ date }}/", "maxMessages": 50, "maxWait": "300ms", "gzip": true,
+            "key": "load/{{ date }}/", "maxMessages": 200, "maxWait": "300ms", "gzip": true,
         },
     })
 }
@@ -107,6 +163,8 @@ fn publish(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSet<(
                 let Ok((202, message)) = response else { return };
                 let id = message["id"].as_str().unwrap().to_owned();
                 accepted.lock().unwrap().insert(id);
+                // Late responses limit what can be written.
+                tokio::time::sleep(DELAY / 2).await;
             }
         });
     }
@@ -118,7 +176,8 @@ async fn every_message_is_in_the_bucket_once_although_the_process_is_killed_repe
     let store = Arc::new(Store::start());
     let mut server = Server::start();
     server.application("acme").await;
-    server.post("/app/acme/endpoint", endpoint(&store)).await;
+    let late = LateStore::start(store.keys["port"].parse().unwrap()).await;
+    server.post("/app/acme/endpoint", endpoint(&store, &late.url)).await;
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     for _ in 0..KILLS {
         let mut tasks = publish(&server, &accepted);
