@@ -121,7 +121,7 @@ What has not changed in the file is left alone; what clients have changed meanwh
 An endpoint whose entry was removed stays, and the log names it at every start until it is deleted.
 A mistake keeps the server from starting; `postrider config` finds most of them without a server.
 
-Anywhere in an entry, `{ from_env = "NAME" }` stands for the value of an environment variable, and `{ from_file = "PATH" }` for the text in a file, without the line break at its end.
+Anywhere in an entry, `{ from_env = "NAME" }` is replaced by the value of an environment variable, and `{ from_file = "PATH" }` by the text in a file, without the line break at its end.
 Use them for credentials: they are encrypted in the store, and the file stays free of them.
 Lists like this one can only be set in the file.
 "#;
