@@ -36,6 +36,5 @@ mod rows;
 mod schema;
 mod secrets;
 mod server;
-mod shop;
 mod sources;
 mod unusual_receivers;
