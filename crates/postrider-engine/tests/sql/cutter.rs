@@ -43,7 +43,7 @@ fn relay(client: &TcpStream, server: &TcpStream, cuts: &Arc<AtomicBool>) {
     for (from, to, cuts) in copies {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         thread::spawn(move || {
-            let mut buffer = vec![0; 64 << 10];
+            let mut buffer = [0; 64 << 10];
             while let Ok(count) = from.read(&mut buffer) {
                 let is_cut = cuts.as_ref().is_some_and(|it| it.swap(false, Ordering::SeqCst));
                 if count == 0 || is_cut || to.write_all(&buffer[..count]).is_err() {

@@ -32,10 +32,10 @@ impl Database {
     }
 
     fn target(&self, table: &str, more: &Value) -> Arc<Target> {
-        Self::target_at(self.server.key("url"), table, more)
+        self.target_at(self.server.key("url"), table, more)
     }
 
-    fn target_at(url: &str, table: &str, more: &Value) -> Arc<Target> {
+    fn target_at(&self, url: &str, table: &str, more: &Value) -> Arc<Target> {
         let mut config = json!({ "url": url, "table": table, "createTable": true });
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         target(EndpointKind::Mysql, &config)
@@ -200,11 +200,11 @@ async fn what_the_operator_of_the_table_must_change_is_said(db: &mut Database) {
     db.run("ALTER TABLE wrong ADD UNIQUE (id)").await;
     assert_delivered(&db.fixture.send(&target, message(1, "{}")).await);
     let url = db.server.key("url").replace(":secret@", ":secret-2@");
-    let report = db.fixture.check(&Database::target_at(&url, "wrong", &json!({}))).await;
+    let report = db.fixture.check(&db.target_at(&url, "wrong", &json!({}))).await;
     assert_failed(&report, Failure::Misconfigured, "correct the user name or the password");
     assert!(!said(&report).contains("secret-2"));
     let url = format!("{}nosuch", db.server.key("url").trim_end_matches("postrider"));
-    let report = db.fixture.check(&Database::target_at(&url, "wrong", &json!({}))).await;
+    let report = db.fixture.check(&db.target_at(&url, "wrong", &json!({}))).await;
     assert_failed(&report, Failure::Misconfigured, "Unknown database");
 }
 
@@ -227,7 +227,7 @@ async fn a_connection_that_is_cut_before_the_confirmation_makes_no_second_row(db
     let cutter = Cutter::start(([127, 0, 0, 1], port).into());
     let url =
         db.server.key("url").replace(&format!(":{port}"), &format!(":{}", cutter.address.port()));
-    let target = Database::target_at(&url, "cut", &json!({}));
+    let target = db.target_at(&url, "cut", &json!({}));
     let messages = |first: u64| (first..first + 50).map(|it| message(it, "{}")).collect();
     for report in db.fixture.send_all(&target, messages(0)).await {
         assert_delivered(&report);
@@ -253,14 +253,14 @@ async fn certificates_are_verified_by_name(db: &mut Database) {
     let authority = std::fs::read_to_string(db.server.key("ca")).unwrap();
     let url = db.server.key("url").replace("127.0.0.1", "localhost");
     let trusting = json!({ "tls": "verify", "trustedCertificates": authority });
-    assert_delivered(&db.fixture.check(&Database::target_at(&url, "whole", &trusting)).await);
+    assert_delivered(&db.fixture.check(&db.target_at(&url, "whole", &trusting)).await);
     let not_trusted =
-        db.fixture.check(&Database::target_at(&url, "whole", &json!({ "tls": "verify" }))).await;
+        db.fixture.check(&db.target_at(&url, "whole", &json!({ "tls": "verify" }))).await;
     assert_failed(&not_trusted, Failure::Tls, "certificate");
     let encrypted = json!({ "tls": "require" });
-    assert_delivered(&db.fixture.check(&Database::target_at(&url, "whole", &encrypted)).await);
+    assert_delivered(&db.fixture.check(&db.target_at(&url, "whole", &encrypted)).await);
     let url = url.replace("localhost", "127.0.0.2");
-    let other_name = db.fixture.check(&Database::target_at(&url, "whole", &trusting)).await;
+    let other_name = db.fixture.check(&db.target_at(&url, "whole", &trusting)).await;
     assert!(!other_name.outcome.delivered());
 }
 

@@ -38,11 +38,6 @@ impl Failed {
         Self { retry: Retry::Reconnect, ..Self::new(Failure::Unavailable, reason) }
     }
 
-    /// Another sender's endpoint.
-    pub(in crate::sender) fn other_kind() -> Self {
-        Self::new(Failure::Protocol, "internal error: this is not a table of this kind")
-    }
-
     pub(in crate::sender) fn at(self, address: SocketAddr) -> Self {
         Self { address: Some(address), ..self }
     }

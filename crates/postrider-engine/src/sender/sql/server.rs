@@ -77,14 +77,16 @@ impl<S: Session> ServerSender<S> {
         Self { guard, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
-    fn table(&self, target: &Arc<Target>) -> Option<Arc<Table<S>>> {
-        let config = S::config(&target.destination)?;
+    fn table(&self, target: &Arc<Target>) -> Result<(&Guard, Arc<Table<S>>), Report> {
+        let config = S::config(&target.destination).ok_or_else(|| {
+            Report::failed(Failure::Protocol, "internal error: this is not a table of this kind")
+        })?;
         let make = || Table {
             mapping: S::mapping(config),
             batcher: Batcher::new(MAX_ROWS),
             session: Mutex::new(None),
         };
-        Some(self.clients.get(target, make))
+        Ok((&self.guard, self.clients.get(target, make)))
     }
 }
 
@@ -149,12 +151,15 @@ impl<S: Session> Write for Writer<'_, S> {
 #[async_trait]
 impl<S: Session> Sender for ServerSender<S> {
     async fn send(&self, call: Call) -> Report {
-        let Some(table) = self.table(&call.target) else { return Failed::other_kind().report() };
+        let (guard, table) = match self.table(&call.target) {
+            Ok(table) => table,
+            Err(report) => return report,
+        };
         let row = match table.mapping.row(&call.message, &call.body) {
             Ok(row) => row,
             Err(unfit) => return Report::failed(Failure::Rejected, unfit.to_string()),
         };
-        let write = |rows| table.write(&self.guard, &call.target, rows);
+        let write = |rows| table.write(guard, &call.target, rows);
         let report = table.batcher.submit(row, write).await;
         report.unwrap_or_else(|| {
             let reason = "the statement with this row was abandoned, so it is not known whether \
@@ -164,11 +169,13 @@ impl<S: Session> Sender for ServerSender<S> {
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
-        let Some((table, config)) = self.table(&target).zip(S::config(&target.destination)) else {
-            return Failed::other_kind().report();
+        let (guard, table) = match self.table(&target) {
+            Ok(table) => table,
+            Err(report) => return report,
         };
+        let Some(config) = S::config(&target.destination) else { return Report::delivered("") };
         let checking = async {
-            let mut session = S::open(&self.guard, &target, config, &table.mapping).await?;
+            let mut session = S::open(guard, &target, config, &table.mapping).await?;
             session.write(&table.mapping, &[]).await?;
             Ok::<_, Failed>(session.address())
         };

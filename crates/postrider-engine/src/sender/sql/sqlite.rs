@@ -43,7 +43,7 @@ impl SqliteSender {
         Self { folder, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
-    fn table(&self, target: &Arc<Target>) -> Option<Arc<Table>> {
+    fn table(&self, target: &Arc<Target>) -> Result<Arc<Table>, Report> {
         let config = config(target)?;
         let make = || {
             let mapping = config.mapping();
@@ -57,12 +57,19 @@ impl SqliteSender {
             });
             Table { mapping, batcher: Batcher::new(MAX_ROWS), file: Arc::default(), place }
         };
-        Some(self.clients.get(target, make))
+        Ok(self.clients.get(target, make))
     }
 }
 
-fn config(target: &Target) -> Option<&Sqlite> {
-    if let Destination::Sqlite(config) = &target.destination { Some(config) } else { None }
+fn config(target: &Target) -> Result<&Sqlite, Report> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
+    match &target.destination {
+        Destination::Sqlite(config) => Ok(config),
+        _ => {
+            let reason = "internal error: this is not a table of this kind";
+            Err(Report::failed(Failure::Protocol, reason))
+        },
+    }
 }
 
 impl Table {
@@ -108,7 +115,10 @@ impl Table {
 #[async_trait]
 impl Sender for SqliteSender {
     async fn send(&self, call: Call) -> Report {
-        let Some(table) = self.table(&call.target) else { return Failed::other_kind().report() };
+        let table = match self.table(&call.target) {
+            Ok(table) => table,
+            Err(report) => return report,
+        };
         let row = match table.mapping.row(&call.message, &call.body) {
             Ok(row) => row,
             Err(unfit) => return Report::failed(Failure::Rejected, unfit.to_string()),
@@ -122,7 +132,10 @@ impl Sender for SqliteSender {
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
-        let Some(table) = self.table(&target) else { return Failed::other_kind().report() };
+        let table = match self.table(&target) {
+            Ok(table) => table,
+            Err(report) => return report,
+        };
         match table.with_file(|_| Ok(())).await {
             Ok(()) => Report::delivered(format!(
                 "opened the file; table `{}` has the columns and the unique index that are needed",

@@ -128,7 +128,6 @@ impl ToSql for Parameter<'_> {
 }
 
 fn failed(error: &Error) -> Failed {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others do not come from SQLite")]
     let (code, message) = match error {
         Error::SqliteFailure(code, message) => (code.extended_code & 0xff, message.clone()),
         Error::SqlInputError { error, msg, .. } => (error.extended_code & 0xff, Some(msg.clone())),
