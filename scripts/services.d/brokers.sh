@@ -126,6 +126,7 @@ nats_configuration() {
     echo "http: 127.0.0.1:$(port monitor)"
     echo "jetstream { store_dir: \"$folder/data\" }"
     [ -z "$(option user)" ] || echo "authorization { user: \"$(option user)\", password: \"$(option password)\" }"
+    [ -z "$(option authorization)" ] || echo "authorization $(option authorization)"
     [ "$(option tls)" = yes ] || return 0
     certificate
     echo "tls { cert_file: \"$folder/tls/cert.pem\", key_file: \"$folder/tls/key.pem\" }"

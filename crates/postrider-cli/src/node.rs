@@ -252,13 +252,15 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 
 /// If the process may open fewer files than connections, accepting fails instead of waiting.
 fn warn_of_descriptor_limit(config: &Config, limit: Option<u64>) {
-    let connections = config.limits.connections.get();
+    let limits = &config.limits;
+    let connections = limits.connections.get() + limits.live_readers.get();
     if limit.is_some_and(|limit| limit < connections as u64) {
         tracing::warn!(
             limit,
             connections,
-            "the system allows fewer open files than `limits.connections`; raise the limit \
-             (`ulimit -n`, or LimitNOFILE= of systemd) or lower the setting"
+            "the system allows fewer open files than `limits.connections` and \
+             `limits.live_readers` together; raise the limit (`ulimit -n`, or LimitNOFILE= of \
+             systemd) or lower the settings"
         );
     }
 }

@@ -10,7 +10,6 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
-pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -90,6 +89,7 @@ macro_rules! kinds {
     ($($kind:ident($config:ty)),* $(,)?) => {
         /// What an endpoint does with a message, ready to be done.
         #[derive(Debug)]
+        #[expect(clippy::large_enum_variant, reason = "there is one for each endpoint, in an `Arc`")]
         pub enum Destination {
             Http(Box<Prepared>),
             $($kind($config)),*
@@ -182,6 +182,7 @@ pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown alike")]
 fn segment(segment: &serde_path_to_error::Segment) -> String {
     match segment {
         serde_path_to_error::Segment::Seq { index } => index.to_string(),

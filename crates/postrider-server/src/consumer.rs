@@ -7,6 +7,7 @@
 
 mod accept;
 mod backoff;
+mod context;
 mod dead_letters;
 mod hub;
 mod parked;

@@ -8,6 +8,7 @@ pub mod authentication;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
+pub mod destination;
 pub mod endpoint;
 pub mod event_type;
 pub(crate) mod handle;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
+        destination::all(),
         event_type::all(),
         message::all(),
         message::batch::all(),

@@ -1,5 +1,7 @@
 //! Why something failed, whether for a delivery or for a queue.
 
+use std::net::SocketAddr;
+
 use postrider_core::outcome::Failure;
 use postrider_engine::{GuardError, QueueError, Report};
 
@@ -9,11 +11,17 @@ use postrider_engine::{GuardError, QueueError, Report};
 pub(crate) struct Failed {
     pub failure: Failure,
     pub reason: String,
+    /// The address that was called, if it is known.
+    pub address: Option<SocketAddr>,
 }
 
 impl Failed {
     pub(crate) fn new(failure: Failure, reason: impl Into<String>) -> Self {
-        Self { failure, reason: reason.into() }
+        Self { failure, reason: reason.into(), address: None }
+    }
+
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
+        Self { address: Some(address), ..self }
     }
 
     pub(crate) fn misconfigured(reason: impl Into<String>) -> Self {
@@ -29,13 +37,19 @@ impl Failed {
     }
 
     pub(crate) fn report(self) -> Report {
-        Report::failed(self.failure, self.reason)
+        Report::failed(self.failure, self.reason).at(self.address)
     }
 }
 
 impl From<GuardError> for Failed {
     fn from(error: GuardError) -> Self {
-        Self { failure: error.failure, reason: error.reason }
+        Self { failure: error.failure, reason: error.reason, address: error.address }
+    }
+}
+
+impl From<(Failure, &str)> for Failed {
+    fn from((failure, reason): (Failure, &str)) -> Self {
+        Self::new(failure, reason)
     }
 }
 

@@ -26,7 +26,7 @@ use self::{
     cluster::Cluster,
     produce::{Item, produce},
 };
-use crate::connection::Fault;
+use crate::failed::Failed;
 
 pub(crate) use self::queue::KafkaQueues;
 
@@ -46,9 +46,9 @@ impl KafkaSender {
         Self { guard, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
-    async fn write(&self, call: &Call) -> Result<Report, Fault> {
+    async fn write(&self, call: &Call) -> Result<Report, Failed> {
         let config = config(&call.target)?;
-        let record = records::outgoing(config, &call.message, &call.body)?;
+        let record = records::outgoing(config, call)?;
         let cluster = self.clients.get(&call.target, Cluster::default);
         let context = self.context(&call.target, config);
         let mut is_second = false;
@@ -74,7 +74,7 @@ impl KafkaSender {
                 topic.expire();
             }
             if is_second || !refused.may_retry {
-                return Err(refused.fault);
+                return Err(refused.failed);
             }
             is_second = true;
         }
@@ -88,7 +88,7 @@ impl KafkaSender {
 #[async_trait]
 impl Sender for KafkaSender {
     async fn send(&self, call: Call) -> Report {
-        self.write(&call).await.unwrap_or_else(Report::from)
+        self.write(&call).await.unwrap_or_else(Failed::report)
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
@@ -98,14 +98,14 @@ impl Sender for KafkaSender {
         };
         match checked.await {
             Ok(count) => Report::delivered(format!("connected; the cluster has {count} brokers")),
-            Err(fault) => fault.into(),
+            Err(failed) => failed.report(),
         }
     }
 }
 
-fn config(target: &Target) -> Result<&Kafka, Fault> {
+fn config(target: &Target) -> Result<&Kafka, Failed> {
     let Destination::Kafka(config) = &target.destination else {
-        return Err(Fault::new(Failure::Misconfigured, "the endpoint is not of kind `kafka`"));
+        return Err(Failed::new(Failure::Misconfigured, "the endpoint is not of kind `kafka`"));
     };
     Ok(config)
 }

@@ -4,9 +4,21 @@
 mod aws;
 #[cfg(any(feature = "mqtt", feature = "kafka"))]
 mod connection;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod content;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod failed;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -20,7 +32,13 @@ mod rabbitmq;
 mod redis;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod shared;
 #[cfg(feature = "sns")]
 mod sns;
@@ -33,9 +51,15 @@ use postrider::api::EndpointKind;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Guard, QueueConnector, Sender};
 
+/// The sender of a kind.
+pub type KindSender = (EndpointKind, Arc<dyn Sender>);
+
+/// The client of a kind of queue.
+pub type KindConnector = (QueueKind, Arc<dyn QueueConnector>);
+
 /// The senders of the kinds that this build has.
-pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    let all: &[fn(&Guard) -> (EndpointKind, Arc<dyn Sender>)] = &[
+pub fn senders(guard: &Guard) -> Vec<KindSender> {
+    let all: &[fn(&Guard) -> KindSender] = &[
         #[cfg(feature = "kafka")]
         |guard| (EndpointKind::Kafka, Arc::new(kafka::KafkaSender::new(guard.clone()))),
         #[cfg(feature = "mqtt")]
@@ -57,8 +81,8 @@ pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
 }
 
 /// The clients of the queues that this build has.
-pub fn queues(guard: &Guard) -> Vec<(QueueKind, Arc<dyn QueueConnector>)> {
-    let all: &[fn(&Guard) -> (QueueKind, Arc<dyn QueueConnector>)] = &[
+pub fn queues(guard: &Guard) -> Vec<KindConnector> {
+    let all: &[fn(&Guard) -> KindConnector] = &[
         #[cfg(feature = "nats")]
         |guard| (QueueKind::Nats, Arc::new(nats::NatsConnector::new(guard.clone()))),
         #[cfg(feature = "rabbitmq")]

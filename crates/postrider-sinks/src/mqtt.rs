@@ -1,4 +1,4 @@
-//! Publishes to MQTT 5 brokers with QoS 1: a delivery succeeds after the broker's confirmation.
+//! Publishes to MQTT 5 brokers with `QoS` 1: a delivery succeeds after the broker's confirmation.
 
 mod link;
 mod packet;
@@ -7,16 +7,13 @@ mod session;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use postrider_core::{
     kind::{
         Destination,
         mqtt::{Mqtt, check_property, check_topic},
     },
-    message::{Format, Message},
     outcome::Failure,
     target::Target,
-    template::Event,
 };
 use postrider_engine::{Call, Clients, Guard, Report, Sender};
 use rumqttc::v5::mqttbytes::{
@@ -25,7 +22,7 @@ use rumqttc::v5::mqttbytes::{
 };
 
 use self::link::Link;
-use crate::connection::{Fault, Shared};
+use crate::{content::Content, failed::Failed, shared::Shared};
 
 /// Most brokers to which connections are kept, and how long an unused one is kept.
 const MAX_CLIENTS: usize = 1_000;
@@ -43,14 +40,14 @@ impl MqttSender {
         Self { guard, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
-    async fn publish(&self, call: &Call) -> Result<Report, Fault> {
+    async fn publish(&self, call: &Call) -> Result<Report, Failed> {
         let config = config(&call.target)?;
-        let publish = publish(config, &call.message, &call.body)?;
+        let publish = publish(config, call)?;
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-        let client = self.clients.get(&call.target, Shared::default);
+        let client = self.clients.get(&call.target, Shared::new);
         let id = client_id(config, &call.message.id.to_string());
-        let open = Link::open(&self.guard, &call.target, config, id);
-        let link = client.get(Link::is_open, open).await?;
+        let open = || Link::open(&self.guard, &call.target, config, id);
+        let link = client.get(open).await?;
         let matched = link.publish(publish).await?;
         let note = if matched { "" } else { "; no client is subscribed to it" };
         let done = format!("published to `{topic}`, confirmed by the broker (QoS 1){note}");
@@ -61,7 +58,7 @@ impl MqttSender {
 #[async_trait]
 impl Sender for MqttSender {
     async fn send(&self, call: Call) -> Report {
-        self.publish(&call).await.unwrap_or_else(Report::from)
+        self.publish(&call).await.unwrap_or_else(Failed::report)
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
@@ -69,20 +66,20 @@ impl Sender for MqttSender {
             let config = config(&target)?;
             let id = client_id(config, "check");
             let link = Link::open(&self.guard, &target, config, id).await?;
-            Ok::<_, Fault>(link.address())
+            Ok::<_, Failed>(link.address())
         };
         match checked.await {
             Ok(address) => {
                 Report::delivered("connected; the broker accepted the client").at(Some(address))
             },
-            Err(fault) => fault.into(),
+            Err(failed) => failed.report(),
         }
     }
 }
 
-fn config(target: &Target) -> Result<&Mqtt, Fault> {
+fn config(target: &Target) -> Result<&Mqtt, Failed> {
     let Destination::Mqtt(config) = &target.destination else {
-        return Err(Fault::new(Failure::Misconfigured, "the endpoint is not of kind `mqtt`"));
+        return Err(Failed::new(Failure::Misconfigured, "the endpoint is not of kind `mqtt`"));
     };
     Ok(config)
 }
@@ -94,23 +91,21 @@ fn client_id(config: &Mqtt, unique: &str) -> String {
     config.client_id.as_ref().map(|prefix| format!("{prefix}-{unique}")).unwrap_or_default()
 }
 
-fn publish(config: &Mqtt, message: &Message, body: &Bytes) -> Result<Publish, Fault> {
-    let event = Event::new(message, body);
-    let topic = config.topic.render(&event).map_err(|error| Fault::template("topic", &error))?;
-    check_topic(&topic).map_err(|reason| Fault::new(Failure::Rejected, reason))?;
-    let user_properties =
-        config.headers.of(message, &event).map_err(|error| Fault::template("headers", &error))?;
+fn publish(config: &Mqtt, call: &Call) -> Result<Publish, Failed> {
+    let content = Content::new(call);
+    let topic = content.line("topic", &config.topic)?;
+    check_topic(&topic).map_err(Failed::rejected)?;
+    let user_properties: Vec<_> = content.headers(&config.headers)?.into_iter().collect();
     for (_, value) in &user_properties {
-        check_property(value).map_err(|reason| Fault::new(Failure::Rejected, reason))?;
+        check_property(value).map_err(Failed::rejected)?;
     }
-    let is_json = matches!(message.format, Format::Json);
     let properties = PublishProperties {
         message_expiry_interval: config.expiry_seconds(),
-        content_type: is_json.then(|| "application/json".to_owned()),
+        content_type: content.content_type().map(str::to_owned),
         user_properties,
         ..PublishProperties::default()
     };
-    let mut publish = Publish::new(topic, QoS::AtLeastOnce, body.clone(), Some(properties));
+    let mut publish = Publish::new(topic, QoS::AtLeastOnce, call.body.clone(), Some(properties));
     publish.retain = config.retain;
     Ok(publish)
 }

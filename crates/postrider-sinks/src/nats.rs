@@ -112,9 +112,9 @@ fn outgoing(config: &Nats, call: &Call) -> Result<Outgoing, Failed> {
 fn headers(texts: BTreeMap<String, String>) -> Result<HeaderMap, Failed> {
     let mut headers = HeaderMap::new();
     for (name, text) in texts {
-        let unusable = |_| Failed::rejected(format!("`headers.{name}` cannot be a header"));
-        let key: HeaderName = name.parse().map_err(|_| unusable(()))?;
-        let value: HeaderValue = text.parse().map_err(|_| unusable(()))?;
+        let unusable = || Failed::rejected(format!("`headers.{name}` cannot be a header"));
+        let key: HeaderName = name.parse().map_err(|_| unusable())?;
+        let value: HeaderValue = text.parse().map_err(|_| unusable())?;
         headers.insert(key, value);
     }
     Ok(headers)

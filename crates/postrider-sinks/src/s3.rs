@@ -60,10 +60,8 @@ impl S3Sender {
         let prefix = s3
             .prefix(&call.message, &call.body)
             .map_err(|refusal| Report::failed(refusal.failure, refusal.reason))?;
-        let store = Store::new(&self.http, s3, &call.target).map_err(failed);
-        let store = store?;
         let client = self.clients.get(&call.target, || Client {
-            bucket: Bucket::new(store, s3),
+            bucket: Bucket::new(Store::new(&self.http, s3, &call.target), s3),
             collector: Collector::new(s3.limits()),
             suspects: Suspects::new(call.at),
         });

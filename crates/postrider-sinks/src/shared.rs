@@ -41,7 +41,7 @@ impl<T: Connection> Shared<T> {
             return Ok(Arc::clone(current));
         }
         state.current = None;
-        if let Some((_, failed)) = state.failed.as_ref().filter(|(at, _)| *at >= asked_at) {
+        if let Some((_, failed)) = state.failed.as_ref().filter(|(at, _)| *at > asked_at) {
             return Err(failed.clone());
         }
         match open().await {

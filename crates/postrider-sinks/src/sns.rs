@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct SnsSender {
     http: HttpClient,
-    clients: Clients<Publisher<SnsProtocol>>,
+    clients: Clients<Result<Publisher<SnsProtocol>, Report>>,
 }
 
 impl SnsSender {
@@ -31,6 +31,7 @@ impl SnsSender {
         Self { http: guard.http().clone(), clients: Clients::new(CLIENTS, IDLE) }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn service(&self, sns: &Sns) -> Result<Service, Report> {
         let account = sns.account();
         let url = account.url("sns").ok_or_else(|| {
@@ -39,16 +40,18 @@ impl SnsSender {
         Ok(Service::new(&self.http, "sns", account, url))
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     async fn publish(&self, call: &Call) -> Result<Report, Report> {
         let sns = config(&call.target).ok_or_else(wrong_kind)?;
         let notification = sns
             .notification(&call.message, &call.body)
             .map_err(|refusal| Report::failed(refusal.failure, refusal.reason))?;
-        let service = self.service(sns)?;
-        let client = self
-            .clients
-            .get(&call.target, || Publisher::new(service, SnsProtocol::new(&sns.topic_arn)));
-        Ok(client.publish(notification, &call.target).await)
+        let client = self.clients.get(&call.target, || {
+            let service = self.service(sns)?;
+            Ok(Publisher::new(service, SnsProtocol::new(&sns.topic_arn)))
+        });
+        let publisher = client.as_ref().as_ref().map_err(Clone::clone)?;
+        Ok(publisher.publish(notification, &call.target).await)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod application;
 pub mod attempt;
 pub mod authentication;
 pub mod consumer;
+pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
 pub mod error;

@@ -190,12 +190,11 @@ struct Reader<'a> {
     variables: BTreeSet<String>,
 }
 
+/// Values by name.
+type Fields = Map<String, Value>;
+
 impl Reader<'_> {
-    fn table(
-        &mut self,
-        prefix: &str,
-        table: &DeTable<'_>,
-    ) -> Result<(Map<String, Value>, Map<String, Value>), Fault> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(Fields, Fields), Fault> {
         let (mut fields, mut literal) = (Map::new(), Map::new());
         for (key, value) in table {
             let name = key.get_ref().to_string();

@@ -118,6 +118,8 @@ async fn check_two_nodes(broker: &dyn Broker) {
     let (jwt, main) = (secret("jwt-secret"), secret("main-secret"));
     let secrets = [("POSTRIDER_JWT_SECRET", &*jwt), ("POSTRIDER_MAIN_SECRET", &*main)];
     let mut second = Server::on_database(&schema, &secrets);
+    // Its own folder does not have the secret that signs tokens.
+    second.token.clone_from(&first.token);
     create(&first, broker).await;
     for node in [&first, &second] {
         until_state(node, |it| it["status"] == "connected").await;

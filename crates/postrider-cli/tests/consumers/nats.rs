@@ -2,7 +2,10 @@
 
 use std::{future::IntoFuture, ops::Range};
 
-use async_nats::jetstream::{self, stream};
+use async_nats::{
+    ConnectOptions,
+    jetstream::{self, stream},
+};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -24,7 +27,8 @@ impl Nats {
     }
 
     async fn jetstream(&self) -> jetstream::Context {
-        jetstream::new(async_nats::connect(self.url()).await.unwrap())
+        let options = ConnectOptions::with_user_and_password("postrider".into(), "secret".into());
+        jetstream::new(options.connect(self.address()).await.unwrap())
     }
 
     fn url(&self) -> String {

@@ -45,6 +45,7 @@ async fn endpoint(server: &Server, uid: &str) -> Value {
     server.get(&format!("/app/acme/endpoint/{uid}")).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test has no clock")]
 fn wait_for_log(server: &Server, text: &str) {
     let began = Instant::now();
     while !server.log().contains(text) {

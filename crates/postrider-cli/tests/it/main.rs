@@ -16,12 +16,15 @@ mod dev;
 mod disk;
 mod dns;
 mod example;
+#[cfg(feature = "full")]
+mod kinds_s3;
 mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
 mod order;
 mod pooler;
 mod port;
+mod programs;
 mod provider;
 mod providers;
 mod proxies;
@@ -33,5 +36,6 @@ mod rows;
 mod schema;
 mod secrets;
 mod server;
+mod shop;
 mod sources;
 mod unusual_receivers;

@@ -65,11 +65,16 @@ impl Page {
 
     /// Opens the page, which reads the stream at this URL.
     fn open(&mut self, stream: &str) {
-        let page = PAGE.replace("URL_OF_THE_STREAM", &json!(stream).to_string());
+        self.open_page(PAGE.replace("URL_OF_THE_STREAM", &json!(stream).to_string()), stream);
+    }
+
+    fn open_page(&mut self, page: String, stream: &str) {
+        let url = json!({ "url": stream }).to_string();
         let (sender, shown) = mpsc::channel(100);
         self.shown = shown;
         let router = Router::new()
             .route("/", get(async move || Html(page)))
+            .route("/stream-url", get(async move || url))
             .route("/shown", post(async move |text: String| drop(sender.send(text).await)));
         let listener = self.listener.take().unwrap();
         self.tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -144,4 +149,26 @@ async fn a_page_of_another_origin_is_refused() {
     let live = Live::create(&server, "acme", config).await;
     page.open(&format!("{}{}", server.url, live.path(&server).await));
     page.shows("refused").await;
+}
+
+/// Reports what a page shows whenever it changes.
+const REPORT: &str = r#"<script>
+  new MutationObserver(() => fetch("/shown", { method: "POST", body: document.body.innerText }))
+    .observe(document.documentElement, { subtree: true, childList: true });
+</script>"#;
+
+#[tokio::test]
+async fn the_page_of_the_documentation_works() {
+    let document = include_str!("../../../../docs/endpoints/live.md");
+    let (_, page) = document.split_once("```html\n").unwrap();
+    let (page, _) = page.split_once("```").unwrap();
+    let server = Server::embedded(&[]);
+    let mut browser = Page::new().await;
+    let config = json!({ "allowedOrigins": [browser.origin] });
+    let live = Live::create(&server, "acme", config).await;
+    let url = format!("{}{}", server.url, live.path(&server).await);
+    browser.open_page(page.replacen("<ul", &format!("{REPORT}<ul"), 1), &url);
+    live.has_readers(&server, 1).await;
+    server.publish("acme", json!({ "name": "Ada" })).await;
+    browser.shows("Ada").await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, until_async};
 
 /// An application with a `live` endpoint.
 #[derive(Clone, Debug)]
@@ -32,5 +32,20 @@ impl Live {
             created["url"].as_str().unwrap().ends_with(&format!("/live/{endpoint}?token={token}"))
         );
         format!("/live/{endpoint}?token={token}")
+    }
+
+    /// Waits until the server has this number of readers, as an attempt reports it.
+    pub(crate) async fn has_readers(&self, server: &Server, count: usize) {
+        let Self { application, endpoint } = self;
+        let expected = format!("sent to {count} reader");
+        let path = format!("/app/{application}/attempt/endpoint/{endpoint}?limit=1");
+        until_async(
+            || async {
+                server.publish(application, json!({ "name": "" })).await;
+                server.get(&path).await
+            },
+            |page| page["data"][0]["response"].as_str().is_some_and(|it| it.starts_with(&expected)),
+        )
+        .await;
     }
 }

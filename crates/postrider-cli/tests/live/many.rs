@@ -73,6 +73,7 @@ impl Reader {
     }
 
     /// Waits for the next event.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other messages are not expected")]
     async fn next(&mut self) {
         match self {
             Self::Page(stream) => drop(stream.next().await),
@@ -86,6 +87,7 @@ impl Reader {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "it is run by hand")]
 async fn measure(name: &str, is_socket: bool) {
     let server = server();
     let live = Live::create(&server, "acme", json!({})).await;

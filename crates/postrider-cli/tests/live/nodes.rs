@@ -81,3 +81,17 @@ async fn a_reader_comes_back_after_its_node_was_killed() {
     }
     assert!(!got.contains(&0), "{got:?}");
 }
+
+#[tokio::test]
+async fn a_token_of_a_reader_is_not_logged() {
+    let server = Server::embedded(&[("POSTRIDER_LOG_LEVEL", "trace")]);
+    let live = Live::create(&server, "acme", json!({})).await;
+    let path = live.path(&server).await;
+    let mut stream = Stream::open(&server, &path, "").await;
+    server.publish("acme", json!({ "number": 0 })).await;
+    stream.next().await;
+    let (_, token) = path.split_once("token=").unwrap();
+    let log = server.log();
+    assert!(log.contains("v1.endpoint.live-token"), "{log}");
+    assert!(!log.contains(token), "{log}");
+}

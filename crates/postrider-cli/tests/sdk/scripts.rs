@@ -71,6 +71,15 @@ fn the_python_client_of_the_line_2_works() {
 }
 
 #[test]
+fn the_python_client_of_the_line_2_works_with_destinations() {
+    let python = installed("python-2").join("bin/python");
+    let absent = if cfg!(feature = "full") { "" } else { "amazonS3,sqs,sns,rabbitMq" };
+    let mut command = Command::new(python);
+    command.arg("-B").arg(source("python/destinations.py"));
+    check(command.env("POSTRIDER_TEST_ABSENT", absent));
+}
+
+#[test]
 fn the_python_client_of_the_line_1_works() {
     check_python(1);
 }

@@ -85,7 +85,7 @@ fn shortened(text: String, units: usize) -> String {
     let mut kept = 0;
     for (index, it) in text.char_indices() {
         used += it.len_utf16();
-        if used <= units - 1 {
+        if used < units {
             kept = index + it.len_utf8();
         }
         if used > units {

@@ -3,9 +3,11 @@
 mod error;
 mod partition;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use super::{KindConfig, Problem, credential::Credential, headers::Headers};
+use super::{KindConfig, Problem, broker::check_names, credential::Credential};
 use crate::template::{Template, Text};
 
 pub use self::{
@@ -23,7 +25,7 @@ pub struct Kafka {
     /// Messages with the same key go to the same partition.
     pub key: Option<Template<Text>>,
     #[serde(default)]
-    pub headers: Headers,
+    pub headers: BTreeMap<String, Template>,
     #[serde(default)]
     pub compression: Compression,
     #[serde(default)]
@@ -207,7 +209,7 @@ impl KindConfig for Kafka {
     fn check(&self, problems: &mut Vec<Problem>) {
         self.access().check(problems);
         check_login(self.username.as_ref(), self.password.as_ref(), problems);
-        self.headers.check(problems);
+        check_names("headers", &self.headers, problems);
     }
 
     fn address(&self) -> String {

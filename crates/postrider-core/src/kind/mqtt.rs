@@ -2,13 +2,13 @@
 
 mod reason;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    KindConfig, Problem, credential::Credential, headers::Headers, secret::without_credentials,
+    KindConfig, Problem, broker::check_names, credential::Credential, secret::without_credentials,
     time::Interval,
 };
 use crate::template::{Template, Text};
@@ -33,7 +33,7 @@ pub struct Mqtt {
     pub message_expiry: Option<Interval>,
     /// Sent as user properties.
     #[serde(default)]
-    pub headers: Headers,
+    pub headers: BTreeMap<String, Template>,
     /// Certificate authorities that are trusted instead of the installation's, in PEM.
     pub trusted_certificates: Option<String>,
 }
@@ -90,7 +90,7 @@ impl KindConfig for Mqtt {
         if self.trusted_certificates.is_some() && !self.uses_tls() {
             problem("trustedCertificates", "has no effect without TLS; use `mqtts://` in `url`");
         }
-        self.headers.check(problems);
+        check_names("headers", &self.headers, problems);
     }
 
     fn address(&self) -> String {

@@ -199,7 +199,7 @@ mod tests {
         );
         let prefix = s3.prefix(&fixtures::message(), &Bytes::new()).unwrap();
         let time = fixtures::message().created_at().to_rfc3339();
-        assert_eq!(prefix, format!("{}/{}/", &time[..10], &time[11..13]));
+        assert_eq!(prefix, format!("{}/{}/", time.get(..10).unwrap(), time.get(11..13).unwrap()));
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Sns {
     }
 
     /// The message as the topic takes it, or why the topic can never take it.
+    #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is not a file")]
     pub fn notification(&self, message: &Message, body: &Bytes) -> Result<Notification, Refusal> {
         let event = Event::new(message, body);
         let publishing = Publishing {

@@ -55,6 +55,7 @@ impl Sqs {
     }
 
     /// The message as the queue takes it, or why the queue can never take it.
+    #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is not a file")]
     pub fn publication(&self, message: &Message, body: &Bytes) -> Result<Publication, Refusal> {
         let publishing = Publishing {
             attributes: &self.attributes,

@@ -293,7 +293,7 @@ mod tests {
     #[track_caller]
     fn check(event: &LiveEvent, name: &str, sse: &[&str], socket: &str) {
         let id = fixtures::message().id;
-        let lines: String = sse.iter().map(|line| format!("data: {line}\n")).collect();
+        let lines = sse.iter().flat_map(|line| ["data: ", line, "\n"]).collect::<String>();
         let expected = format!("id: {id}\nevent: {name}\n{lines}\n");
         assert_eq!(String::from_utf8_lossy(&event.sse), expected);
         let expected = format!(r#"{{"id":"{id}","event":"{name}","data":{socket}}}"#);

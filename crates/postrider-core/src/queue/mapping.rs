@@ -261,7 +261,7 @@ impl<'a> Document<'a> {
         template.render(&context).map_err(|error| Unreadable(format!("`{field}`: {error}")))
     }
 
-    /// The texts that an expression stands for: one, or those of a list.
+    /// The texts that an expression represents: one, or those of a list.
     fn texts(&self, field: &str, expression: &Expression<Text>) -> Result<Vec<String>, Unreadable> {
         let texts = match expression {
             Expression::Template(template) => vec![self.render(field, template)?],
@@ -322,6 +322,7 @@ fn header<'a>(headers: &'a BTreeMap<String, String>, name: &str) -> Option<&'a s
 }
 
 /// A text, number or boolean as a text; or a list of these.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are one word")]
 fn words(field: &str, json: &RawValue) -> Result<Vec<String>, Unreadable> {
     let word = |value: Value| match value {
         Value::String(text) => Ok(text),

@@ -25,7 +25,7 @@ pub struct Partition {
 }
 
 impl Partitions {
-    /// Nobody has read anything yet.
+    /// The partitions of a queue that was never read.
     pub const fn new(consumer: ConsumerId) -> Self {
         Self { consumer, readers: BTreeMap::new(), partitions: BTreeMap::new() }
     }

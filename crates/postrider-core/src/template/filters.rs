@@ -5,8 +5,14 @@ use std::io;
 use jiff::{Timestamp, tz::TimeZone};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter,
+    value::Kwargs,
 };
 use url::form_urlencoded;
+
+use super::output::truncated;
+
+/// The name of the escaping for Slack.
+pub(super) const SLACK: &str = "slack";
 
 /// Bytes of output that cost one unit of fuel.
 const BYTES_PER_FUEL: usize = 16;
@@ -21,6 +27,9 @@ const MAX_PRETTY: usize = 100_000;
 const FORMAT: &str = "%Y-%m-%d %H:%M UTC";
 
 pub(super) fn add(environment: &mut Environment<'_>) {
+    environment.add_filter("map", map);
+    environment.add_filter("plus", plus);
+    environment.add_filter("times", times);
     environment.add_filter("pretty", pretty);
     environment.add_filter("slack", slack);
     environment.add_filter("datetime", datetime);
@@ -41,18 +50,77 @@ pub(super) fn format(
 }
 
 fn is_for_slack(state: &State<'_, '_>) -> bool {
-    matches!(state.auto_escape(), AutoEscape::Custom(name) if name == super::SLACK)
+    matches!(state.auto_escape(), AutoEscape::Custom(name) if name == SLACK)
 }
 
 fn slack_escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// The field `attribute` of each item, or the result of a filter without arguments. With others,
+/// a template could put the same value into a list twice, see `shape`.
+#[expect(clippy::needless_pass_by_value, reason = "the library passes it by value")]
+fn map(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    filter: Option<&str>,
+    options: Kwargs,
+) -> Result<Vec<Value>, Error> {
+    let attribute: Option<Value> = options.get("attribute")?;
+    options.assert_all_used()?;
+    let mut results = Vec::new();
+    for item in value.try_iter()? {
+        state.consume_fuel(1)?;
+        results.push(match (&attribute, filter) {
+            (Some(name), None) => item.get_item(name)?,
+            (None, Some(filter)) => state.apply_filter(filter, &[item])?,
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(invalid(
+                    &"`map` needs a filter or `attribute`, and takes nothing else",
+                ));
+            },
+        });
+    }
+    Ok(results)
+}
+
+/// The sum of two numbers.
+fn plus(left: &Value, right: &Value) -> Result<Value, Error> {
+    calculated(left, right, i64::checked_add, |left, right| left + right)
+}
+
+/// The product of two numbers.
+fn times(left: &Value, right: &Value) -> Result<Value, Error> {
+    calculated(left, right, i64::checked_mul, |left, right| left * right)
+}
+
+fn calculated(
+    left: &Value,
+    right: &Value,
+    of_integers: fn(i64, i64) -> Option<i64>,
+    of_numbers: fn(f64, f64) -> f64,
+) -> Result<Value, Error> {
+    let integers = left
+        .as_i64()
+        .filter(|_| left.is_integer())
+        .zip(right.as_i64().filter(|_| right.is_integer()));
+    if let Some(result) = integers.and_then(|(left, right)| of_integers(left, right)) {
+        return Ok(Value::from(result));
+    }
+    let number = |value: &Value| {
+        if !value.is_number() {
+            return Err(invalid(&"this is not a number"));
+        }
+        f64::try_from(value.clone())
+    };
+    Ok(Value::from(of_numbers(number(left)?, number(right)?)))
+}
+
 /// Indented JSON, of which at most so many characters are kept; a text stays as it is.
 fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result<Value, Error> {
     let length = length.unwrap_or(MAX_PRETTY).min(MAX_PRETTY);
     if let Some(text) = value.as_str() {
-        return paid(state, super::truncated(text.to_owned(), length));
+        return paid(state, truncated(text.to_owned(), length));
     }
     // A character has at most four bytes. What does not fit is not written at all.
     let mut output = BoundedText { bytes: Vec::new(), max: 4 * (length + 1) };
@@ -61,7 +129,7 @@ fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result
         return Err(invalid(&"the value cannot be written as JSON"));
     }
     let text = String::from_utf8_lossy(&output.bytes).into_owned();
-    paid(state, super::truncated(text, length))
+    paid(state, truncated(text, length))
 }
 
 /// The first bytes of a text.
@@ -91,17 +159,16 @@ fn slack(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
         // It is escaped when it is inserted.
         return Ok(value.clone());
     }
-    paid(state, slack_escaped(&value.to_string()))
+    paid(state, slack_escaped(&text(state, value)?))
 }
 
 /// A point in time, in RFC 3339 or in seconds since 1970, in another format (of strftime), in UTC.
 fn datetime(value: &Value, format: Option<&str>) -> Result<String, Error> {
-    let time = match value.as_i64() {
-        Some(seconds) => Timestamp::from_second(seconds).map_err(|error| invalid(&error))?,
-        None => {
-            let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
-            text.parse().map_err(|error: jiff::Error| invalid(&error))?
-        },
+    let time = if let Some(seconds) = value.as_i64() {
+        Timestamp::from_second(seconds).map_err(|error| invalid(&error))?
+    } else {
+        let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
+        text.parse().map_err(|error: jiff::Error| invalid(&error))?
     };
     let format = format.unwrap_or(FORMAT);
     if format.len() > MAX_FORMAT {
@@ -113,14 +180,21 @@ fn datetime(value: &Value, format: Option<&str>) -> Result<String, Error> {
 
 /// A text for the query of a URL.
 fn urlencode(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
-    let text = value.to_string();
+    let text = text(state, value)?;
     paid(state, form_urlencoded::byte_serialize(text.as_bytes()).collect())
 }
 
 /// The first characters of a text; an ellipsis shows that there were more.
 fn truncate(state: &State<'_, '_>, value: &Value, length: usize) -> Result<Value, Error> {
+    let text = text(state, value)?;
+    paid(state, truncated(text, length))
+}
+
+/// The value as a text, for which the template pays.
+fn text(state: &State<'_, '_>, value: &Value) -> Result<String, Error> {
     let text = value.to_string();
-    paid(state, super::truncated(text, length))
+    state.consume_fuel((text.len() / BYTES_PER_FUEL) as u64)?;
+    Ok(text)
 }
 
 /// The text, for which the template pays.
@@ -140,7 +214,7 @@ mod tests {
     use bytes::Bytes;
 
     fn event() -> Event {
-        let body = r#"{"a":[1],"t":"<!here> & you","at":1767225600,"no":"never"}"#;
+        let body = r#"{"a":[1],"t":"<!here> & you","at":1767225600,"no":"never","m":[{"n":"a"},{"n":"b"}]}"#;
         Event::new(&fixtures::message(), &Bytes::from_static(body.as_bytes()))
     }
 
@@ -148,6 +222,9 @@ mod tests {
     fn filters_format_values() {
         for (source, expected) in [
             ("{{ payload.a | pretty }}", "[\n  1\n]"),
+            ("{{ payload.m | map(attribute='n') | join(',') }}", "a,b"),
+            ("{{ 2 | plus(3) }} {{ 2 | times(1.5) }} {{ 2 + 3 }} {{ 'a' + 'b' }}", "5 3.0 5 ab"),
+            ("{{ ['a', 'b'] | map('upper') | join(',') }}", "A,B"),
             ("{{ payload.a | pretty(3) }}", "[\n…"),
             ("{{ payload.t | pretty }}", "<!here> & you"),
             ("{{ payload.t | slack }}", "&lt;!here&gt; &amp; you"),

@@ -128,7 +128,6 @@ impl<C: Chat> Posting<'_, C> {
 /// Does the same for each service.
 macro_rules! with_chat {
     ($target:expr, $chat:ident => $done:expr) => {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only the chat services are wanted")]
         match &$target.destination {
             Destination::Slack($chat) => $done,
             Destination::Discord($chat) => $done,

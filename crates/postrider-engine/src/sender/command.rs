@@ -33,14 +33,13 @@ impl CommandSender {
         Self { registry }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn program(&self, target: &Target) -> Result<Arc<Program>, Report> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-        let name = match &target.destination {
-            Destination::Command(config) => &config.command,
-            _ => {
-                let reason = "internal error: this is not a command";
-                return Err(Report::failed(Failure::Protocol, reason));
-            },
+        let name = if let Destination::Command(config) = &target.destination {
+            &config.command
+        } else {
+            let reason = "internal error: this is not a command";
+            return Err(Report::failed(Failure::Protocol, reason));
         };
         self.registry.program(name).ok_or_else(|| {
             let reason = format!(

@@ -161,7 +161,8 @@ impl State {
         }
     }
 
-    /// What the service refuses, whoever asks.
+    /// What the service refuses at any time.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others get the same response")]
     fn error(&self, received: &Received) -> Option<(u16, String, String)> {
         let text = |status: u16, body: &str| Some((status, String::new(), body.to_owned()));
         let empty = |field: &str| received.body[field].as_str().is_some_and(str::is_empty);

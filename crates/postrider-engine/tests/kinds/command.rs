@@ -39,7 +39,7 @@ async fn run(config: Value) -> Report {
 }
 
 fn is_running(pid: &str) -> bool {
-    // A process that nobody has waited for yet has ended all the same.
+    // A process that has not been waited for yet has ended all the same.
     let state = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     !state.is_empty() && !state.lines().any(|line| line.starts_with("State:\tZ"))
 }

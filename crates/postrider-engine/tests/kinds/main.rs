@@ -8,6 +8,7 @@ mod chat_stand_in;
 mod command;
 mod email;
 mod fixtures;
+mod mta;
 mod service;
 mod smtp_script;
 mod waits;

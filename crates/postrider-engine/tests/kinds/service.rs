@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -18,6 +20,8 @@ impl Service {
     /// Starts the service. `options` are of the form `name=value`.
     pub(crate) fn start(name: &'static str, options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("postrider-test-").tempdir().unwrap();
+        // Some services run as users of their own.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut service = Self { name, folder, keys: HashMap::new() };
         service.keys = service.run("start", options);
         service

@@ -38,6 +38,7 @@ impl Cutter {
     }
 }
 
+#[expect(clippy::large_stack_arrays, reason = "it is one test")]
 fn relay(client: &TcpStream, server: &TcpStream, cuts: &Arc<AtomicBool>) {
     let copies = [(client, server, None), (server, client, Some(Arc::clone(cuts)))];
     for (from, to, cuts) in copies {

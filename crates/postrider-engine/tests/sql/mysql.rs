@@ -35,6 +35,7 @@ impl Database {
         self.target_at(self.server.key("url"), table, more)
     }
 
+    #[expect(clippy::unused_self, reason = "it has the form of the others")]
     fn target_at(&self, url: &str, table: &str, more: &Value) -> Arc<Target> {
         let mut config = json!({ "url": url, "table": table, "createTable": true });
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -41,7 +41,13 @@ pub(crate) struct Instructions {
 impl Instructions {
     /// Decrypts and reads the configuration of a consumer.
     pub(crate) fn of(call: &Call, consumer: &Consumer) -> Result<Self, ApiError> {
-        let fields = secrets::open_at_rest(call, &consumer.config)?;
+        let fields = secrets::open_at_rest(call, &consumer.config).map_err(|_| ApiError::Bad {
+            code: "invalid_configuration",
+            detail:
+                "the stored configuration cannot be decrypted with this `main_secret`; save it \
+                     again"
+                    .to_owned(),
+        })?;
         let config = QueueConfig::parse(consumer.kind, &fields).map_err(|it| outdated(&it))?;
         let mapping = consumer.mapping.as_ref().map(Mapping::new).transpose();
         Ok(Self { config: Arc::new(config), mapping: mapping.map_err(|it| outdated(&it))? })

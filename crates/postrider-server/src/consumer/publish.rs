@@ -9,9 +9,9 @@ use postrider_engine::Receipt;
 use super::{
     accept::{Accepted, Instructions, accept, digest},
     backoff,
+    context::Context,
     dead_letters::bury,
     parked::{Pending, Reason},
-    reader::Reader,
     refusal::Refusal,
 };
 use crate::metrics::ConsumerResult;
@@ -29,52 +29,52 @@ pub(super) enum Step {
 
 /// Publishes a message.
 pub(super) async fn publish(
-    reader: &Reader,
+    context: &Context,
     instructions: &Instructions,
     pending: Pending,
 ) -> Step {
     let message = &pending.message;
     let (subject, headers) = (message.subject.as_deref(), &message.headers);
     let input = QueueInput { subject, headers, body: &message.body };
-    let digest = digest(reader.consumer.id, &message.id);
-    match accept(&reader.call(), instructions.mapping.as_ref(), input, digest).await {
+    let digest = digest(context.consumer.id, &message.id);
+    match accept(&context.call(), instructions.mapping.as_ref(), input, digest).await {
         Ok(accepted) => {
-            reader.state.count(match accepted {
+            context.state.count(match accepted {
                 Accepted::New(_) => ConsumerResult::Accepted,
                 Accepted::Duplicate(_) => ConsumerResult::Duplicate,
             });
             Step::Acknowledge(pending.message.receipt)
         },
-        Err(refusal) => refused(reader, pending, refusal).await,
+        Err(refusal) => refused(context, pending, refusal).await,
     }
 }
 
-async fn refused(reader: &Reader, mut pending: Pending, refusal: Refusal) -> Step {
+async fn refused(context: &Context, mut pending: Pending, refusal: Refusal) -> Step {
     match refusal {
         Refusal::Wait { delay, reason, is_general } => {
             Step::Park { pending, delay, reason: Reason::Server { is_general }, words: reason }
         },
-        Refusal::Retry { reason, .. } if pending.attempts + 1 < reader.consumer.max_attempts => {
+        Refusal::Retry { reason, .. } if pending.attempts + 1 < context.consumer.max_attempts => {
             pending.attempts += 1;
             let delay = backoff::retry(pending.attempts);
             Step::Park { pending, delay, reason: Reason::Refused, words: reason }
         },
         Refusal::Retry { cause, reason } | Refusal::Never { cause, reason } => {
-            put_on_list(reader, pending, cause, reason).await
+            put_on_list(context, pending, cause, reason).await
         },
     }
 }
 
 /// Puts a message on the dead-letter list. If that is not possible, the message waits.
 async fn put_on_list(
-    reader: &Reader,
+    context: &Context,
     pending: Pending,
     cause: DeadLetterCause,
     reason: String,
 ) -> Step {
-    match bury(&reader.call(), &reader.consumer, &pending, (cause, reason)).await {
+    match bury(&context.call(), &context.consumer, &pending, (cause, reason)).await {
         Ok(()) => {
-            reader.state.count(ConsumerResult::DeadLetter);
+            context.state.count(ConsumerResult::DeadLetter);
             Step::Acknowledge(pending.message.receipt)
         },
         Err(error) => {

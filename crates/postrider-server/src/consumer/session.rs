@@ -1,7 +1,5 @@
 //! Reads one connection to a queue: receives, publishes, acknowledges.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use postrider::api::ConsumerStatus;
 use postrider_engine::{Queue, QueueError};
@@ -9,17 +7,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     accept::Instructions,
+    context::{ACKNOWLEDGE_TIMEOUT, Context, timed_out},
     parked::{Parked, Pending, Reason},
     publish::{Step, publish},
-    reader::{Reader, timed_out},
 };
-
-/// How long acknowledging, or giving back, may take.
-const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One connection to a queue.
 pub(super) struct Session<'a> {
-    reader: &'a Reader,
+    context: &'a Context,
     queue: Box<dyn Queue>,
     instructions: &'a Instructions,
     parked: Parked,
@@ -27,11 +22,11 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(
-        reader: &'a Reader,
+        context: &'a Context,
         queue: Box<dyn Queue>,
         instructions: &'a Instructions,
     ) -> Self {
-        Self { reader, queue, instructions, parked: Parked::default() }
+        Self { context, queue, instructions, parked: Parked::default() }
     }
 
     /// Reads until the consumer is stopped, or the connection breaks.
@@ -48,7 +43,7 @@ impl<'a> Session<'a> {
 
     /// Waits for messages, or until a parked one is due. `None` if the consumer is stopped.
     async fn receive(&mut self) -> Result<Option<Vec<Pending>>, QueueError> {
-        let most = self.reader.consumer.max_in_flight as usize;
+        let most = self.context.consumer.max_in_flight as usize;
         let room =
             if self.parked.is_blocked() { 0 } else { most.saturating_sub(self.parked.len()) };
         let due_at = self.parked.next_due();
@@ -63,12 +58,12 @@ impl<'a> Session<'a> {
             if room == 0 { std::future::pending().await } else { queue.receive(room).await }
         };
         let received = tokio::select! {
-            () = self.reader.stop.cancelled() => return Ok(None),
+            () = self.context.stop.cancelled() => return Ok(None),
             received = receive => received?,
             () = wait => Vec::new(),
         };
         if !received.is_empty() {
-            self.reader.state.received(self.reader.call().now);
+            self.context.state.received(self.context.call().now);
         }
         let received_at = Instant::now();
         let fresh = |message| Pending { message, received_at, attempts: 0 };
@@ -78,9 +73,10 @@ impl<'a> Session<'a> {
     /// Publishes messages at the same time, so that they share the commits of the store, and
     /// acknowledges those that are durable.
     async fn process(&mut self, batch: Vec<Pending>) -> Result<(), QueueError> {
-        self.reader.state.set_in_flight(batch.len() + self.parked.len());
+        self.context.state.set_in_flight(batch.len() + self.parked.len());
         let steps =
-            join_all(batch.into_iter().map(|it| publish(self.reader, self.instructions, it))).await;
+            join_all(batch.into_iter().map(|it| publish(self.context, self.instructions, it)))
+                .await;
         let mut durable = Vec::new();
         let mut waits_because = None;
         for step in steps {
@@ -105,12 +101,12 @@ impl<'a> Session<'a> {
     }
 
     fn show(&self, waits_because: Option<String>) {
-        let Reader { state, .. } = self.reader;
+        let Context { state, .. } = self.context;
         state.set_in_flight(self.parked.len());
         if waits_because.is_some() {
-            self.reader.set(ConsumerStatus::Waiting, waits_because);
+            self.context.set(ConsumerStatus::Waiting, waits_because);
         } else if !self.parked.waits_for_server() {
-            self.reader.set(ConsumerStatus::Connected, None);
+            self.context.set(ConsumerStatus::Connected, None);
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{hub::ConsumerHub, reader::Reader};
+use super::{context::Context, hub::ConsumerHub, reader::Reader};
 use crate::{
     auth::{Principal, token::Grant},
     operations::handle::Operations,
@@ -36,7 +36,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// The consumers of all organizations.
 #[derive(Clone, Debug)]
 pub struct Consumers {
-    pub(super) operations: Operations,
+    operations: Operations,
 }
 
 /// The tasks of consumers.
@@ -53,7 +53,7 @@ impl Consumers {
         Self { operations }
     }
 
-    pub(super) fn hub(&self) -> &ConsumerHub {
+    fn hub(&self) -> &ConsumerHub {
         &self.operations.resources().consumers
     }
 
@@ -128,13 +128,13 @@ impl Consumers {
         state.set(ConsumerStatus::Connecting, None, now);
         let organization = consumer.organization.clone();
         let grant = Grant { organization, application: None, expires_at: None };
-        let reader = Reader {
-            consumers: self.clone(),
+        let reader = Reader(Context {
+            operations: self.operations.clone(),
             consumer: consumer.clone(),
             principal: Principal::new(grant),
             state,
             stop: stop.clone(),
-        };
+        });
         running.consumers.insert(id, (consumer, stop));
         running.tasks.spawn(async move {
             if AssertUnwindSafe(reader.run()).catch_unwind().await.is_err() {

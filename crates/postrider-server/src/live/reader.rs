@@ -15,6 +15,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     catch_up::{CatchUp, Resume, Step},
@@ -320,6 +321,11 @@ impl Reader {
         self.first.push(Item::End(end));
     }
 
+    /// For a task that serves the reader.
+    pub(super) fn tasks(&self) -> TaskTracker {
+        self.live.tasks.clone()
+    }
+
     pub(super) const fn heartbeat_interval(&self) -> Duration {
         self.heartbeat
     }
@@ -345,7 +351,7 @@ async fn finished(connection: Option<&mut Connection>) {
     let Some(connection) = connection else { return std::future::pending().await };
     let is_over = |action: &ConnectionAction| *action != ConnectionAction::Keep;
     if connection.actions.wait_for(is_over).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension,
-    extract::{RawPathParams, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{RawPathParams, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use postrider_core::live::OriginCheck;
 
 use super::{
     admission::{Admitted, Asked, admit},
     cors,
     reader::{Connection, Opening, Reader},
-    socket, sse,
+    socket::Upgrade,
+    sse,
     state::Live,
 };
 use crate::{
@@ -26,23 +26,26 @@ use crate::{
 pub(super) async fn open(
     State(live): State<Arc<Live>>,
     path: RawPathParams,
-    headers: HeaderMap,
-    uri: Uri,
-    connection: Option<Extension<Arc<Activity>>>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
-    let asked = Asked { endpoint: endpoint(&path), headers: &headers, uri: &uri };
-    let opened = open_stream(&live, &asked, connection.map(|Extension(it)| it)).await;
-    let (reader, cors) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return live.errors.response(error).into_response(),
-    };
+    let opened = try_open(&live, endpoint(&path), request).await;
+    opened.unwrap_or_else(|error| live.errors.response(error).into_response())
+}
+
+async fn try_open(
+    live: &Arc<Live>,
+    endpoint: &str,
+    mut request: Request,
+) -> Result<Response, ApiError> {
+    let upgrade = Upgrade::of(&mut request)?;
+    let connection = request.extensions_mut().remove::<Arc<Activity>>();
+    let asked = Asked { endpoint, headers: request.headers(), uri: request.uri() };
+    let (reader, cors) = open_stream(live, &asked, connection).await?;
     let response = match upgrade {
-        Ok(upgrade) => socket::response(upgrade, reader),
-        Err(error) if headers.contains_key(header::UPGRADE) => error.into_response(),
-        Err(_) => sse::response(reader),
+        Some(upgrade) => upgrade.response(reader),
+        None => sse::response(reader),
     };
-    with_headers(response, cors)
+    Ok(with_headers(response, cors))
 }
 
 async fn open_stream(

@@ -34,7 +34,7 @@ pub(crate) struct Dependencies {
     pub(crate) memory: MemoryBudget,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) metrics: LiveMetrics,
-    /// The tasks that fill the channels.
+    /// The tasks that fill the channels, and those of readers over WebSocket.
     pub(crate) tasks: TaskTracker,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Live {
     pub(super) metrics: LiveMetrics,
     pub(super) verifier: Verifier,
     pub(super) store_reads: Semaphore,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     readers: Mutex<Budget>,
     channels: Mutex<HashMap<EndpointId, Arc<Channel>>>,
 }
@@ -87,6 +87,7 @@ impl Live {
     }
 
     /// A place for a reader of the endpoint, which may have `max_readers` on this node.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
     pub(super) fn place(
         self: &Arc<Self>,
         application: ApplicationId,

@@ -24,6 +24,7 @@ use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, Version};
 
+pub(super) use self::kind::shown;
 pub use self::{
     action::{GetStats, Recover, SendExample},
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
@@ -132,7 +133,7 @@ pub(super) async fn list_of(
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
     let found = page.fill(|scan| call.store().list::<Endpoint>(&application, scan)).await?;
-    page.try_list(found, |endpoint| endpoint.id, |endpoint| kind::shown(call, &endpoint))
+    page.try_list(found, |endpoint| endpoint.id, |endpoint| shown(call, &endpoint))
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
@@ -159,7 +160,7 @@ pub(super) async fn create_in(
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
-    kind::shown(call, &endpoint)
+    shown(call, &endpoint)
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
@@ -173,7 +174,7 @@ pub(super) async fn get_from(
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointOut, ApiError> {
     let entry = call.application(path).await?;
-    kind::shown(call, &*call::endpoint(&entry, endpoint_id)?)
+    shown(call, &*call::endpoint(&entry, endpoint_id)?)
 }
 
 async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiError> {
@@ -214,7 +215,7 @@ async fn try_update(
     };
     let endpoint = replaced(call, application, &old.0, body)?;
     replace(call, path, application, &old, &endpoint).await?;
-    Ok(Upserted::Existing(kind::shown(call, &endpoint)?))
+    Ok(Upserted::Existing(shown(call, &endpoint)?))
 }
 
 /// The endpoint after a `PUT`.
@@ -269,7 +270,7 @@ async fn create_named(
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
-    kind::shown(call, &endpoint)
+    shown(call, &endpoint)
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
@@ -279,7 +280,12 @@ async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> 
         apply(&call, &mut endpoint, input.body.clone())?;
         trial::require_reachable(&call, &endpoint).await?;
     }
-    race::retry(|| try_patch(&call, &input)).await.map(Done)
+    patch_in(&call, &input).await.map(Done)
+}
+
+/// Changes an endpoint, without checking whether it can be reached.
+pub(super) async fn patch_in(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> {
+    race::retry(|| try_patch(call, input)).await
 }
 
 async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> {
@@ -290,7 +296,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
     apply(call, &mut endpoint, input.body.clone())?;
     endpoint.updated_at = call.now;
     replace(call, (&input.app_id).into(), &entry.application, &old, &endpoint).await?;
-    kind::shown(call, &endpoint)
+    shown(call, &endpoint)
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {

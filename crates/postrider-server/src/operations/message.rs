@@ -13,6 +13,7 @@ use postrider_store::{IdOrUid, MessageFilter};
 
 pub use self::batch::CreateBatch;
 use self::incoming::IncomingMessage;
+pub(crate) use self::incoming::Published;
 use crate::{
     api::{
         body::Unparsed,
@@ -127,14 +128,6 @@ pub(super) async fn find(
 ) -> Result<Message, ApiError> {
     let found = call.store().message(application, msg_id).await?;
     found.ok_or(ApiError::NotFound("message"))
-}
-
-/// A message that was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Published {
-    New(MessageId),
-    /// It was published before, as this message, or one with the same event id was.
-    Before(Option<MessageId>),
 }
 
 /// Publishes a message that does not come over HTTP, with the same checks. `digest` identifies it.

@@ -57,7 +57,7 @@ async fn messages_are_published_and_then_acknowledged() {
     queue.until_acknowledged(300).await;
     assert_eq!(queue.batches()[0], 256, "a batch is as large as maxInFlight");
     assert_eq!(payloads(&world).await.len(), 250);
-    assert_eq!(dead_letters(&world).await, [json!([]); 0]);
+    assert_eq!(dead_letters(&world).await, Vec::<Value>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +143,7 @@ async fn an_application_that_is_created_in_time_gets_the_message() {
     state(&world, |it| it["inFlight"] == 1).await;
     world.post("/api/v1/app", json!({ "name": "Soon", "uid": "soon" })).await.expect(201);
     queue.until_acknowledged(1).await;
-    assert_eq!(dead_letters(&world).await, [json!([]); 0]);
+    assert_eq!(dead_letters(&world).await, Vec::<Value>::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,9 @@ async fn world() -> (World, String) {
     world.event_types(&["x"]).await;
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });
     world.post("/api/v1/app/a/endpoint", endpoint.clone()).await.expect(201);
+    let destination = json!({ "type": "fifoEndpoint", "uid": "d",
+        "config": { "url": "https://example.com" } });
+    world.post("/api/v1/app/a/destination", destination).await.expect(201);
     let source = json!({ "name": "S", "type": "custom", "uid": "s", "secrets": ["s"],
         "model": { "verify": [{ "scheme": "hmac", "signature": "header:x" }] } });
     world.post("/ingest/api/v1/source", source).await.expect(201);
@@ -104,6 +107,7 @@ async fn operations(world: &World, message: &str) -> Vec<Operation> {
                 path: path
                     .replace("{app_id}", "a")
                     .replace("{endpoint_id}", "e")
+                    .replace("{destination_id}", "d")
                     .replace("{source_id}", "s")
                     .replace("{event_type_name}", "x")
                     .replace("{msg_id}", message),

@@ -47,6 +47,7 @@ impl Furnished {
         world.event_types(&["x"]).await;
         let endpoint = json!({ "url": "https://example.com", "uid": "e" });
         world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
         let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
@@ -69,10 +70,11 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 8] {
+    fn arguments(&self) -> [(&str, &str); 9] {
         [
             ("app_id", "a"),
             ("endpoint_id", "e"),
+            ("destination_id", "d"),
             ("msg_id", "m"),
             ("attempt_id", &self.attempt),
             ("source_id", "s"),
@@ -127,6 +129,11 @@ fn remove_times(value: &mut Value) {
     }
 }
 
+fn destination(uid: &str) -> Value {
+    let config = json!({ "url": "https://example.com/fifo" });
+    json!({ "type": "fifoEndpoint", "config": config, "uid": uid, "status": "disabled" })
+}
+
 fn consumer(uid: &str) -> Value {
     json!({ "uid": uid, "kind": "nats", "config": queue_config() })
 }
@@ -137,6 +144,7 @@ fn source(uid: &str) -> Value {
 }
 
 /// A body with which the operation succeeds.
+#[expect(clippy::match_same_arms, reason = "each arm is one operation")]
 fn body(operation: &AnyOperation) -> String {
     let body = match operation.declaration.id {
         "v1.application.create" => json!({ "name": "c" }),
@@ -150,6 +158,11 @@ fn body(operation: &AnyOperation) -> String {
         "v1.endpoint.update-headers"
         | "v1.endpoint.patch-headers"
         | "v1.ingest.endpoint.set-headers" => json!({ "headers": { "x-a": "1" } }),
+        "v1.destination.create" => destination("new"),
+        "v1.destination.upsert" => destination("d"),
+        "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
+        "v1.destination.headers-patch" => json!({ "headers": { "x-a": "1" } }),
+        "v1.destination.rotate-secret" => json!({}),
         "v1.endpoint.recover" => json!({ "since": "2020-01-01T00:00:00Z" }),
         "v1.endpoint.send-example" | "v1.message.create" => {
             json!({ "eventType": "x", "payload": {} })
@@ -189,6 +202,8 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         // Only the tokens of applications can be revoked.
         (_, Caller::Organization) if declaration.id == "v1.authentication.logout" => 403,
         (Access::Application(_), Caller::OtherApplication) if is_about_application => 404,
+        // The endpoint is called over HTTP, so it has no readers.
+        _ if declaration.id == "v1.endpoint.live-token" => 400,
         (_, Caller::Organization) | (Access::Application(_), _) => 200,
         (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,
     }

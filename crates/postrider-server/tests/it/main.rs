@@ -6,6 +6,7 @@ mod attempts;
 mod bad_input;
 mod batch;
 mod consumers;
+mod destinations;
 mod endpoints;
 mod event_types;
 mod frozen_clock;

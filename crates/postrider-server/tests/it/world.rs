@@ -345,7 +345,7 @@ fn shorten(value: &mut Value, names: &mut HashMap<String, String>) {
         Value::String(text) => {
             let (minus, id) = text.strip_prefix('-').map_or(("", text.as_str()), |id| ("-", id));
             if let Some((kind, rest)) = id.split_once('_')
-                && rest.len() == 26
+                && (rest.len() == 26 || (kind == "sink" && rest.len() == 22))
             {
                 let next = names.len() + 1;
                 let name = names.entry(id.to_owned()).or_insert_with(|| format!("{kind}_{next}"));

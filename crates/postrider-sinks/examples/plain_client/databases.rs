@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use crate::{EVENT_TYPE, Message, Result, Run};
 
+#[expect(clippy::disallowed_methods, reason = "it ends with the example")]
 pub(crate) async fn postgres(run: &mut Run) -> Result {
     let (mut client, connection) =
         tokio_postgres::connect(run.text("url")?, tokio_postgres::NoTls).await?;

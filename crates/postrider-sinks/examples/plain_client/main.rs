@@ -36,6 +36,7 @@ struct Message {
 
 impl Run {
     /// The next messages, while there is time.
+    #[expect(clippy::disallowed_methods, reason = "it measures")]
     fn batch(&mut self) -> Option<Vec<Message>> {
         if Instant::now() >= self.until {
             return None;
@@ -73,6 +74,7 @@ fn text<'a>(config: &'a Value, field: &str) -> Result<&'a str> {
 }
 
 #[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
 async fn main() -> Result {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();

@@ -32,7 +32,11 @@ use super::{
     produce::{Item, Written},
     watched::Watched,
 };
-use crate::connection::{Address, Fault, Shared, open};
+use crate::{
+    connection::{Address, open},
+    failed::Failed,
+    shared::{self, Shared},
+};
 
 /// The ports of Kafka's examples: without TLS, with TLS, with SASL.
 const OWN_PORTS: [u16; 5] = [9092, 9093, 9094, 9095, 9096];
@@ -74,24 +78,24 @@ impl Broker {
     pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            connection: Shared::default(),
+            connection: Shared::new(),
             batcher: Batcher::new(MAX_RECORDS),
         }
     }
 
     /// A connection that works, as far as can be known.
-    pub(super) async fn connection(&self, context: Context<'_>) -> Result<Arc<Connection>, Fault> {
+    pub(super) async fn connection(&self, context: Context<'_>) -> Result<Arc<Connection>, Failed> {
         let open = || async {
-            Connection::open(context, &self.name).await.map_err(|fault| Fault {
-                reason: format!("broker {}: {}", self.name, fault.reason),
-                ..fault
+            Connection::open(context, &self.name).await.map_err(|failed| Failed {
+                reason: format!("broker {}: {}", self.name, failed.reason),
+                ..failed
             })
         };
-        let current = self.connection.get(Connection::is_usable, open()).await?;
+        let current = self.connection.get(open).await?;
         if current.idle_for() < PROBED_AFTER || current.probe().await.is_ok() {
             return Ok(current);
         }
-        self.connection.get(Connection::is_usable, open()).await
+        self.connection.get(open).await
     }
 }
 
@@ -105,11 +109,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    async fn open(context: Context<'_>, name: &str) -> Result<Self, Fault> {
+    async fn open(context: Context<'_>, name: &str) -> Result<Self, Failed> {
         let Some((host, port)) = host_and_port(name) else {
             let reason = "the address is not a host and a port; correct `brokers`, or what the \
                           brokers advertise";
-            return Err(Fault::new(Failure::Misconfigured, reason));
+            return Err(Failed::new(Failure::Misconfigured, reason));
         };
         let Context { guard, target, access } = context;
         let (uses_tls, trusted) = (access.tls, access.trusted);
@@ -131,22 +135,18 @@ impl Connection {
         self.address
     }
 
-    fn is_usable(&self) -> bool {
-        !self.is_broken.load(Ordering::Relaxed)
-    }
-
     fn idle_for(&self) -> Duration {
         self.used_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Asks for nothing.
-    async fn probe(&self) -> Result<(), Fault> {
+    async fn probe(&self) -> Result<(), Failed> {
         self.request(metadata(Vec::new())).await.map(drop)
     }
 
     /// Sends a request and waits for the response. A connection on which that did not succeed is
     /// not used again, also if the caller gave up.
-    pub(super) async fn request<R>(&self, request: R) -> Result<R::ResponseBody, Fault>
+    pub(super) async fn request<R>(&self, request: R) -> Result<R::ResponseBody, Failed>
     where
         R: RequestBody + Send + WriteVersionedType<Vec<u8>>,
         R::ResponseBody: ReadVersionedType<Cursor<Vec<u8>>>,
@@ -154,12 +154,18 @@ impl Connection {
         let mut unanswered = Unanswered { connection: self, is_answered: false };
         let response = tokio::time::timeout(REQUEST_TIMEOUT, self.messenger.request(request)).await;
         let response = response.map_err(|_| {
-            Fault::new(Failure::Timeout, "the broker did not respond within 30 s").at(self.address)
+            Failed::new(Failure::Timeout, "the broker did not respond within 30 s").at(self.address)
         })?;
         let body = response.map_err(|error| broken(&error).at(self.address))?;
         unanswered.is_answered = true;
         *self.used_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Ok(body)
+    }
+}
+
+impl shared::Connection for Connection {
+    fn is_lost(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 }
 
@@ -185,26 +191,26 @@ pub(super) fn metadata(
 }
 
 /// The failure of a code that is not retried here.
-pub(super) fn refused(error: Error) -> Fault {
+pub(super) fn refused(error: Error) -> Failed {
     let Int16(code) = Int16::from(Some(error));
     let (Reaction::Fail(failure, reason)
     | Reaction::Refresh(failure, reason)
     | Reaction::Split(failure, reason)) = reaction(code);
-    Fault::new(failure, format!("{reason} (Kafka error {code})"))
+    Failed::new(failure, format!("{reason} (Kafka error {code})"))
 }
 
-fn broken(error: &RequestError) -> Fault {
+fn broken(error: &RequestError) -> Failed {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about the connection")]
     match error {
-        RequestError::NoVersionMatch { .. } => Fault::new(
+        RequestError::NoVersionMatch { .. } => Failed::new(
             Failure::Misconfigured,
             "the broker is too old or too new: it does not support the requests of Kafka 1.0 to 4",
         ),
-        RequestError::ReadVersionedError(error) if is_unknown_compression(error) => Fault::new(
+        RequestError::ReadVersionedError(error) if is_unknown_compression(error) => Failed::new(
             Failure::Misconfigured,
             "the records are compressed with a method other than gzip, which cannot be read",
         ),
-        _ => Fault::new(Failure::Unavailable, "the connection to the broker broke"),
+        _ => Failed::new(Failure::Unavailable, "the connection to the broker broke"),
     }
 }
 
@@ -212,10 +218,10 @@ fn is_unknown_compression(error: &impl ToString) -> bool {
     error.to_string().contains("Unimplemented compression")
 }
 
-fn not_kafka() -> Fault {
+fn not_kafka() -> Failed {
     let reason = "the broker closed the connection or did not respond as Kafka does; check the \
                   port, and whether it expects `tls`";
-    Fault::new(Failure::Unavailable, reason)
+    Failed::new(Failure::Unavailable, reason)
 }
 
 fn sasl(Login { mechanism, username, password }: Login<'_>) -> SaslConfig {
@@ -228,20 +234,20 @@ fn sasl(Login { mechanism, username, password }: Login<'_>) -> SaslConfig {
 }
 
 /// The library's texts are not passed on: they may contain what was sent.
-fn not_authenticated(error: &SaslError) -> Fault {
+fn not_authenticated(error: &SaslError) -> Failed {
     match error {
-        SaslError::RequestError(_) => Fault::new(
+        SaslError::RequestError(_) => Failed::new(
             Failure::Unavailable,
             "the broker closed the connection during authentication; check `mechanism`, \
              `username` and `password`, and whether this port expects them",
         ),
         SaslError::ApiError(error) => refused(*error),
-        SaslError::UnsupportedSaslMechanism | SaslError::InvalidSaslMechanism(_) => Fault::new(
+        SaslError::UnsupportedSaslMechanism | SaslError::InvalidSaslMechanism(_) => Failed::new(
             Failure::Misconfigured,
             "the broker does not support the SASL mechanism; set `mechanism` to one that it has",
         ),
         SaslError::SaslSessionError(_) | SaslError::InvalidConfig(_) | SaslError::Callback(_) => {
-            Fault::new(
+            Failed::new(
                 Failure::Misconfigured,
                 "the authentication failed; correct `username` and `password`",
             )

@@ -25,7 +25,10 @@ use super::{
     broker::{Broker, Context, metadata, refused},
     produce::Refused,
 };
-use crate::connection::{Fault, Shared};
+use crate::{
+    failed::Failed,
+    shared::{Connection, Shared},
+};
 
 /// What is known of a topic is requested again after this time, to find new partitions.
 const MAX_AGE: Duration = Duration::from_secs(300);
@@ -77,10 +80,6 @@ impl Topic {
         Self { partitions, since: Instant::now(), is_expired: AtomicBool::new(false) }
     }
 
-    fn is_current(&self) -> bool {
-        !self.is_expired.load(Ordering::Relaxed) && self.since.elapsed() < MAX_AGE
-    }
-
     /// Notes that it is out of date.
     pub(super) fn expire(&self) {
         self.is_expired.store(true, Ordering::Relaxed);
@@ -102,18 +101,24 @@ impl Topic {
         key: Option<&[u8]>,
         turn: impl Fn() -> usize,
     ) -> Result<(i32, &str), Refused> {
-        let chosen = match key {
-            Some(key) => self.partitions.get(partition_of(key, self.partitions.len())),
-            None => {
-                let led: Vec<_> = self.partitions.iter().filter(|it| it.leader.is_some()).collect();
-                turn().checked_rem(led.len()).and_then(|index| led.get(index).copied())
-            },
+        let chosen = if let Some(key) = key {
+            self.partitions.get(partition_of(key, self.partitions.len()))
+        } else {
+            let led: Vec<_> = self.partitions.iter().filter(|it| it.leader.is_some()).collect();
+            turn().checked_rem(led.len()).and_then(|index| led.get(index).copied())
         };
         let leader = chosen.and_then(|it| Some((it.number, it.leader.as_deref()?)));
         leader.ok_or_else(|| {
             let reason = "the partition has no leader; the cluster may be electing one";
-            Refused::outdated(Fault::new(Failure::Unavailable, reason))
+            Refused::outdated(Failed::new(Failure::Unavailable, reason))
         })
+    }
+}
+
+/// What is known is lost when it is out of date.
+impl Connection for Topic {
+    fn is_lost(&self) -> bool {
+        self.is_expired.load(Ordering::Relaxed) || self.since.elapsed() >= MAX_AGE
     }
 }
 
@@ -123,21 +128,21 @@ impl Cluster {
         &self,
         context: Context<'_>,
         name: &str,
-    ) -> Result<Arc<Topic>, Fault> {
+    ) -> Result<Arc<Topic>, Failed> {
         let known = {
             let mut topics = lock(&self.topics);
             if topics.len() >= MAX_KNOWN && !topics.contains_key(name) {
                 topics.clear();
             }
-            Arc::clone(topics.entry(name.to_owned()).or_default())
+            Arc::clone(topics.entry(name.to_owned()).or_insert_with(|| Arc::new(Shared::new())))
         };
-        known.get(Topic::is_current, self.fetch(context, name)).await
+        known.get(|| self.fetch(context, name)).await
     }
 
-    async fn fetch(&self, context: Context<'_>, name: &str) -> Result<Topic, Fault> {
+    async fn fetch(&self, context: Context<'_>, name: &str) -> Result<Topic, Failed> {
         let MetadataResponse { brokers, topics, .. } = self.metadata(context, Some(name)).await?;
         let topic = topics.into_iter().find(|it| it.name.0 == name).ok_or_else(|| {
-            Fault::new(Failure::Unavailable, "the broker said nothing about the topic")
+            Failed::new(Failure::Unavailable, "the broker said nothing about the topic")
         })?;
         match topic.error {
             Some(error) => Err(refused(error)),
@@ -145,7 +150,7 @@ impl Cluster {
         }
     }
 
-    pub(super) async fn count_brokers(&self, context: Context<'_>) -> Result<usize, Fault> {
+    pub(super) async fn count_brokers(&self, context: Context<'_>) -> Result<usize, Failed> {
         self.metadata(context, None).await.map(|response| response.brokers.len())
     }
 
@@ -154,17 +159,17 @@ impl Cluster {
         &self,
         context: Context<'_>,
         topic: Option<&str>,
-    ) -> Result<MetadataResponse, Fault> {
-        let mut last = Fault::new(Failure::Misconfigured, "`brokers` is empty");
+    ) -> Result<MetadataResponse, Failed> {
+        let mut last = Failed::new(Failure::Misconfigured, "`brokers` is empty");
         for name in self.candidates(&context.access) {
             let asked = tokio::time::timeout(METADATA_TIMEOUT, self.ask(context, &name, topic));
             match asked.await {
                 Ok(Ok(response)) => return Ok(response),
-                Ok(Err(fault)) if fault.failure == Failure::Misconfigured => return Err(fault),
-                Ok(Err(fault)) => last = fault,
+                Ok(Err(failed)) if failed.failure == Failure::Misconfigured => return Err(failed),
+                Ok(Err(failed)) => last = failed,
                 Err(_) => {
                     let reason = format!("broker {name} did not respond within 5 s");
-                    last = Fault::new(Failure::Timeout, reason);
+                    last = Failed::new(Failure::Timeout, reason);
                 },
             }
         }
@@ -176,7 +181,7 @@ impl Cluster {
         context: Context<'_>,
         name: &str,
         topic: Option<&str>,
-    ) -> Result<MetadataResponse, Fault> {
+    ) -> Result<MetadataResponse, Failed> {
         let connection = self.broker(name).connection(context).await?;
         let topics =
             topic.into_iter().map(|it| MetadataRequestTopic { name: String_(it.to_owned()) });
@@ -232,12 +237,12 @@ mod tests {
     use super::*;
 
     fn topic(leaders: &[Option<&str>]) -> Topic {
-        let partition = |(number, leader): (i32, &Option<&str>)| Partition {
+        let partition = |(number, leader): (i32, Option<&str>)| Partition {
             number,
             leader: leader.map(str::to_owned),
         };
         Topic {
-            partitions: (0..).zip(leaders).map(partition).collect(),
+            partitions: (0..).zip(leaders.iter().copied()).map(partition).collect(),
             since: Instant::now(),
             is_expired: AtomicBool::new(false),
         }
@@ -262,11 +267,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_topic_is_requested_again_after_a_time_or_a_hint() {
         let old = topic(&[]);
-        assert!(old.is_current());
+        assert!(!old.is_lost());
         tokio::time::advance(MAX_AGE).await;
-        assert!(!old.is_current());
+        assert!(old.is_lost());
         let expired = topic(&[]);
         expired.expire();
-        assert!(!expired.is_current());
+        assert!(expired.is_lost());
     }
 }

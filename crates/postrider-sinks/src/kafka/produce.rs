@@ -17,7 +17,7 @@ use super::{
     broker::{Broker, Context, refused},
     records::{Batch, Outgoing, group, request, take_round},
 };
-use crate::connection::Fault;
+use crate::failed::Failed;
 
 /// A record and where it goes.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Stored {
 /// Why a record was not stored, or is not known to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
-    pub fault: Fault,
+    pub failed: Failed,
     /// What is known of the topic may be out of date.
     pub is_stale: bool,
     /// It was certainly not stored, and may be if it is tried again with what is known then.
@@ -59,28 +59,29 @@ pub(super) struct Refused {
 
 impl Refused {
     /// It was not tried, or refused, because of something that changes.
-    pub(super) const fn outdated(fault: Fault) -> Self {
-        Self { fault, is_stale: true, may_retry: true }
+    pub(super) const fn outdated(failed: Failed) -> Self {
+        Self { failed, is_stale: true, may_retry: true }
     }
 
-    const fn finally(fault: Fault) -> Self {
-        Self { fault, is_stale: false, may_retry: false }
+    const fn finally(failed: Failed) -> Self {
+        Self { failed, is_stale: false, may_retry: false }
     }
 
     /// It was sent, and nobody knows what became of it.
-    fn unknown(fault: Fault) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
+    fn unknown(failed: Failed) -> Self {
         let reason = format!(
             "{} before it confirmed the message; it may have been stored, and is sent again",
-            fault.reason
+            failed.reason
         );
-        Self { fault: Fault { reason, ..fault }, is_stale: true, may_retry: false }
+        Self { failed: Failed { reason, ..failed }, is_stale: true, may_retry: false }
     }
 }
 
 /// The call that wrote the batch ran out of time.
 pub(super) fn interrupted() -> Refused {
     let reason = "the broker did not respond within the time limit of another message of the batch";
-    Refused::unknown(Fault::new(Failure::Timeout, reason))
+    Refused::unknown(Failed::new(Failure::Timeout, reason))
 }
 
 /// Writes records to the broker, and returns what became of each, in order.
@@ -92,7 +93,7 @@ pub(super) async fn produce(
 ) -> Vec<Written> {
     let connection = match broker.connection(context).await {
         Ok(connection) => connection,
-        Err(fault) => return vec![Err(Refused::outdated(fault)); items.len()],
+        Err(failed) => return vec![Err(Refused::outdated(failed)); items.len()],
     };
     let mut written: Vec<Option<Written>> = vec![None; items.len()];
     let mut pending = group(&items);
@@ -101,8 +102,8 @@ pub(super) async fn produce(
         let response = connection.request(request(&items, &round, compression)).await;
         let response = match response {
             Ok(response) => response,
-            Err(fault) => {
-                set_all(&mut written, &round, &Err(Refused::unknown(fault)));
+            Err(failed) => {
+                set_all(&mut written, &round, &Err(Refused::unknown(failed)));
                 break;
             },
         };
@@ -113,7 +114,7 @@ pub(super) async fn produce(
             pending.splice(0..0, parts);
         }
     }
-    let unsent = || Fault::new(Failure::Unavailable, "the connection to the broker broke");
+    let unsent = || Failed::new(Failure::Unavailable, "the connection to the broker broke");
     written.into_iter().map(|it| it.unwrap_or_else(|| Err(Refused::outdated(unsent())))).collect()
 }
 
@@ -142,8 +143,9 @@ fn settle(
     address: SocketAddr,
 ) -> Vec<Batch> {
     let Some(result) = result else {
-        let fault = Fault::new(Failure::Unavailable, "the broker lost the connection").at(address);
-        set_all(written, &[batch], &Err(Refused::unknown(fault)));
+        let failed =
+            Failed::new(Failure::Unavailable, "the broker lost the connection").at(address);
+        set_all(written, &[batch], &Err(Refused::unknown(failed)));
         return Vec::new();
     };
     let Some(error) = result.error else {
@@ -167,11 +169,11 @@ fn is_about_a_record(error: Error) -> bool {
 }
 
 fn refusal(error: Error, address: SocketAddr) -> Refused {
-    let fault = refused(error).at(address);
+    let failed = refused(error).at(address);
     let Int16(code) = Int16::from(Some(error));
     match reaction(code) {
-        Reaction::Refresh(..) => Refused::outdated(fault),
-        Reaction::Fail(..) | Reaction::Split(..) => Refused::finally(fault),
+        Reaction::Refresh(..) => Refused::outdated(failed),
+        Reaction::Fail(..) | Reaction::Split(..) => Refused::finally(failed),
     }
 }
 
@@ -222,7 +224,7 @@ mod tests {
         let (written, parts) = settled(1, 10);
         let refused = written[0].clone().unwrap().unwrap_err();
         assert_eq!(
-            (refused.fault.failure, refused.may_retry, parts),
+            (refused.failed.failure, refused.may_retry, parts),
             (Failure::Rejected, false, 0)
         );
     }

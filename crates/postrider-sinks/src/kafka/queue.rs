@@ -28,7 +28,7 @@ use super::{
     cluster::{Cluster, Topic},
     progress::Progress,
 };
-use crate::connection::Fault;
+use crate::failed::Failed;
 
 /// A message that was given back is received again after this time.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -104,18 +104,18 @@ struct Reading {
 }
 
 impl KafkaReader {
-    fn config(&self) -> Result<&KafkaQueue, Fault> {
+    fn config(&self) -> Result<&KafkaQueue, Failed> {
         let QueueConfig::Kafka(config) = &*self.config else {
-            return Err(Fault::new(Failure::Misconfigured, "the queue is not of kind `kafka`"));
+            return Err(Failed::new(Failure::Misconfigured, "the queue is not of kind `kafka`"));
         };
         Ok(config)
     }
 
-    fn context(&self) -> Result<Context<'_>, Fault> {
+    fn context(&self) -> Result<Context<'_>, Failed> {
         Ok(Context { guard: &self.guard, target: None, access: self.config()?.access() })
     }
 
-    async fn topic(&self) -> Result<Arc<Topic>, Fault> {
+    async fn topic(&self) -> Result<Arc<Topic>, Failed> {
         self.cluster.topic(self.context()?, &self.config()?.topic).await
     }
 
@@ -148,7 +148,7 @@ impl KafkaReader {
     }
 
     /// The offset at which reading a partition begins.
-    async fn start_of(&self, topic: &Topic, lease: LeasedPartition) -> Result<i64, Fault> {
+    async fn start_of(&self, topic: &Topic, lease: LeasedPartition) -> Result<i64, Failed> {
         if let Some(next) = lease.next_offset {
             return Ok(next);
         }
@@ -161,7 +161,7 @@ impl KafkaReader {
         topic: &Topic,
         partition: i32,
         start: Start,
-    ) -> Result<i64, Fault> {
+    ) -> Result<i64, Failed> {
         let leader = topic.leader(partition).ok_or_else(no_leader)?;
         let connection = self.cluster.broker(leader).connection(self.context()?).await?;
         let found = first_offset(&connection, &self.config()?.topic, partition, start).await;
@@ -208,27 +208,27 @@ impl KafkaReader {
     async fn take(
         &mut self,
         topic: &Topic,
-        results: Vec<Result<Vec<Fetched>, Fault>>,
+        results: Vec<Result<Vec<Fetched>, Failed>>,
     ) -> Result<(), QueueError> {
-        let mut failed = None;
+        let mut problem = None;
         for result in results {
             match result {
                 Ok(fetched) => {
                     for partition in fetched {
-                        failed = self.take_partition(topic, partition).await?.or(failed);
+                        problem = self.take_partition(topic, partition).await?.or(problem);
                     }
                 },
-                Err(fault) => failed = Some(fault),
+                Err(failed) => problem = Some(failed),
             }
         }
-        let Some(fault) = failed else {
+        let Some(failed) = problem else {
             self.failures = 0;
             return Ok(());
         };
         topic.expire();
         self.failures += 1;
-        if fault.failure == Failure::Misconfigured || self.failures >= MAX_FAILURES {
-            return Err(fault.into());
+        if failed.failure == Failure::Misconfigured || self.failures >= MAX_FAILURES {
+            return Err(failed.into());
         }
         tokio::time::sleep(RETRY).await;
         Ok(())
@@ -239,7 +239,7 @@ impl KafkaReader {
         &mut self,
         topic: &Topic,
         fetched: Fetched,
-    ) -> Result<Option<Fault>, QueueError> {
+    ) -> Result<Option<Failed>, QueueError> {
         let Fetched { partition, next, messages, problem } = fetched;
         if problem.as_ref().is_some_and(fetch::Problem::is_out_of_range) {
             let first = self.first_offset(topic, partition, Start::Earliest).await?;
@@ -263,7 +263,7 @@ impl KafkaReader {
                 self.ready.push_back(message);
             }
         }
-        Ok(problem.map(|problem| problem.fault))
+        Ok(problem.map(|problem| problem.failed))
     }
 
     fn restart(&mut self, partition: i32, offset: i64) {
@@ -274,8 +274,8 @@ impl KafkaReader {
     }
 }
 
-fn no_leader() -> Fault {
-    Fault::new(Failure::Unavailable, "a partition has no leader; the cluster may be electing one")
+fn no_leader() -> Failed {
+    Failed::new(Failure::Unavailable, "a partition has no leader; the cluster may be electing one")
 }
 
 const fn position(receipt: &Receipt) -> Option<(i32, i64)> {

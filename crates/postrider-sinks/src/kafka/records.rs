@@ -3,12 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use postrider_core::{
-    kind::kafka::{Compression, Kafka, check_topic},
-    message::Message,
-    outcome::Failure,
-    template::Event,
-};
+use postrider_core::kind::kafka::{Compression, Kafka, check_topic};
+use postrider_engine::Call;
 use rskafka::protocol::{
     messages::{ProduceRequest, ProduceRequestPartitionData, ProduceRequestTopicData},
     primitives::{Int16, Int32, NullableString, Records, String_},
@@ -19,7 +15,7 @@ use rskafka::protocol::{
 };
 
 use super::produce::Item;
-use crate::connection::Fault;
+use crate::{content::Content, failed::Failed};
 
 /// Most bytes of a batch, before compression. Brokers accept 1 MiB unless configured otherwise.
 const MAX_BATCH: usize = 900_000;
@@ -57,20 +53,18 @@ impl Outgoing {
 }
 
 /// The record of a message.
-pub(super) fn outgoing(
-    config: &Kafka,
-    message: &Message,
-    body: &Bytes,
-) -> Result<Arc<Outgoing>, Fault> {
-    let event = Event::new(message, body);
-    let topic = config.topic.render(&event).map_err(|error| Fault::template("topic", &error))?;
-    check_topic(&topic).map_err(|reason| Fault::new(Failure::Rejected, reason))?;
-    let key = config.key.as_ref().map(|key| key.render(&event)).transpose();
-    let key = key.map_err(|error| Fault::template("key", &error))?.map(String::into_bytes);
-    let headers = config.headers.of(message, &event);
-    let headers = headers.map_err(|error| Fault::template("headers", &error))?;
-    let timestamp = i64::try_from(message.created_at().as_millis()).unwrap_or(i64::MAX);
-    Ok(Arc::new(Outgoing { topic, key, value: body.clone(), headers, timestamp }))
+pub(super) fn outgoing(config: &Kafka, call: &Call) -> Result<Arc<Outgoing>, Failed> {
+    let content = Content::new(call);
+    let topic = content.line("topic", &config.topic)?;
+    check_topic(&topic).map_err(Failed::rejected)?;
+    let key = config.key.as_ref().map(|key| content.line("key", key)).transpose()?;
+    Ok(Arc::new(Outgoing {
+        topic,
+        key: key.map(String::into_bytes),
+        value: call.body.clone(),
+        headers: content.headers(&config.headers)?.into_iter().collect(),
+        timestamp: i64::try_from(call.message.created_at().as_millis()).unwrap_or(i64::MAX),
+    }))
 }
 
 /// Records for one partition, as positions in a list of items.

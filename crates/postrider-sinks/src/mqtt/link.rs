@@ -22,7 +22,11 @@ use super::{
     packet::{self, Allowed, Incoming},
     session::{Confirmed, Session},
 };
-use crate::connection::{Address, Fault, Stream, open};
+use crate::{
+    connection::{Address, Stream, open},
+    failed::Failed,
+    shared::Connection,
+};
 
 const OWN_PORTS: [u16; 2] = [1883, 8883];
 
@@ -57,7 +61,7 @@ impl Link {
         target: &Target,
         config: &Mqtt,
         client_id: String,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, Failed> {
         let to = Address {
             host: config.url.host_str().unwrap_or_default(),
             port: config.port(),
@@ -68,7 +72,7 @@ impl Link {
         let (mut stream, address) = open(guard, Some(target), to).await?;
         let mut inbox = BytesMut::new();
         let greeted = greet(&mut stream, &mut inbox, config, client_id).await;
-        let allowed = greeted.map_err(|fault| fault.at(address))?;
+        let allowed = greeted.map_err(|failed| failed.at(address))?;
         let keep_alive = allowed.keep_alive.filter(|seconds| *seconds > 0).unwrap_or(KEEP_ALIVE);
         let (requests, receiver) = mpsc::channel(usize::from(MAX_IN_FLIGHT));
         let driver = Driver {
@@ -84,10 +88,6 @@ impl Link {
         Ok(Self { requests, allowed, address, _task: task })
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.requests.is_closed()
-    }
-
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -101,26 +101,32 @@ impl Link {
             let reason = format!(
                 "the message has {bytes} bytes as a packet; the broker accepts at most {limit}"
             );
-            return Err(Fault::new(Failure::Rejected, reason).at(self.address));
+            return Err(Failed::new(Failure::Rejected, reason).at(self.address));
         }
         let (confirmed, confirmation) = oneshot::channel();
         let lost = || interrupted(self.address);
         self.requests.send(Request { publish, confirmed }).await.map_err(|_| lost())?;
         let result = confirmation.await.map_err(|_| lost())?;
-        result.map_err(|fault| fault.at(self.address))
+        result.map_err(|failed| failed.at(self.address))
     }
 }
 
-fn interrupted(address: SocketAddr) -> Fault {
+impl Connection for Link {
+    fn is_lost(&self) -> bool {
+        self.requests.is_closed()
+    }
+}
+
+fn interrupted(address: SocketAddr) -> Failed {
     broken("the connection broke").at(address)
 }
 
 /// Why a message that was sent is not known to have arrived.
-fn broken(cause: &str) -> Fault {
+fn broken(cause: &str) -> Failed {
     let reason = format!(
         "{cause} before the broker confirmed the message; it may have arrived, and is sent again"
     );
-    Fault::new(Failure::Unavailable, reason)
+    Failed::new(Failure::Unavailable, reason)
 }
 
 /// Opens the session.
@@ -129,13 +135,13 @@ async fn greet(
     inbox: &mut BytesMut,
     config: &Mqtt,
     client_id: String,
-) -> Result<Allowed, Fault> {
+) -> Result<Allowed, Failed> {
     let mut hello = BytesMut::new();
     packet::connect(config, client_id, KEEP_ALIVE, &mut hello)?;
     let closed = || {
         let reason = "the broker closed the connection before it accepted the client; check the \
                       port and whether it expects TLS";
-        Fault::new(Failure::Unavailable, reason)
+        Failed::new(Failure::Unavailable, reason)
     };
     stream.write_all(&hello).await.map_err(|_| closed())?;
     stream.flush().await.map_err(|_| closed())?;
@@ -149,8 +155,9 @@ async fn greet(
     }
 }
 
-fn accepted(incoming: Incoming, config: &Mqtt) -> Result<Allowed, Fault> {
-    let misconfigured = |reason| Err(Fault::new(Failure::Misconfigured, reason));
+#[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
+fn accepted(incoming: Incoming, config: &Mqtt) -> Result<Allowed, Failed> {
+    let misconfigured = |reason| Err(Failed::new(Failure::Misconfigured, reason));
     match incoming {
         Incoming::Connected { code, allowed } => match connection(code) {
             Some(reason) => Err(reason.into()),
@@ -162,7 +169,7 @@ fn accepted(incoming: Incoming, config: &Mqtt) -> Result<Allowed, Fault> {
         },
         Incoming::Disconnected { code } => Err(disconnection(code).into()),
         Incoming::Confirmed { .. } | Incoming::Other => {
-            Err(Fault::new(Failure::Unavailable, "the broker did not respond as MQTT 5 requires"))
+            Err(Failed::new(Failure::Unavailable, "the broker did not respond as MQTT 5 requires"))
         },
     }
 }
@@ -193,15 +200,15 @@ impl Driver {
         address: SocketAddr,
     ) {
         let (mut read, mut write) = io::split(stream);
-        let fault = match self.exchange(&mut read, &mut write, &mut requests).await {
+        let failed = match self.exchange(&mut read, &mut write, &mut requests).await {
             Ok(()) => interrupted(address),
-            Err(fault) => fault,
+            Err(failed) => failed,
         };
         requests.close();
-        self.session.fail(&fault);
+        self.session.fail(&failed);
         while let Some(request) = requests.recv().await {
             // The caller may have given up.
-            drop(request.confirmed.send(Err(fault.clone())));
+            drop(request.confirmed.send(Err(failed.clone())));
         }
     }
 
@@ -211,7 +218,7 @@ impl Driver {
         read: &mut ReadHalf<Stream>,
         write: &mut WriteHalf<Stream>,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failed> {
         let mut ticks = ticks(self.tick);
         let mut needs_flush = false;
         loop {
@@ -243,7 +250,7 @@ impl Driver {
         }
     }
 
-    fn take_packets(&mut self) -> Result<(), Fault> {
+    fn take_packets(&mut self) -> Result<(), Failed> {
         self.activity.heard = true;
         while let Some(incoming) = packet::read(&mut self.inbox)? {
             match incoming {
@@ -263,7 +270,7 @@ impl Driver {
         &mut self,
         first: Request,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failed> {
         self.activity.idle_for = Duration::ZERO;
         let mut next = Some(first);
         while let Some(Request { mut publish, confirmed }) = next {
@@ -279,7 +286,7 @@ impl Driver {
     }
 
     /// Sends a ping. Returns whether the connection was not used for long.
-    fn on_tick(&mut self) -> Result<bool, Fault> {
+    fn on_tick(&mut self) -> Result<bool, Failed> {
         let Activity { heard, confirmed, idle_for } = std::mem::take(&mut self.activity);
         if !heard {
             return Err(broken("the broker stopped responding"));

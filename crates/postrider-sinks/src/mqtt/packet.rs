@@ -9,7 +9,7 @@ use rumqttc::v5::mqttbytes::{
     },
 };
 
-use crate::connection::Fault;
+use crate::failed::Failed;
 
 /// Most bytes of a packet that a broker may send. Nothing that it sends to a publisher is large.
 const MAX_INCOMING: u32 = 64 << 10;
@@ -57,7 +57,7 @@ pub(super) fn connect(
     client_id: String,
     keep_alive: u16,
     into: &mut BytesMut,
-) -> Result<(), Fault> {
+) -> Result<(), Failed> {
     let properties =
         ConnectProperties { max_packet_size: Some(MAX_INCOMING), ..ConnectProperties::new() };
     let connect =
@@ -67,23 +67,23 @@ pub(super) fn connect(
     write(&Packet::Connect(connect, None, login), into)
 }
 
-pub(super) fn ping(into: &mut BytesMut) -> Result<(), Fault> {
+pub(super) fn ping(into: &mut BytesMut) -> Result<(), Failed> {
     write(&Packet::PingReq(PingReq), into)
 }
 
-pub(super) fn disconnect(into: &mut BytesMut) -> Result<(), Fault> {
+pub(super) fn disconnect(into: &mut BytesMut) -> Result<(), Failed> {
     let reason = DisconnectReasonCode::NormalDisconnection;
     write(&Packet::Disconnect(Disconnect::new(reason)), into)
 }
 
-pub(super) fn write(packet: &Packet, into: &mut BytesMut) -> Result<(), Fault> {
+pub(super) fn write(packet: &Packet, into: &mut BytesMut) -> Result<(), Failed> {
     packet.write(into, None).map(drop).map_err(|_| {
-        Fault::new(Failure::Rejected, "the message does not fit into a packet of the protocol")
+        Failed::new(Failure::Rejected, "the message does not fit into a packet of the protocol")
     })
 }
 
 /// Removes the first packet from what was received, if it is complete.
-pub(super) fn read(received: &mut BytesMut) -> Result<Option<Incoming>, Fault> {
+pub(super) fn read(received: &mut BytesMut) -> Result<Option<Incoming>, Failed> {
     match check(received.iter(), Some(MAX_INCOMING)) {
         Ok(header) => parse(received.split_to(header.frame_length())).map(Some),
         Err(Error::InsufficientBytes(_)) => Ok(None),
@@ -91,13 +91,13 @@ pub(super) fn read(received: &mut BytesMut) -> Result<Option<Incoming>, Fault> {
     }
 }
 
-fn malformed() -> Fault {
+fn malformed() -> Failed {
     let reason = "the broker sent something that is not MQTT 5; check the port in `url`";
-    Fault::new(Failure::Unavailable, reason)
+    Failed::new(Failure::Unavailable, reason)
 }
 
 /// The reason codes are read here, because the codec knows only some of them.
-fn parse(frame: BytesMut) -> Result<Incoming, Fault> {
+fn parse(frame: BytesMut) -> Result<Incoming, Failed> {
     let mut rest = frame.clone().freeze();
     let kind = rest.try_get_u8().map_err(|_| malformed())? >> 4;
     while rest.try_get_u8().map_err(|_| malformed())? & 0x80 != 0 {}
@@ -118,8 +118,7 @@ fn parse(frame: BytesMut) -> Result<Incoming, Fault> {
     }
 }
 
-fn allowed(mut frame: BytesMut) -> Result<Allowed, Fault> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one packet that is wanted")]
+fn allowed(mut frame: BytesMut) -> Result<Allowed, Failed> {
     let properties = match Packet::read(&mut frame, Some(MAX_INCOMING)) {
         Ok(Packet::ConnAck(packet)) => packet.properties,
         _ => return Err(malformed()),
@@ -139,7 +138,7 @@ fn allowed(mut frame: BytesMut) -> Result<Allowed, Fault> {
 mod tests {
     use super::*;
 
-    fn incoming(bytes: &[u8]) -> Result<Option<Incoming>, Fault> {
+    fn incoming(bytes: &[u8]) -> Result<Option<Incoming>, Failed> {
         read(&mut BytesMut::from(bytes))
     }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use postrider_core::kind::mqtt::confirmation;
 use tokio::sync::oneshot;
 
-use crate::connection::Fault;
+use crate::failed::Failed;
 
 /// Whether a subscriber matched, or why the broker did not accept the message.
-pub(super) type Confirmed = Result<bool, Fault>;
+pub(super) type Confirmed = Result<bool, Failed>;
 
 /// The broker's code for a message that it accepted and nobody is subscribed to.
 const NO_SUBSCRIBERS: u8 = 0x10;
@@ -58,17 +58,17 @@ impl Session {
     pub(super) fn confirm(&mut self, id: u16, code: u8) {
         if let Some(waiter) = self.in_flight.remove(&id) {
             let result = confirmation(code)
-                .map_or(Ok(code != NO_SUBSCRIBERS), |reason| Err(Fault::from(reason)));
+                .map_or(Ok(code != NO_SUBSCRIBERS), |reason| Err(Failed::from(reason)));
             // The caller may have given up.
             drop(waiter.send(result));
         }
     }
 
     /// The connection is gone.
-    pub(super) fn fail(&mut self, fault: &Fault) {
+    pub(super) fn fail(&mut self, failed: &Failed) {
         for (_, waiter) in self.in_flight.drain() {
             // The caller may have given up.
-            drop(waiter.send(Err(fault.clone())));
+            drop(waiter.send(Err(failed.clone())));
         }
     }
 }
@@ -108,7 +108,7 @@ mod tests {
         session.confirm(id, 0x87);
         session.confirm(9_999, 0);
         assert_eq!(refusal.try_recv().unwrap().unwrap_err().failure, Failure::Misconfigured);
-        session.fail(&Fault::new(Failure::Unavailable, "gone"));
+        session.fail(&Failed::new(Failure::Unavailable, "gone"));
         assert_eq!(loss.try_recv().unwrap().unwrap_err().reason, "gone");
     }
 }

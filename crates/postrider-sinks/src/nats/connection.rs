@@ -33,6 +33,10 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(60);
 const ABANDONED_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_UNCONFIRMED: usize = 8_000;
 
+/// How often the server is asked whether it is still there. It is lost after three times without
+/// a response.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Most refused subjects that are remembered. After that, a new connection is made.
 const MAX_REFUSED: usize = 1_000;
 
@@ -170,6 +174,7 @@ fn options(guard: &Guard, server: &NatsServer<'_>) -> Result<ConnectOptions, Fai
     let tls = guard.tls_for(server.broker.name(), server.trusted)?;
     let options = ConnectOptions::new()
         .name("postrider")
+        .ping_interval(PING_INTERVAL)
         .ignore_discovered_servers()
         .retain_servers_order()
         .require_tls(server.broker.is_tls)

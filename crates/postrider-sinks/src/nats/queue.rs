@@ -39,6 +39,7 @@ impl NatsConnector {
         Self { guard }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled alike")]
     async fn open_queue(
         &self,
         config: &NatsQueue,

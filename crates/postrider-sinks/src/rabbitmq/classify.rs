@@ -47,6 +47,7 @@ pub(super) fn first_cause<'a>(errors: impl Iterator<Item = &'a Error>) -> Option
     first.map(error)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds errors")]
 pub(super) fn error(error: &Error) -> Failed {
     match error.kind() {
         ErrorKind::ProtocolError(error) => by_code(error.get_id()),
@@ -56,6 +57,7 @@ pub(super) fn error(error: &Error) -> Failed {
 }
 
 /// Why there is no connection. The server closes it at once if it does not like the first bytes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds errors")]
 pub(super) fn connect_error(error: &Error) -> Failed {
     match error.kind() {
         ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => {
@@ -73,6 +75,23 @@ pub(super) fn connect_error(error: &Error) -> Failed {
             "the server closed the connection; check the host, the port and the server's log",
         ),
     }
+}
+
+/// What an error for which the broker closes the channel can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// One message of those that were sent.
+    Message,
+    /// One message, because of its routing key, or all, because of the user's permissions.
+    MessageOrUser,
+}
+
+/// Whether one message may be at fault for the failure of others on the same channel.
+pub(super) fn blame(failed: &Failed) -> Option<Blame> {
+    if failed.failure == Failure::Rejected {
+        return Some(Blame::Message);
+    }
+    (*failed == by_code(ACCESS_REFUSED)).then_some(Blame::MessageOrUser)
 }
 
 const ACCESS_REFUSED: u16 = 403;
@@ -139,6 +158,15 @@ mod tests {
         ];
         for (code, failure) in cases {
             assert_eq!(by_code(code).failure, failure, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_message_can_be_at_fault_for_the_failure_of_others() {
+        assert_eq!(blame(&by_code(406)), Some(Blame::Message));
+        assert_eq!(blame(&by_code(403)), Some(Blame::MessageOrUser));
+        for code in [404, 320, 530] {
+            assert_eq!(blame(&by_code(code)), None, "{code}");
         }
     }
 

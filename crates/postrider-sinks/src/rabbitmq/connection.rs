@@ -27,6 +27,10 @@ use crate::{failed::Failed, shared::Connection};
 /// How often each side shows that it is alive, in seconds.
 const HEARTBEAT_SECONDS: u16 = 20;
 
+/// Limits that the server can only lower: the library allocates buffers of 32 frames.
+const FRAME_SIZE: u32 = 128 << 10;
+const CHANNELS: u16 = 64;
+
 /// How long the server may take to accept the connection and the credentials.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -138,6 +142,11 @@ fn uri(server: &RabbitmqServer<'_>) -> AMQPUri {
             port: broker.port,
         },
         vhost: server.vhost.clone(),
-        query: AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() },
+        query: AMQPQueryString {
+            heartbeat: Some(HEARTBEAT_SECONDS),
+            frame_max: Some(FRAME_SIZE),
+            channel_max: Some(CHANNELS),
+            ..AMQPQueryString::default()
+        },
     }
 }

@@ -12,10 +12,13 @@ use futures_util::future::join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString,
 };
-use postrider_core::{kind::rabbitmq::Rabbitmq, outcome::Failure};
+use postrider_core::kind::rabbitmq::Rabbitmq;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{classify, connection::RabbitmqConnection};
+use super::{
+    classify::{self, Blame},
+    connection::RabbitmqConnection,
+};
 use crate::failed::Failed;
 
 /// Batches that an endpoint publishes at the same time, each on a channel of its own.
@@ -24,6 +27,9 @@ pub(super) const LANES: usize = 4;
 /// How often it is checked whether the broker blocks the connection. It has to be blocked at two
 /// checks, because some blocks last only for moments.
 const BLOCK_CHECK: Duration = Duration::from_millis(500);
+
+/// After so many messages in a row that the user may not publish, the others are not tried alone.
+const MAX_REFUSED: usize = 3;
 
 /// A message for RabbitMQ.
 #[derive(Clone, Debug)]
@@ -35,6 +41,7 @@ pub(super) struct Outgoing {
 }
 
 /// What became of a message.
+#[expect(clippy::large_enum_variant, reason = "there is one for a moment")]
 enum Ended {
     Confirmed(Confirmation),
     Failed(lapin::Error),
@@ -51,21 +58,22 @@ pub(super) async fn publish(
     batch: &[Outgoing],
 ) -> Vec<Result<(), Failed>> {
     let mut results = publish_once(connection, lane, config, batch).await;
-    if batch.len() > 1 && results.iter().any(is_at_fault) {
-        for (outgoing, result) in batch.iter().zip(&mut results) {
-            if is_at_fault(result) {
-                let alone = std::slice::from_ref(outgoing);
-                let again = publish_once(connection, lane, config, alone).await.pop();
-                *result = again.unwrap_or_else(|| Err(classify::lost()));
-            }
+    if batch.len() == 1 {
+        return results;
+    }
+    let mut refused_in_a_row = 0;
+    for (outgoing, result) in batch.iter().zip(&mut results) {
+        let Some(blame) = result.as_ref().err().and_then(classify::blame) else { continue };
+        if blame == Blame::MessageOrUser && refused_in_a_row == MAX_REFUSED {
+            continue;
         }
+        let alone = std::slice::from_ref(outgoing);
+        let again = publish_once(connection, lane, config, alone).await.pop();
+        *result = again.unwrap_or_else(|| Err(classify::lost()));
+        let is_refused = result.as_ref().err().and_then(classify::blame) == Some(blame);
+        refused_in_a_row = if is_refused { refused_in_a_row + 1 } else { 0 };
     }
     results
-}
-
-/// Whether this message or another one of its batch made the broker close the channel.
-fn is_at_fault(result: &Result<(), Failed>) -> bool {
-    result.as_ref().is_err_and(|failed| failed.failure == Failure::Rejected)
 }
 
 async fn publish_once(

@@ -57,6 +57,7 @@ impl RabbitmqConnector {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other types have no text")]
 fn queue_error(error: &lapin::Error) -> Failed {
     let failed = classify::error(error);
     // There is no message that could be at fault.
@@ -174,7 +175,7 @@ fn headers(delivery: &Delivery) -> BTreeMap<String, String> {
     let own = own
         .into_iter()
         .filter_map(|(name, text)| text.as_ref().map(|text| (name.to_owned(), text.to_string())));
-    let table = properties.headers().iter().flat_map(|table| table.inner());
+    let table = properties.headers().iter().flat_map(FieldTable::inner);
     let table = table.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
     own.chain(table).collect()
 }

@@ -7,6 +7,7 @@ use crate::failed::Failed;
 
 /// Why a command failed. The server's own words are not repeated, because they can contain
 /// arguments.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds errors")]
 pub(super) fn error(error: &RedisError) -> Failed {
     if let Some(code) = error.code() {
         return by_code(code, error.detail().unwrap_or_default());

@@ -51,7 +51,7 @@ pub(super) struct Entry {
 /// Where messages are written to.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    store: Store,
+    store: Result<Store, GuardError>,
     name: String,
     is_gzip: bool,
     check_existing: bool,
@@ -62,7 +62,7 @@ pub(super) struct Bucket {
 type Found = HashMap<MessageId, String>;
 
 impl Bucket {
-    pub(super) fn new(store: Store, s3: &S3) -> Self {
+    pub(super) fn new(store: Result<Store, GuardError>, s3: &S3) -> Self {
         Self {
             store,
             name: s3.bucket.clone(),
@@ -70,6 +70,10 @@ impl Bucket {
             check_existing: s3.check_existing,
             known: KnownObjects::default(),
         }
+    }
+
+    fn store(&self) -> Result<&Store, GuardError> {
+        self.store.as_ref().map_err(Clone::clone)
     }
 
     /// Writes one message as an object.
@@ -149,9 +153,10 @@ impl Bucket {
 
     /// Writes an object. If it is not known what became of it, tries again: the key tells.
     async fn put(&self, key: &str, content_type: &str, content: Bytes) -> Result<Put, GuardError> {
+        let store = self.store()?;
         let mut attempt = 1;
         loop {
-            let put = self.store.put(key, content_type, content.clone());
+            let put = store.put(key, content_type, content.clone());
             let put = tokio::time::timeout(PUT_LIMIT, put).await.unwrap_or_else(|_| {
                 let reason = format!("the store did not respond within {} s", PUT_LIMIT.as_secs());
                 Err(unavailable(Failure::Timeout, reason))
@@ -180,7 +185,7 @@ impl Bucket {
         let Some(oldest) = wanted.first().filter(|_| self.check_existing) else { return Ok(found) };
         suspects.settle().await;
         let from = BatchName::search_from(prefix, *oldest);
-        for key in self.store.keys(prefix, &from).await? {
+        for key in self.store()?.keys(prefix, &from).await? {
             let Some(name) = BatchName::parse(prefix, &key) else { continue };
             if wanted.iter().any(|id| name.may_contain(*id)) {
                 let ids = self.ids_of(&key, name.is_gzip).await?;
@@ -202,7 +207,7 @@ impl Bucket {
         if let Some(ids) = self.known.get(key) {
             return Ok(ids);
         }
-        let Some(mut content) = self.store.get(key).await? else { return Ok(Ids::default()) };
+        let Some(mut content) = self.store()?.get(key).await? else { return Ok(Ids::default()) };
         if is_gzip {
             content = gunzip(content, MAX_RESPONSE).await.map_err(|_| damaged(key))?;
         }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
 use postrider_core::{kind::sqs::SqsQueue, outcome::Failure, queue::QueueConfig};
 use postrider_engine::{
     Guard, GuardError, HttpClient, PartitionLeases, Queue, QueueConnector, QueueError,
@@ -28,6 +29,9 @@ const RESPONSE: Duration = Duration::from_secs(20);
 /// Messages in one request.
 const PER_REQUEST: usize = 10;
 
+/// Requests for messages at the same time, while the queue has many.
+const REQUESTS: usize = 8;
+
 /// When a message that was given back is delivered again.
 const GIVE_BACK_SECONDS: u64 = 10;
 
@@ -51,10 +55,8 @@ impl QueueConnector for SqsConnector {
         _consumer: &str,
         _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-        let config = match &*config {
-            QueueConfig::Sqs(config) => config,
-            _ => return Err(error(Failure::Protocol, "internal error: this is not an SQS queue")),
+        let QueueConfig::Sqs(config) = &*config else {
+            return Err(error(Failure::Protocol, "internal error: this is not an SQS queue"));
         };
         let queue = SqsReader::new(&self.http, config);
         queue.call(Action::GetQueueAttributes, json!({ "AttributeNames": ["QueueArn"] })).await?;
@@ -68,6 +70,8 @@ struct SqsReader {
     service: Service,
     queue_url: Url,
     visibility_timeout: Option<Duration>,
+    /// The last response was full.
+    has_more: bool,
 }
 
 impl SqsReader {
@@ -76,7 +80,52 @@ impl SqsReader {
             service: service(http, config.account(), &config.queue_url),
             queue_url: config.queue_url.clone(),
             visibility_timeout: config.visibility_timeout,
+            has_more: false,
         }
+    }
+
+    /// Asks for messages and waits for them as long.
+    async fn receive_within(
+        &self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<QueueMessage>, QueueError> {
+        #[derive(Deserialize)]
+        struct Received {
+            #[serde(default, rename = "Messages")]
+            messages: Vec<Message>,
+        }
+        let mut request = json!({
+            "MaxNumberOfMessages": max.clamp(1, PER_REQUEST),
+            "WaitTimeSeconds": wait.as_secs(),
+            "AttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        });
+        if let Some(timeout) = self.visibility_timeout {
+            request["VisibilityTimeout"] = timeout.as_secs().into();
+        }
+        let body = self.call(Action::ReceiveMessage, request).await?;
+        // Without messages, some services send nothing at all.
+        if body.is_empty() {
+            return Ok(Vec::new());
+        }
+        let received: Received = parse(&body)?;
+        Ok(received.messages.into_iter().map(Message::read).collect())
+    }
+
+    /// Several requests at the same time. What one of them returned is not lost if another fails;
+    /// the next request will fail too.
+    async fn receive_many(&self, max: usize) -> Result<Vec<QueueMessage>, QueueError> {
+        let requests = (max / PER_REQUEST).clamp(1, REQUESTS);
+        let requests = (0..requests).map(|_| self.receive_within(max, Duration::ZERO));
+        let (mut all, mut failed) = (Vec::new(), None);
+        for received in join_all(requests).await {
+            match received {
+                Ok(messages) => all.extend(messages),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.filter(|_| all.is_empty()).map_or(Ok(all), Err)
     }
 
     async fn call(&self, action: Action, mut request: Value) -> Result<Bytes, QueueError> {
@@ -101,7 +150,7 @@ impl SqsReader {
             #[serde(default, rename = "Failed")]
             failed: Vec<FailedEntry>,
         }
-        for receipts in receipts.chunks(PER_REQUEST) {
+        let requests = receipts.chunks(PER_REQUEST).map(|receipts| async {
             let entries = receipts.iter().enumerate().filter_map(|(id, receipt)| match receipt {
                 Receipt::Text(handle) => Some(entry(id, handle)),
                 Receipt::Number(_) | Receipt::Position { .. } => None,
@@ -109,39 +158,27 @@ impl SqsReader {
             let request = json!({ "Entries": entries.collect::<Vec<_>>() });
             let body = self.call(action, request).await?;
             let results: Results = parse(&body)?;
-            if let Some(failed) = results.failed.first() {
-                let refusal = failed.refusal();
-                return Err(QueueError { failure: refusal.failure, reason: refusal.reason });
-            }
-        }
-        Ok(())
+            let Some(failed) = results.failed.first() else { return Ok(()) };
+            let refusal = failed.refusal();
+            Err(QueueError { failure: refusal.failure, reason: refusal.reason })
+        });
+        try_join_all(requests).await.map(|_| ())
     }
 }
 
 #[async_trait]
 impl Queue for SqsReader {
     async fn receive(&mut self, max: usize) -> Result<Vec<QueueMessage>, QueueError> {
-        #[derive(Deserialize)]
-        struct Received {
-            #[serde(default, rename = "Messages")]
-            messages: Vec<Message>,
+        if self.has_more {
+            let received = self.receive_many(max).await?;
+            self.has_more = received.len() >= PER_REQUEST;
+            if !received.is_empty() {
+                return Ok(received);
+            }
         }
-        let mut request = json!({
-            "MaxNumberOfMessages": max.clamp(1, PER_REQUEST),
-            "WaitTimeSeconds": LONG_POLL.as_secs(),
-            "AttributeNames": ["All"],
-            "MessageAttributeNames": ["All"],
-        });
-        if let Some(timeout) = self.visibility_timeout {
-            request["VisibilityTimeout"] = timeout.as_secs().into();
-        }
-        let body = self.call(Action::ReceiveMessage, request).await?;
-        // Without messages, some services send nothing at all.
-        if body.is_empty() {
-            return Ok(Vec::new());
-        }
-        let received: Received = parse(&body)?;
-        Ok(received.messages.into_iter().map(Message::read).collect())
+        let received = self.receive_within(max, LONG_POLL).await?;
+        self.has_more = received.len() == PER_REQUEST;
+        Ok(received)
     }
 
     async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), QueueError> {

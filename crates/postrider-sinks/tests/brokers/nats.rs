@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{self, Context, stream};
+use async_nats::{
+    ConnectOptions,
+    jetstream::{self, Context, stream},
+};
 use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
@@ -127,7 +130,7 @@ async fn wrong_credentials_are_misconfigured_and_not_shown() {
     let senders = patient();
     let stream_config =
         stream::Config { name: "s".into(), subjects: vec!["s".into()], ..Default::default() };
-    let options = async_nats::ConnectOptions::with_user_and_password("ada".into(), "right".into());
+    let options = ConnectOptions::with_user_and_password("ada".into(), "right".into());
     let client = options.connect(format!("127.0.0.1:{port}")).await.unwrap();
     jetstream::new(client).create_stream(stream_config).await.unwrap();
     let cases = [
@@ -146,6 +149,58 @@ async fn wrong_credentials_are_misconfigured_and_not_shown() {
     }
     let right = json!({ "url": service.get("url"), "subject": "s" });
     assert_delivered(&senders.send(call(&target(KIND, &right), "1")).await);
+}
+
+/// A key of the tests: what the server knows, and the seed.
+const NKEY: &str = "UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK";
+const SEED: &str = "SUAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_authenticate_and_missing_permissions_are_misconfigured() {
+    let users = format!(
+        "authorization={{ users: [ \
+         {{ user: admin, password: right }}, {{ nkey: {NKEY} }}, \
+         {{ user: ada, password: right, permissions: {{ publish: {{ deny: \"s.secret\" }} }} }}, \
+         {{ user: deaf, password: right, permissions: {{ subscribe: {{ deny: \"_INBOX.>\" }} }} }} \
+         ] }}"
+    );
+    let service = Service::start("nats", &[&users]);
+    let port = service.port();
+    let options = ConnectOptions::with_user_and_password("admin".into(), "right".into());
+    let client = options.connect(format!("127.0.0.1:{port}")).await.unwrap();
+    let config =
+        stream::Config { name: "s".into(), subjects: vec!["s.>".into()], ..Default::default() };
+    jetstream::new(client).create_stream(config).await.unwrap();
+    let senders = patient();
+    let with_key =
+        json!({ "url": format!("nats://127.0.0.1:{port}"), "nkey": SEED, "subject": "s.a" });
+    assert_delivered(&senders.send(call(&target(KIND, &with_key), "1")).await);
+    let of = |user: &str, subject: &str| json!({ "url": format!("nats://{user}:right@127.0.0.1:{port}"), "subject": subject });
+    let ada = target(KIND, &of("ada", "s.{{ payload }}"));
+    assert_delivered(&senders.send(call(&ada, "\"a\"")).await);
+    // The others in flight are not affected.
+    let calls = ["\"secret\"", "\"b\"", "\"secret\"", "\"c\""].map(|body| call(&ada, body));
+    let reports = join_all(calls.into_iter().map(|call| senders.send(call))).await;
+    for index in [0, 2] {
+        let reason = assert_failed(&reports[index], Failure::Misconfigured);
+        assert!(reason.contains("may not publish to the subject s.secret"), "{reason}");
+    }
+    assert_delivered(&reports[1]);
+    assert_delivered(&reports[3]);
+    let deaf = target(KIND, &of("deaf", "s.a"));
+    let reason = assert_failed(&senders.send(call(&deaf, "1")).await, Failure::Misconfigured);
+    assert!(reason.contains("_INBOX"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_authenticates() {
+    let service = Service::start("nats", &["authorization={ token: right }"]);
+    let mut config = config(service.port(), "s");
+    config["token"] = "right".into();
+    // There is no stream, so reaching JetStream is the success.
+    let report = patient().send(call(&target(KIND, &config), "1")).await;
+    let reason = assert_failed(&report, Failure::Misconfigured);
+    assert!(reason.contains("create a stream"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

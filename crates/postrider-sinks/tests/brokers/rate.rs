@@ -44,6 +44,7 @@ async fn rate_of_sender(target: &Arc<Target>) -> f64 {
 }
 
 /// Measures in turns, so that a busy moment of the machine affects both.
+#[expect(clippy::print_stdout, reason = "it is run by hand")]
 async fn compare<F: Future<Output = f64>>(name: &str, target: &Arc<Target>, plain: impl Fn() -> F) {
     for _ in 0..ROUNDS {
         let (ours, theirs) = (rate_of_sender(target).await, plain().await);

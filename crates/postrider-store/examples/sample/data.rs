@@ -50,7 +50,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         application: APPLICATION,
         uid: None,
         kind: postrider::api::EndpointKind::Http,
-        config: postrider_core::catalog::AtRest::default(),
+        config: AtRest::default(),
         url: URL.to_owned(),
         description: String::new(),
         event_types: None,

@@ -44,6 +44,7 @@ fn short(code: &str) -> &str {
     code.strip_suffix("Exception").filter(|it| !it.is_empty()).unwrap_or(code)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn by_code(code: &str) -> Option<(Failure, &'static str)> {
     Some(match code {
         "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClient" | "NotSignedUp" => {

@@ -33,7 +33,7 @@ pub struct Discord {
     embeds: Option<Template<Json>>,
     /// The name that the message is from, instead of the webhook's.
     username: Option<Template>,
-    /// Whom mentions notify, in Discord's form; by default nobody.
+    /// Whom mentions notify, in Discord's form; by default no one.
     allowed_mentions: Option<Map<String, Value>>,
     #[serde(skip, default = "default_content")]
     default_content: Template,
@@ -99,6 +99,7 @@ impl Chat for Discord {
         Ok(request(&self.waiting_url(), &json!(body)))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others stay as they are")]
     fn judge(&self, response: &ChatResponse<'_>) -> Judgement {
         let body: Value = serde_json::from_slice(response.body).unwrap_or_default();
         let asked = body.get("retry_after").and_then(Value::as_f64).and_then(seconds);

@@ -1,4 +1,4 @@
-//! A URL that is a credential as a whole: everybody who knows it can post messages.
+//! A URL that is a credential as a whole: it is all that a client needs to post messages.
 
 use std::{borrow::Cow, fmt};
 

@@ -184,6 +184,7 @@ impl Chat for Telegram {
         Ok(request(&self.method("sendMessage"), &body))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are numbers")]
     fn judge(&self, response: &ChatResponse<'_>) -> Judgement {
         let body: Value = serde_json::from_slice(response.body).unwrap_or_default();
         let parameter = |name| body.get("parameters").and_then(|it| it.get(name));
@@ -216,6 +217,7 @@ impl Chat for Telegram {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others stay as they are")]
 fn outcome(response: &ChatResponse<'_>, body: &Value, asked: Option<Duration>) -> Outcome {
     let code = body.get("error_code").and_then(Value::as_u64);
     let is_refused = body.get("ok") == Some(&Value::Bool(false));

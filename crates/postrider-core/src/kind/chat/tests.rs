@@ -33,7 +33,7 @@ fn reason(chat: &impl Chat, payload: &Value) -> String {
     error.reason
 }
 
-fn respond<'a>(status: u16, retry_after: Option<u64>, body: &'a str) -> ChatResponse<'a> {
+fn respond(status: u16, retry_after: Option<u64>, body: &str) -> ChatResponse<'_> {
     let retry_after = retry_after.map(Duration::from_secs);
     ChatResponse { status, retry_after, body: body.as_bytes() }
 }
@@ -104,7 +104,7 @@ fn without_templates_messages_show_the_event() {
 }
 
 #[test]
-fn discord_notifies_nobody_by_default() {
+fn discord_notifies_no_one_by_default() {
     let discord: Discord = config(json!({ "url": HOOK, "content": "{{ payload.t }}" })).unwrap();
     let sent = body(&discord, &json!({ "t": "@everyone" }));
     assert_eq!(sent, json!({ "content": "@everyone", "allowed_mentions": { "parse": [] } }));

@@ -60,7 +60,7 @@ fn split_name(text: &str) -> Result<(&str, &str), MailboxError> {
     Ok((unquoted.unwrap_or(name), address))
 }
 
-/// Atoms and dots. Quoted forms, which hardly anybody has, are not valid here.
+/// Atoms and dots. Quoted forms, which are hardly ever used, are not valid here.
 fn is_local(text: &str) -> bool {
     let is_atom = |it: char| {
         it.is_ascii_alphanumeric()

@@ -101,9 +101,10 @@ impl BatchName {
         for id in ids {
             hash.update(id.as_u128().to_be_bytes());
         }
-        let hash: String = hash.finalize().iter().take(4).map(|it| format!("{it:02x}")).collect();
+        let hash = hash.finalize();
+        let hash = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
         let gzip = if is_gzip { GZIP } else { "" };
-        Some(format!("{prefix}{newest}-{oldest}-{hash}{NDJSON}{gzip}"))
+        Some(format!("{prefix}{newest}-{oldest}-{hash:08x}{NDJSON}{gzip}"))
     }
 
     /// A key that sorts before all objects that may contain this message or a newer one.

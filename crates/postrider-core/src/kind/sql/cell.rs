@@ -183,11 +183,13 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "tables of cases are easier to read")]
     fn check(column: ColumnType, json: &str, expected: Option<Cell>) {
         let raw: &RawValue = serde_json::from_str(json).unwrap();
         assert_eq!(column.convert(raw).ok(), expected, "{column:?} {json}");
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with an option")]
     fn text(text: &str) -> Option<Cell> {
         Some(Cell::Text(text.to_owned()))
     }

@@ -147,7 +147,7 @@ impl Connection {
 }
 
 impl Recipients {
-    /// Why nobody gets the e-mail. If a retry may help with one of them, it is retried.
+    /// Why no recipient gets the e-mail. If a retry may help with one of them, it is retried.
     fn into_error(self) -> SmtpError {
         let failure_of = |reply: &Reply| classify(Step::Recipient, reply.code, &reply.text);
         let rejected = |(_, reply): &&(String, Reply)| failure_of(reply) == Failure::Rejected;
@@ -157,7 +157,7 @@ impl Recipients {
         };
         let mut error = SmtpError::refused(Step::Recipient, &format!("the recipient {to}"), reply);
         for (other, reply) in self.refused.iter().filter(|(other, _)| other != to) {
-            error.reason.push_str(&format!("; {other}: {reply}"));
+            error.reason.extend(["; ", other.as_str(), ": ", &reply.to_string()]);
         }
         error
     }

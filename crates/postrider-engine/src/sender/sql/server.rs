@@ -77,6 +77,7 @@ impl<S: Session> ServerSender<S> {
         Self { guard, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn table(&self, target: &Arc<Target>) -> Result<(&Guard, Arc<Table<S>>), Report> {
         let config = S::config(&target.destination).ok_or_else(|| {
             Report::failed(Failure::Protocol, "internal error: this is not a table of this kind")

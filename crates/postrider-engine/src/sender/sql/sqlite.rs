@@ -43,6 +43,7 @@ impl SqliteSender {
         Self { folder, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn table(&self, target: &Arc<Target>) -> Result<Arc<Table>, Report> {
         let config = config(target)?;
         let make = || {
@@ -61,14 +62,13 @@ impl SqliteSender {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
 fn config(target: &Target) -> Result<&Sqlite, Report> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-    match &target.destination {
-        Destination::Sqlite(config) => Ok(config),
-        _ => {
-            let reason = "internal error: this is not a table of this kind";
-            Err(Report::failed(Failure::Protocol, reason))
-        },
+    if let Destination::Sqlite(config) = &target.destination {
+        Ok(config)
+    } else {
+        let reason = "internal error: this is not a table of this kind";
+        Err(Report::failed(Failure::Protocol, reason))
     }
 }
 

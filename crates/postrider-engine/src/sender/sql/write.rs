@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn statements_are_limited_in_rows_and_bytes() {
         assert_eq!(statements(&rows(5), 2), [0..2, 2..4, 4..5]);
-        assert_eq!(statements(&rows(2), 2), [0..2]);
+        assert_eq!(statements(&rows(2), 2), vec![0..2]);
         let big = |size| Row { cells: vec![Cell::Text("x".repeat(size))] };
         let rows = [big(10), big(MAX_BYTES + 1), big(10), big(10)];
         assert_eq!(statements(&rows, 100), [0..1, 1..2, 2..4]);

@@ -60,7 +60,14 @@ pub(in crate::operations) async fn get_from(
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointHeadersOut, ApiError> {
     let entry = call.application(path).await?;
-    let endpoint = call::endpoint(&entry, endpoint_id)?;
+    shown(call, &*call::endpoint(&entry, endpoint_id)?)
+}
+
+/// The headers without the values of those that usually contain credentials.
+pub(in crate::operations) fn shown(
+    call: &Call,
+    endpoint: &Endpoint,
+) -> Result<EndpointHeadersOut, ApiError> {
     let all = secrets::open_at_rest(call, &endpoint.headers)?.into_iter();
     let (sensitive, headers) =
         all.partition::<Vec<_>, _>(|(name, _)| custom_headers::is_sensitive(name));
@@ -87,11 +94,21 @@ pub(in crate::operations) async fn update_in(
 
 async fn patch(call: Call, input: PatchHeaders) -> Result<NoContent, ApiError> {
     let PatchHeaders { app_id, endpoint_id, body } = input;
-    let changed = change(&call, (&app_id).into(), &endpoint_id, |headers| {
+    patch_in(&call, (&app_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+/// Changes some headers of an endpoint of the application that a path names.
+pub(in crate::operations) async fn patch_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointHeadersPatchIn,
+) -> Result<(), ApiError> {
+    let changed = change(call, path, endpoint_id, |headers| {
         let deleted = body.delete_headers.iter().map(|name| (name.clone(), None));
         custom_headers::change(headers, deleted.chain(body.headers.clone()));
     });
-    changed.await.map(|()| NoContent)
+    changed.await
 }
 
 async fn change(

@@ -28,7 +28,11 @@ pub(super) struct Location {
 }
 
 /// The endpoint as responses show it.
-pub(super) fn shown(call: &Call, endpoint: &Endpoint) -> Result<EndpointOut, ApiError> {
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one kind has no configuration")]
+pub(in crate::operations) fn shown(
+    call: &Call,
+    endpoint: &Endpoint,
+) -> Result<EndpointOut, ApiError> {
     let config = match endpoint.kind {
         EndpointKind::Http => None,
         kind => Some(EndpointConfig(mask(kind, &secrets::open_at_rest(call, &endpoint.config)?))),
@@ -37,6 +41,7 @@ pub(super) fn shown(call: &Call, endpoint: &Endpoint) -> Result<EndpointOut, Api
 }
 
 /// Where the new endpoint leads. What is not valid is among the problems.
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of its alternative")]
 pub(super) fn of_new(
     call: &Call,
     body: &EndpointIn,

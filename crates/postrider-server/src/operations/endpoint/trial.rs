@@ -162,7 +162,7 @@ fn shown(report: Report, endpoint: &Endpoint, msg_id: Option<MessageId>) -> Endp
     let is_response = endpoint.kind.is_http() && msg_id.is_some();
     match outcome {
         Outcome::Answered { status, .. } if is_response => {
-            add_response(&mut shown, status, response)
+            add_response(&mut shown, status, response);
         },
         Outcome::Answered { .. } | Outcome::Unanswered(_) => {
             shown.detail = String::from_utf8_lossy(&response.body).into_owned();

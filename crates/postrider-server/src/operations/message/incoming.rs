@@ -34,7 +34,7 @@ use crate::{
         application,
         call::Call,
         custom_headers::{self, Owner},
-        message::{Published, payload},
+        message::payload,
         render,
     },
 };
@@ -287,6 +287,14 @@ async fn repeated(
         && message.deliver_at == again.deliver_at
         && message.body.as_ref().is_none_or(|body| *body == again.body);
     if same { Ok(Arc::new(message)) } else { Err(idempotency::mismatch()) }
+}
+
+/// A message that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    New(MessageId),
+    /// It was published before, as this message, or one with the same event id was.
+    Before(Option<MessageId>),
 }
 
 /// A message that the engine has accepted.

@@ -94,7 +94,7 @@ async fn pages_of_other_origins_need_permission() {
         assert!(!page.headers.contains_key("access-control-allow-credentials"), "{case}");
         match expected {
             Some(expected) => {
-                assert_eq!((page.status.as_u16(), allowed), (200, expected), "{case}")
+                assert_eq!((page.status.as_u16(), allowed), (200, expected), "{case}");
             },
             None => assert_eq!((page.status.as_u16(), allowed), (403, "-"), "{case}"),
         }

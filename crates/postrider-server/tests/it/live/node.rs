@@ -27,6 +27,7 @@ impl Node {
         Self::with(config, Limits::default()).await
     }
 
+    #[expect(clippy::large_types_passed_by_value, reason = "it is one test")]
     pub(super) async fn with(config: Value, limits: Limits) -> Self {
         let world = World::with(Settings { limits, ..settings() });
         world.event_types(&["user.created", "user.deleted"]).await;

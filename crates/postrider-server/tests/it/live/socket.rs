@@ -27,6 +27,7 @@ impl Socket {
     }
 
     /// The next message that is not about the connection.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other messages are not expected")]
     async fn next(&mut self) -> Value {
         loop {
             match self.receive().await {
@@ -60,6 +61,16 @@ async fn each_message_is_one_text() {
     node.readers(1).await;
     drop(socket);
     node.readers(0).await;
+}
+
+#[tokio::test]
+async fn a_long_message_arrives_as_one() {
+    let node = Node::new(json!({})).await;
+    let path = node.stream(json!({})).await;
+    let mut socket = Socket::open(&node, &path, None).await.unwrap();
+    let long = "ö".repeat(25_000);
+    node.publish(json!(long)).await;
+    assert_eq!(socket.next().await["data"]["payload"]["value"], long);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use rskafka::protocol::{
 };
 
 use crate::{
-    connection::Fault,
+    failed::Failed,
     kafka::broker::{Connection, refused},
 };
 
@@ -53,7 +53,7 @@ pub(super) struct Fetched {
 #[derive(Debug)]
 pub(super) struct Problem {
     error: Error,
-    pub fault: Fault,
+    pub failed: Failed,
 }
 
 impl Problem {
@@ -68,7 +68,7 @@ pub(super) async fn fetch(
     connection: &Connection,
     topic: &str,
     positions: &[Position],
-) -> Result<Vec<Fetched>, Fault> {
+) -> Result<Vec<Fetched>, Failed> {
     let partitions = positions.iter().map(|position| FetchRequestPartition {
         partition: Int32(position.partition),
         fetch_offset: Int64(position.offset),
@@ -113,7 +113,7 @@ fn read(topic: &str, position: Position, response: FetchResponsePartition) -> Fe
         .filter(|(it, _)| *it >= offset)
         .map(|(offset, record)| (offset, message(topic, partition, offset, record)))
         .collect();
-    let problem = response.error_code.map(|error| Problem { error, fault: refused(error) });
+    let problem = response.error_code.map(|error| Problem { error, failed: refused(error) });
     Fetched { partition, next: next.map(|next| next.max(offset)), messages, problem }
 }
 
@@ -164,7 +164,7 @@ pub(super) async fn first_offset(
     topic: &str,
     partition: i32,
     start: Start,
-) -> Result<i64, Fault> {
+) -> Result<i64, Failed> {
     let timestamp = match start {
         Start::Earliest => EARLIEST,
         Start::Latest => LATEST,
@@ -187,7 +187,7 @@ pub(super) async fn first_offset(
     match found.map(|it| (it.error_code, it.offset)) {
         Some((None, Some(offset))) => Ok(offset.0),
         Some((Some(error), _)) => Err(refused(error)),
-        Some((None, None)) | None => Err(Fault::new(
+        Some((None, None)) | None => Err(Failed::new(
             Failure::Unavailable,
             "the broker did not say where the partition begins",
         )),

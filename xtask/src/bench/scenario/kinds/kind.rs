@@ -53,6 +53,7 @@ enum Runs {
 }
 
 impl Kind {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled alike")]
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::KafkaMock => "kafka-mock",
@@ -190,6 +191,7 @@ fn sqlite() -> anyhow::Result<Prepared> {
 }
 
 /// A queue or a topic of moto, which checks no signatures.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled alike")]
 async fn aws(kind: Kind) -> anyhow::Result<Prepared> {
     let service = Service::start("aws", &[])?;
     let url = service.get("url")?.to_owned();

@@ -127,6 +127,7 @@ impl ToSql for Parameter<'_> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds codes")]
 fn failed(error: &Error) -> Failed {
     let (code, message) = match error {
         Error::SqliteFailure(code, message) => (code.extended_code & 0xff, message.clone()),
