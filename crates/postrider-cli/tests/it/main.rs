@@ -36,5 +36,6 @@ mod rows;
 mod schema;
 mod secrets;
 mod server;
+mod shop;
 mod sources;
 mod unusual_receivers;

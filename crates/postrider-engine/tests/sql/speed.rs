@@ -6,7 +6,6 @@
 use std::{future::poll_fn, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use mysql_async::{Conn, Opts, Params, Value as MysqlValue, prelude::Queryable};
 use postrider::api::EndpointKind;
 use postrider_core::{
@@ -69,15 +68,20 @@ fn text(cell: &Cell, time: impl Fn(jiff::Timestamp) -> String) -> String {
     }
 }
 
-/// Rows per second of the sender, with as many deliveries in flight as the dispatcher has.
-async fn of_sender(fixture: &Fixture, target: &Arc<Target>) -> f64 {
+/// Rows per second of the sender, with a task for each delivery, as the driver has.
+async fn of_sender(fixture: &Arc<Fixture>, target: &Arc<Target>) -> f64 {
     let messages = messages();
     let began = Instant::now();
-    let mut sending = stream::iter(messages)
-        .map(|message| fixture.send(target, message))
-        .buffer_unordered(IN_FLIGHT);
-    while let Some(report) = sending.next().await {
-        assert_delivered(&report);
+    let mut tasks = JoinSet::new();
+    for message in messages {
+        if tasks.len() == IN_FLIGHT {
+            assert_delivered(&tasks.join_next().await.unwrap().unwrap());
+        }
+        let (fixture, target) = (Arc::clone(fixture), Arc::clone(target));
+        tasks.spawn(async move { fixture.send(&target, message).await });
+    }
+    while let Some(report) = tasks.join_next().await {
+        assert_delivered(&report.unwrap());
     }
     rate(began)
 }
@@ -100,7 +104,7 @@ async fn speed_of_postgres() {
         let config = json!({ "url": server.url, "table": name, "createTable": true });
         target(EndpointKind::Postgres, &config)
     };
-    let (fixture, sent, plain) = (Fixture::new(), target("sent"), target("plain"));
+    let (fixture, sent, plain) = (Arc::new(Fixture::new()), target("sent"), target("plain"));
     assert_delivered(&fixture.check(&plain).await);
     for _ in 0..2 {
         let sender = of_sender(&fixture, &sent).await;
@@ -143,7 +147,7 @@ async fn speed_of_mysql() {
         let config = json!({ "url": server.key("url"), "table": name, "createTable": true });
         target(EndpointKind::Mysql, &config)
     };
-    let (fixture, sent, plain) = (Fixture::new(), target("sent"), target("plain"));
+    let (fixture, sent, plain) = (Arc::new(Fixture::new()), target("sent"), target("plain"));
     assert_delivered(&fixture.check(&plain).await);
     for _ in 0..2 {
         let sender = of_sender(&fixture, &sent).await;
@@ -172,7 +176,7 @@ async fn plain_mysql(url: &str, mapping: &Mapping) -> f64 {
 #[ignore = "measures"]
 async fn speed_of_sqlite() {
     for _ in 0..2 {
-        let fixture = Fixture::new();
+        let fixture = Arc::new(Fixture::new());
         let target = target(EndpointKind::Sqlite, &json!({ "database": "sent" }));
         let sender = of_sender(&fixture, &target).await;
         let plain = plain_sqlite(&fixture, &mapping(&target));

@@ -145,16 +145,14 @@ async fn drive<T>(
 ) -> Result<T, Failed> {
     let mut work = pin!(work);
     poll_fn(|ctx| {
-        let end = loop {
-            match messages(ctx) {
-                // Notices and notifications of the server.
-                Poll::Ready(Some(Ok(_))) => {},
-                Poll::Ready(Some(Err(error))) => break Some(of_statement(&error)),
-                Poll::Ready(None) => break Some(lost()),
-                Poll::Pending => break None,
-            }
-        };
-        match (work.as_mut().poll(ctx), end) {
+        // First what the server sent, then the work, then what the work wants to send: otherwise
+        // that would wait until the task is polled again, behind all other deliveries.
+        let mut end = move_on(messages, ctx);
+        let done = work.as_mut().poll(ctx);
+        if done.is_pending() && end.is_none() {
+            end = move_on(messages, ctx);
+        }
+        match (done, end) {
             // A connection that ended says why better than what waited for its response.
             (Poll::Ready(Err(_)) | Poll::Pending, Some(failed)) => Poll::Ready(Err(failed)),
             (Poll::Ready(ended), _) => Poll::Ready(ended.map_err(|error| of_statement(&error))),
@@ -162,4 +160,17 @@ async fn drive<T>(
         }
     })
     .await
+}
+
+/// Receives and sends as much as possible. Returns why the connection ended, if it did.
+fn move_on(messages: &mut Messages, ctx: &mut Context<'_>) -> Option<Failed> {
+    loop {
+        match messages(ctx) {
+            // Notices and notifications of the server.
+            Poll::Ready(Some(Ok(_))) => {},
+            Poll::Ready(Some(Err(error))) => return Some(of_statement(&error)),
+            Poll::Ready(None) => return Some(lost()),
+            Poll::Pending => return None,
+        }
+    }
 }
