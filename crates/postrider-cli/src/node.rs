@@ -10,8 +10,8 @@ use axum::Router;
 use postrider::api::EndpointKind;
 use postrider_core::{kind::command::CommandRegistry, queue::QueueKind};
 use postrider_engine::{
-    BuiltInOptions, ChatSender, Clock, CommandSender, Engine, EngineTasks, HttpSender,
-    QueueConnector, SenderOptions, Senders, built_in,
+    BuiltInOptions, Clock, CommandSender, Engine, EngineTasks, HttpSender, QueueConnector,
+    SenderOptions, Senders, built_in,
 };
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
@@ -208,7 +208,6 @@ fn clients(config: &Config, commands: CommandRegistry) -> anyhow::Result<Clients
     let guard = http.guard();
     let own = BuiltInOptions { sqlite_folder: config.data_dir.join("sqlite") };
     let kinds = built_in(&guard, &own).into_iter().chain(postrider_sinks::senders(&guard));
-    let kinds = kinds.chain(ChatSender::for_kinds(&http));
     let senders = Senders::new(http, time_limit)
         .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));

@@ -18,6 +18,7 @@ pub mod rabbitmq;
 pub mod redis;
 pub mod s3;
 mod secret;
+mod service_url;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
@@ -37,6 +38,7 @@ pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
     secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
+    service_url::ServiceUrl,
 };
 
 /// Most bytes of a configuration.

@@ -29,6 +29,7 @@ pub mod message;
 pub mod names;
 pub mod outcome;
 pub mod own_urls;
+mod path;
 pub mod ports;
 pub mod proxy;
 pub mod queue;

@@ -2,7 +2,6 @@
 
 pub mod mapping;
 pub mod partitions;
-mod path;
 
 pub use postrider::api::QueueKind;
 

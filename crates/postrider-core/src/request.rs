@@ -101,45 +101,24 @@ impl Prepared {
         user_agent: &HeaderValue,
     ) -> Result<Self, PrepareError> {
         let url = Url::parse(&endpoint.url).map_err(|error| PrepareError::Url(error.into()))?;
-        let (absolute, relative) = uris(&url)?;
+        let absolute: Uri = url
+            .as_str()
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| PrepareError::Url(error.into()))?;
+        let relative = absolute
+            .path_and_query()
+            .map_or(Ok(Uri::from_static("/")), |it| it.as_str().parse())
+            .map_err(|error| PrepareError::Url(error.into()))?;
+        let host = HeaderValue::from_str(authority(&url))
+            .map_err(|error| PrepareError::Url(error.into()))?;
         let own = vault.open_at_rest(&endpoint.headers)?;
         let mut headers = own_headers(own.iter(), |name| !is_protected(name));
-        headers.insert(header::HOST, host(&url)?);
+        headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
         let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
         let endpoint = endpoint.id;
         Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
-    }
-
-    /// Requests that are not signed, on behalf of an endpoint.
-    pub fn unsigned(
-        endpoint: EndpointId,
-        url: &Url,
-        user_agent: HeaderValue,
-    ) -> Result<Self, PrepareError> {
-        let (absolute, relative) = uris(url)?;
-        let headers = HeaderMap::from_iter([
-            (header::HOST, host(url)?),
-            (header::USER_AGENT, user_agent),
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        ]);
-        let (url, names) = (url.clone(), SignatureHeaders::Standard);
-        let (trusted, signers) = (None, Vec::new());
-        Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
-    }
-
-    /// A request with `body` alone: without a signature, and without the headers of a message.
-    pub fn plain_request(&self, body: Bytes) -> Request<Bytes> {
-        self.post(self.headers.clone(), body)
-    }
-
-    fn post(&self, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.relative.clone();
-        *request.headers_mut() = headers;
-        request
     }
 
     /// The request with `body`, signed at `at`. It has the relative URI and a `Host` header.
@@ -159,7 +138,11 @@ impl Prepared {
                 headers.insert(HeaderName::from_static(name), value.clone());
             }
         }
-        self.post(headers, body)
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.relative.clone();
+        *request.headers_mut() = headers;
+        request
     }
 
     /// Signatures with the current secret and with recently rotated ones.
@@ -185,21 +168,6 @@ impl SignatureHeaders {
             Self::Both => vec![STANDARD, SVIX],
         }
     }
-}
-
-/// The whole URL, and path and query alone.
-fn uris(url: &Url) -> Result<(Uri, Uri), PrepareError> {
-    let invalid = |error: http::uri::InvalidUri| PrepareError::Url(error.into());
-    let absolute: Uri = url.as_str().parse().map_err(invalid)?;
-    let relative = absolute
-        .path_and_query()
-        .map_or(Ok(Uri::from_static("/")), |it| it.as_str().parse())
-        .map_err(invalid)?;
-    Ok((absolute, relative))
-}
-
-fn host(url: &Url) -> Result<HeaderValue, PrepareError> {
-    HeaderValue::from_str(authority(url)).map_err(|error| PrepareError::Url(error.into()))
 }
 
 /// Host and port for the `Host` header.

@@ -9,7 +9,7 @@ mod output;
 mod shape;
 mod values;
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData, sync::OnceLock};
 
 use bytes::Bytes;
 use minijinja::{AutoEscape, Environment};
@@ -22,6 +22,7 @@ use self::output::LimitedOutput;
 pub use self::{
     error::{RenderError, TemplateError},
     output::{MAX_RENDERED, truncated},
+    values::Values,
 };
 
 /// Steps that rendering may take: a loop over a few thousand items.
@@ -32,8 +33,8 @@ pub const MAX_TEMPLATE: usize = 16 << 10;
 
 const NAME: &str = "template";
 
-/// What a template sees.
-#[derive(Clone, Debug, Serialize)]
+/// What a template sees. Its templates are rendered one after the other.
+#[derive(Debug, Serialize)]
 pub struct Event {
     /// The id of the message.
     pub id: String,
@@ -51,6 +52,9 @@ pub struct Event {
     pub tags: Vec<String>,
     /// The payload: a JSON value, or a text if it is not JSON.
     pub payload: Value,
+    /// The same for templates. Made for the first one, because it copies the payload.
+    #[serde(skip)]
+    values: OnceLock<Values>,
 }
 
 impl Event {
@@ -67,7 +71,16 @@ impl Event {
             channels: message.channels.clone(),
             tags: message.tags.clone(),
             payload,
+            values: OnceLock::new(),
         }
+    }
+
+    fn values(&self) -> Result<&Values, TemplateError> {
+        if let Some(values) = self.values.get() {
+            return Ok(values);
+        }
+        let values = Values::new(self)?;
+        Ok(self.values.get_or_init(|| values))
     }
 }
 
@@ -149,13 +162,17 @@ impl<E: Escaping> Template<E> {
         self.constant.as_deref()
     }
 
-    /// The text for a message: an [`Event`], or what a queue delivered.
-    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
+    /// The text for a message.
+    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
+        self.render_with(event.values()?)
+    }
+
+    /// The text for something other than an [`Event`].
+    pub fn render_with(&self, values: &Values) -> Result<String, TemplateError> {
         let mut output = LimitedOutput::default();
         let template = self.environment.get_template(NAME)?;
-        let (context, visits) = values::context(event)?;
-        let rendered = template.render_captured_to(context, &mut output).map(drop);
-        if visits.are_exhausted() {
+        let rendered = template.render_captured_to(values.begin(), &mut output).map(drop);
+        if values.are_exhausted() {
             return Err(TemplateError::of_message("template visits too many items of the payload"));
         }
         rendered?;

@@ -3,8 +3,6 @@
 mod errors;
 mod publication;
 
-use std::time::Duration;
-
 use url::Url;
 
 pub(in crate::kind) use self::publication::Publishing;
@@ -90,13 +88,6 @@ pub(super) fn region_of_host<'a>(url: &'a Url, service: &str) -> Option<&'a str>
     let rest = url.host_str()?.strip_prefix(service)?.strip_prefix('.')?;
     let region = rest.split('.').next()?;
     rest.strip_prefix(region)?.starts_with(".amazonaws.com").then_some(region)
-}
-
-/// A duration with a unit: `90s`, `1m 30s`.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or("must be a duration with a unit, such as `30s`")
 }
 
 #[cfg(test)]

@@ -1,35 +1,14 @@
 //! What the configurations of brokers have in common: the URL, headers and the body of a message.
 
-use std::{collections::BTreeMap, fmt, ops::Deref};
+use std::collections::BTreeMap;
 
-use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 use url::Url;
 
-use super::{Credential, Problem, secret::without_credentials};
+use super::{Credential, Problem, service_url::decode};
 use crate::template::{Json, Template, Text};
 
 /// Most headers, fields or properties that an endpoint may set.
 pub const MAX_HEADERS: usize = 50;
-
-/// A URL whose `Debug` does not show the user and the password.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub(super) struct BrokerUrl(Url);
-
-impl Deref for BrokerUrl {
-    type Target = Url;
-
-    fn deref(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl fmt::Debug for BrokerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_credentials(&self.0))
-    }
-}
 
 /// Where a broker is and who connects, as its URL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +49,6 @@ impl Broker {
     pub fn name(&self) -> &str {
         self.host.trim_matches(['[', ']'])
     }
-}
-
-/// A part of a URL without its percent-encoding.
-pub(super) fn decode(text: &str) -> Result<String, String> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(Into::into).map_err(|_| "must be UTF-8 after percent-decoding".to_owned())
 }
 
 /// Checks a URL without keeping what it says.

@@ -7,7 +7,7 @@ mod slack;
 mod teams;
 mod telegram;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -29,11 +29,18 @@ pub use self::{
 };
 
 /// A request to post a message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ChatRequest {
+    /// With the credentials.
     pub url: Url,
     /// JSON.
     pub body: Bytes,
+}
+
+impl fmt::Debug for ChatRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatRequest").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
 }
 
 /// A chat service. Building messages and reading responses needs no I/O.

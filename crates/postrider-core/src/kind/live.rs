@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use url::{Origin, Url};
 
-use super::{KindConfig, Problem};
+use super::{KindConfig, Problem, time};
 
 /// Most origins of an endpoint.
 const MAX_ORIGINS: usize = 100;
@@ -33,7 +33,7 @@ pub struct Live {
     #[serde(default)]
     pub max_readers: Option<usize>,
     /// How long a stream may be silent.
-    #[serde(default = "heartbeat", deserialize_with = "duration")]
+    #[serde(default = "heartbeat", deserialize_with = "time::deserialize")]
     pub heartbeat: Duration,
 }
 
@@ -63,13 +63,6 @@ const fn yes() -> bool {
 
 const fn heartbeat() -> Duration {
     Duration::from_secs(15)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    let parsed = parsed.and_then(|it| Duration::try_from(it).ok());
-    parsed.ok_or_else(|| D::Error::custom("must be a duration such as `15s`"))
 }
 
 impl<'de> Deserialize<'de> for AllowedOrigin {

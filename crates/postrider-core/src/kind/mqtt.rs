@@ -5,11 +5,10 @@ mod reason;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
-use url::Url;
 
 use super::{
-    KindConfig, Problem, broker::check_names, credential::Credential, secret::without_credentials,
-    time::Interval,
+    Credential, KindConfig, Problem, ServiceUrl, broker::check_names, secret::without_credentials,
+    time,
 };
 use crate::template::{Template, Text};
 
@@ -20,7 +19,7 @@ pub use self::reason::{Reason, confirmation, connection, disconnection};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mqtt {
     /// `mqtt://host:port`, or `mqtts://…` for TLS.
-    pub url: Url,
+    pub url: ServiceUrl,
     pub topic: Template<Text>,
     /// The broker keeps the last message of the topic for later subscribers.
     #[serde(default)]
@@ -30,7 +29,8 @@ pub struct Mqtt {
     /// How the client identifies itself begins with this.
     pub client_id: Option<String>,
     /// How long the broker keeps a message for subscribers that are not connected.
-    pub message_expiry: Option<Interval>,
+    #[serde(default, deserialize_with = "time::deserialize_option")]
+    message_expiry: Option<Duration>,
     /// Sent as user properties.
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
@@ -57,7 +57,7 @@ impl Mqtt {
 
     /// Seconds after which the broker forgets a message.
     pub fn expiry_seconds(&self) -> Option<u32> {
-        self.message_expiry.and_then(|Interval(duration)| u32::try_from(duration.as_secs()).ok())
+        self.message_expiry.and_then(|expiry| u32::try_from(expiry.as_secs()).ok())
     }
 }
 
@@ -81,10 +81,7 @@ impl KindConfig for Mqtt {
         if self.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID) {
             problem("clientId", "must have 1 to 100 bytes");
         }
-        let is_valid = |Interval(duration): Interval| {
-            duration >= Duration::from_secs(1) && u32::try_from(duration.as_secs()).is_ok()
-        };
-        if self.message_expiry.is_some_and(|expiry| !is_valid(expiry)) {
+        if self.message_expiry.is_some() && self.expiry_seconds().is_none_or(|it| it == 0) {
             problem("messageExpiry", "must be between 1s and 136 years");
         }
         if self.trusted_certificates.is_some() && !self.uses_tls() {

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Credential, KindConfig, Problem,
-    broker::{Broker, BrokerUrl, Schemes, check_body, check_names, check_url},
+    Credential, KindConfig, Problem, ServiceUrl,
+    broker::{Broker, Schemes, check_body, check_names, check_url},
     secret::without_credentials,
-    time::{self, deserialize_duration},
+    time,
 };
 use crate::template::{Json, Template, Text};
 
@@ -31,7 +31,7 @@ pub const MESSAGE_ID_HEADER: &str = "Nats-Msg-Id";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Nats {
-    url: BrokerUrl,
+    url: ServiceUrl,
     token: Option<Credential>,
     nkey: Option<Credential>,
     credentials: Option<Credential>,
@@ -47,7 +47,7 @@ pub struct Nats {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NatsQueue {
-    url: BrokerUrl,
+    url: ServiceUrl,
     token: Option<Credential>,
     nkey: Option<Credential>,
     credentials: Option<Credential>,
@@ -56,7 +56,7 @@ pub struct NatsQueue {
     /// The durable consumer's name, if it is not that of the queue source.
     pub consumer: Option<String>,
     pub filter_subject: Option<String>,
-    #[serde(default = "default_ack_wait", deserialize_with = "deserialize_duration")]
+    #[serde(default = "default_ack_wait", deserialize_with = "time::deserialize")]
     pub ack_wait: Duration,
 }
 

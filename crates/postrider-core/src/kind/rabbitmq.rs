@@ -6,9 +6,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    KindConfig, Problem,
-    broker::{Broker, BrokerUrl, Schemes, check_body, check_names, check_url, decode},
+    KindConfig, Problem, ServiceUrl,
+    broker::{Broker, Schemes, check_body, check_names, check_url},
     secret::without_credentials,
+    service_url::decode,
 };
 use crate::template::{Json, Template, Text};
 
@@ -28,7 +29,7 @@ const SCHEMES: Schemes = Schemes { plain: ("amqp", 5672), tls: ("amqps", 5671) }
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rabbitmq {
     #[serde(alias = "uri")]
-    url: BrokerUrl,
+    url: ServiceUrl,
     trusted_certificates: Option<String>,
     /// Empty for the exchange that routes to the queue that the routing key names.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct Rabbitmq {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RabbitmqQueue {
     #[serde(alias = "uri")]
-    url: BrokerUrl,
+    url: ServiceUrl,
     trusted_certificates: Option<String>,
     pub queue: String,
     #[serde(default = "default_prefetch")]

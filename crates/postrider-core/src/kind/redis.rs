@@ -6,10 +6,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    KindConfig, Problem,
-    broker::{Broker, BrokerUrl, MAX_HEADERS, Schemes, check_url},
+    KindConfig, Problem, ServiceUrl,
+    broker::{Broker, MAX_HEADERS, Schemes, check_url},
     secret::without_credentials,
-    time::{self, deserialize_duration},
+    time,
 };
 use crate::template::Template;
 
@@ -28,7 +28,7 @@ const SCHEMES: Schemes = Schemes { plain: ("redis", 6379), tls: ("rediss", 6379)
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    url: BrokerUrl,
+    url: ServiceUrl,
     trusted_certificates: Option<String>,
     pub stream: Template,
     /// The fields of an entry, if they are not the default ones.
@@ -45,7 +45,7 @@ pub struct Redis {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedisQueue {
-    url: BrokerUrl,
+    url: ServiceUrl,
     trusted_certificates: Option<String>,
     pub stream: String,
     /// The consumer group, if it does not have the name of the queue source.
@@ -55,7 +55,7 @@ pub struct RedisQueue {
     #[serde(default = "default_body_field")]
     pub body_field: String,
     /// How long an entry may be unacknowledged until it is delivered again.
-    #[serde(default = "default_ack_wait", deserialize_with = "deserialize_duration")]
+    #[serde(default = "default_ack_wait", deserialize_with = "time::deserialize")]
     pub ack_wait: Duration,
 }
 

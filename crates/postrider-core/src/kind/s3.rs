@@ -5,18 +5,19 @@ mod object;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use url::Url;
 
 pub use self::object::{BatchName, key_of_message, line};
 use self::object::{KeyValues, clean};
 use super::{
     Credential, KindConfig, Problem,
-    aws::{Account, Refusal, duration},
+    aws::{Account, Refusal},
+    time,
 };
 use crate::{
     message::Message,
-    template::{Event, Template, Text},
+    template::{Event, Template, Text, Values},
 };
 
 /// Most messages of an object.
@@ -69,7 +70,7 @@ pub struct S3 {
     key: Template<Text>,
     max_messages: Option<usize>,
     max_bytes: Option<usize>,
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "time::deserialize_option")]
     max_wait: Option<Duration>,
     /// Whether messages that are in the bucket already are left out.
     #[serde(default = "yes")]
@@ -100,7 +101,9 @@ impl S3 {
     /// can never be written if it is an error.
     pub fn prefix(&self, message: &Message, body: &Bytes) -> Result<String, Refusal> {
         let event = Event::new(message, body);
-        let rendered = self.key.render(&KeyValues::new(&event)).map_err(|error| Refusal {
+        let values = Values::new(&KeyValues::new(&event));
+        let rendered = values.and_then(|values| self.key.render_with(&values));
+        let rendered = rendered.map_err(|error| Refusal {
             failure: error.failure(),
             reason: format!("`key` cannot be rendered for this message: {error}"),
         })?;
@@ -162,13 +165,6 @@ const fn yes() -> bool {
 
 fn default_key() -> Template<Text> {
     Template::new("{{ date }}/{{ hour }}/").expect("the template is valid")
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    duration(&text).map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

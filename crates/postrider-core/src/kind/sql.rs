@@ -10,22 +10,21 @@ mod fixtures;
 mod mapping;
 pub mod mysql;
 mod name;
-mod path;
 pub mod postgres;
 mod server;
 pub mod sqlite;
 
 use serde::Deserialize;
-use url::Url;
 
 use self::{mapping::MappingConfig, server::Scheme};
-use super::{KindConfig, Problem, secret::without_credentials};
+use super::{Credential, KindConfig, Problem, ServiceUrl, secret::without_credentials};
+
+pub use crate::path::Path;
 
 pub use self::{
     cell::{Cell, ColumnType},
     mapping::{Column, ColumnConfig, Mapping, Mode, Row, Unfit},
     name::{FileName, Name, TableName},
-    path::Path,
     server::{Server, TlsMode},
 };
 
@@ -39,8 +38,8 @@ const IN_FLIGHT: usize = 2 * MAX_ROWS;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Postgres {
-    url: Url,
-    password: Option<String>,
+    url: ServiceUrl,
+    password: Option<Credential>,
     tls: Option<TlsMode>,
     #[serde(alias = "sslRootCert")]
     pub trusted_certificates: Option<String>,
@@ -58,8 +57,8 @@ pub struct Postgres {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mysql {
-    url: Url,
-    password: Option<String>,
+    url: ServiceUrl,
+    password: Option<Credential>,
     tls: Option<TlsMode>,
     pub trusted_certificates: Option<String>,
     #[serde(default)]
@@ -122,7 +121,7 @@ impl Postgres {
     }
 
     fn parse_server(&self) -> Result<Server, Problem> {
-        Server::new(POSTGRES, &self.url, self.password.as_deref(), self.tls)
+        Server::new(POSTGRES, &self.url, self.password.as_ref(), self.tls)
     }
 
     fn parse_mapping(&self) -> Result<Mapping, Vec<Problem>> {
@@ -143,7 +142,7 @@ impl Mysql {
     }
 
     fn parse_server(&self) -> Result<Server, Problem> {
-        Server::new(MYSQL, &self.url, self.password.as_deref(), self.tls)
+        Server::new(MYSQL, &self.url, self.password.as_ref(), self.tls)
     }
 
     fn parse_mapping(&self) -> Result<Mapping, Vec<Problem>> {
@@ -261,7 +260,9 @@ mod tests {
             unreachable!()
         };
         assert_eq!(postgres.table.to_string(), "analytics.events");
-        assert_eq!(postgres.server().password.as_deref(), Some("secret"));
+        let password = postgres.server().password.expect("a password");
+        assert_eq!(password.reveal(), "secret");
+        assert!(!format!("{postgres:?}").contains("secret"));
         assert_eq!(postgres.address(), "postgres://db.example.com/shop");
         assert_eq!(postgres.max_in_flight(100), 2_000);
         let shown = mask(EndpointKind::Postgres, &config);

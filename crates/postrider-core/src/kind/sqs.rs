@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use url::Url;
 
 use super::{
     Credential, KindConfig, Problem,
     aws::{Account, Attributes, Publication, Publishing, Refusal, Size, check_url, region_of_host},
     secret::without_credentials,
+    time,
 };
 use crate::{
     message::Message,
@@ -99,7 +100,7 @@ pub struct SqsQueue {
     trusted_certificates: Option<String>,
     /// How long a message that was received is hidden from others; by default as the queue is
     /// configured.
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "time::deserialize_option")]
     pub visibility_timeout: Option<Duration>,
 }
 
@@ -137,13 +138,6 @@ impl KindConfig for SqsQueue {
 /// An empty region is reported as a problem.
 fn region<'a>(configured: Option<&'a str>, queue: &'a Url) -> &'a str {
     configured.or_else(|| region_of_host(queue, "sqs")).unwrap_or_default()
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    super::aws::duration(&text).map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

@@ -10,25 +10,24 @@ use super::Problem;
 const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a duration with units, such as `90s` or `1h30m`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+fn parse(text: &str) -> Option<Duration> {
     text.parse::<jiff::SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok())
 }
 
-/// A duration, in text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval(pub Duration);
-
-impl<'de> Deserialize<'de> for Interval {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize_duration(deserializer).map(Self)
-    }
-}
-
-pub(super) fn deserialize_duration<'de, D: Deserializer<'de>>(
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| D::Error::custom("must be a duration such as \"30s\""))
+    parse(&text).ok_or_else(|| D::Error::custom("must be a duration such as `30s`"))
+}
+
+/// A duration that may be absent.
+pub(super) fn deserialize_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Present(#[serde(deserialize_with = "deserialize")] Duration);
+    Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(duration)| duration))
 }
 
 /// Refuses a duration below `min` or above a day.
@@ -62,7 +61,7 @@ mod tests {
             ("99999999999999999999h", None),
         ];
         for (text, millis) in cases {
-            assert_eq!(parse_duration(text), millis.map(Duration::from_millis), "{text}");
+            assert_eq!(parse(text), millis.map(Duration::from_millis), "{text}");
         }
     }
 }

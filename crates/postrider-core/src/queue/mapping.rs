@@ -1,15 +1,15 @@
 //! How a queue's message becomes the message to publish: which application, and the JSON that
 //! would be posted over the API.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::path::Path;
 use crate::{
     kind::Problem,
-    template::{Json, Template, Text},
+    path::{Path, Step, find},
+    template::{Escaping, Json, Template, Text, Values},
 };
 
 /// Most expressions for channels.
@@ -97,16 +97,16 @@ pub fn read_envelope(body: &[u8]) -> Result<Mapped<'_>, Unreadable> {
 
 #[derive(Debug)]
 enum Expression<E> {
-    Path(Source, Path),
+    Path(Source),
     Template(Box<Template<E>>),
 }
 
-/// The part of a queue's message that a path begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The part of a queue's message that a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     Subject,
-    Headers,
-    Body,
+    Header(String),
+    Body(Vec<Step>),
 }
 
 /// What templates see.
@@ -177,7 +177,7 @@ impl Mapping {
     }
 }
 
-fn compile<E: crate::template::Escaping>(
+fn compile<E: Escaping>(
     field: &str,
     text: &str,
     problems: &mut Vec<Problem>,
@@ -185,7 +185,7 @@ fn compile<E: crate::template::Escaping>(
     let compiled = if text.trim().is_empty() {
         Err("must be a JSON path or a template".to_owned())
     } else if text.starts_with('$') {
-        path(text)
+        source(text).map(Expression::Path)
     } else {
         Template::new(text)
             .map(|it| Expression::Template(Box::new(it)))
@@ -194,22 +194,17 @@ fn compile<E: crate::template::Escaping>(
     compiled.map_err(|message| problems.push(Problem::of(field, message))).ok()
 }
 
-fn path<E>(text: &str) -> Result<Expression<E>, String> {
+fn source(text: &str) -> Result<Source, String> {
     let path = Path::parse(text).map_err(|error| error.to_string())?;
-    let wrong = || "must start with $.body, $.headers or $.subject".to_owned();
-    let (first, rest) = path.split_name().ok_or_else(wrong)?;
-    let source = match first {
-        "subject" => Source::Subject,
-        "headers" => Source::Headers,
-        "body" => Source::Body,
-        _ => return Err(wrong()),
-    };
-    match source {
-        Source::Subject if !rest.is_root() => Err("must be $.subject, which is a text".to_owned()),
-        Source::Headers if rest.only_name().is_none() => {
-            Err("must name one header, such as $.headers['x-type']".to_owned())
-        },
-        Source::Subject | Source::Headers | Source::Body => Ok(Expression::Path(source, rest)),
+    let wrong = || Err("must start with $.body, $.headers or $.subject".to_owned());
+    let Some((Step::Field(first), rest)) = path.steps().split_first() else { return wrong() };
+    match (first.as_str(), rest) {
+        ("subject", []) => Ok(Source::Subject),
+        ("subject", _) => Err("must be $.subject, which is a text".to_owned()),
+        ("headers", [Step::Field(name)]) => Ok(Source::Header(name.clone())),
+        ("headers", _) => Err("must name one header, such as $.headers['x-type']".to_owned()),
+        ("body", rest) => Ok(Source::Body(rest.to_vec())),
+        _ => wrong(),
     }
 }
 
@@ -218,6 +213,8 @@ struct Document<'a> {
     input: QueueInput<'a>,
     /// `None` if the body is not JSON.
     json: Option<&'a RawValue>,
+    /// What templates see; made for the first one, because it parses the body.
+    values: OnceCell<Values>,
 }
 
 /// What a path leads to.
@@ -228,29 +225,34 @@ enum Found<'a> {
 
 impl<'a> Document<'a> {
     fn new(input: QueueInput<'a>) -> Self {
-        Self { input, json: serde_json::from_slice(input.body).ok() }
+        Self { input, json: serde_json::from_slice(input.body).ok(), values: OnceCell::new() }
     }
 
-    fn find(&self, source: Source, path: &Path) -> Result<Option<Found<'a>>, Unreadable> {
+    fn find(&self, source: &Source) -> Result<Option<Found<'a>>, Unreadable> {
         Ok(match source {
             Source::Subject => self.input.subject.map(Found::Text),
-            Source::Headers => {
-                let value = path.only_name().and_then(|name| header(self.input.headers, name));
-                value.map(Found::Text)
-            },
-            Source::Body => {
+            Source::Header(name) => header(self.input.headers, name).map(Found::Text),
+            Source::Body(steps) => {
                 let json =
                     self.json.ok_or_else(|| Unreadable("the body is not JSON".to_owned()))?;
-                path.find(json).filter(|it| it.get() != "null").map(Found::Json)
+                find(json, steps).filter(|it| it.get() != "null").map(Found::Json)
             },
         })
     }
 
-    fn render<E: crate::template::Escaping>(
+    fn render<E: Escaping>(
         &self,
         field: &str,
         template: &Template<E>,
     ) -> Result<String, Unreadable> {
+        let rendered = template.render_with(self.values()?);
+        rendered.map_err(|error| Unreadable(format!("`{field}`: {error}")))
+    }
+
+    fn values(&self) -> Result<&Values, Unreadable> {
+        if let Some(values) = self.values.get() {
+            return Ok(values);
+        }
         let body = match self.json {
             Some(json) => serde_json::from_str(json.get()).ok(),
             None => str::from_utf8(self.input.body).ok().map(Value::from),
@@ -258,14 +260,15 @@ impl<'a> Document<'a> {
         let body =
             body.ok_or_else(|| Unreadable("the body is neither JSON nor UTF-8 text".to_owned()))?;
         let context = Context { subject: self.input.subject, headers: self.input.headers, body };
-        template.render(&context).map_err(|error| Unreadable(format!("`{field}`: {error}")))
+        let values = Values::new(&context).map_err(|error| Unreadable(error.to_string()))?;
+        Ok(self.values.get_or_init(|| values))
     }
 
     /// The texts that an expression represents: one, or those of a list.
     fn texts(&self, field: &str, expression: &Expression<Text>) -> Result<Vec<String>, Unreadable> {
         let texts = match expression {
             Expression::Template(template) => vec![self.render(field, template)?],
-            Expression::Path(source, path) => match self.find(*source, path)? {
+            Expression::Path(source) => match self.find(source)? {
                 None => Vec::new(),
                 Some(Found::Text(text)) => vec![text.to_owned()],
                 Some(Found::Json(json)) => words(field, json)?,
@@ -298,7 +301,7 @@ impl<'a> Document<'a> {
         expression: &Expression<Json>,
     ) -> Result<Cow<'a, RawValue>, Unreadable> {
         match expression {
-            Expression::Path(source, path) => match self.find(*source, path)? {
+            Expression::Path(source) => match self.find(source)? {
                 Some(Found::Json(json)) => Ok(Cow::Borrowed(json)),
                 Some(Found::Text(_)) => Err(Unreadable(format!("`{field}` is not an object"))),
                 None => Err(Unreadable(format!("`{field}` finds nothing in the message"))),

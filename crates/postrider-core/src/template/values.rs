@@ -24,9 +24,9 @@ const VISITS: u64 = 100_000;
 /// Visits in addition, for each item of the payload.
 const VISITS_PER_ITEM: u64 = 4;
 
-/// Counts the visits of one rendering.
+/// The visits that one rendering has left.
 #[derive(Debug)]
-pub(super) struct Visits(AtomicU64);
+struct Visits(AtomicU64);
 
 impl Visits {
     /// Counts one more; `false` if there were too many.
@@ -34,19 +34,35 @@ impl Visits {
         let left = |left: u64| left.checked_sub(1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
     }
-
-    pub(super) fn are_exhausted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
 }
 
-/// The values by name, and the number of visits that are left.
-pub(super) fn context(event: &impl Serialize) -> Result<(Value, Arc<Visits>), TemplateError> {
-    let json = serde_json::to_value(event)
-        .map_err(|error| TemplateError::of_message(format!("there are no values: {error}")))?;
-    let allowed = VISITS + VISITS_PER_ITEM * count(&json);
-    let visits = Arc::new(Visits(AtomicU64::new(allowed)));
-    Ok((value(&json, &visits), visits))
+/// What templates see, by name. Many templates can be rendered with it, one after the other.
+#[derive(Debug)]
+pub struct Values {
+    by_name: Value,
+    allowed: u64,
+    visits: Arc<Visits>,
+}
+
+impl Values {
+    pub fn new(values: &impl Serialize) -> Result<Self, TemplateError> {
+        let json = serde_json::to_value(values)
+            .map_err(|error| TemplateError::of_message(format!("there are no values: {error}")))?;
+        let allowed = VISITS + VISITS_PER_ITEM * count(&json);
+        let visits = Arc::new(Visits(AtomicU64::new(allowed)));
+        Ok(Self { by_name: value(&json, &visits), allowed, visits })
+    }
+
+    /// The values for another rendering, which may visit them as often as every other.
+    pub(super) fn begin(&self) -> Value {
+        self.visits.0.store(self.allowed, Ordering::Relaxed);
+        self.by_name.clone()
+    }
+
+    /// Whether the rendering visited too many items.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.visits.0.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// Lists, objects and what they contain.

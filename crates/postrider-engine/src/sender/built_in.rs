@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use postrider::api::EndpointKind;
 
 use super::{
-    EmailSender, Guard, LiveSender, Sender,
+    ChatSender, EmailSender, Guard, LiveSender, Sender,
     sql::{MysqlSession, PostgresSession, ServerSender, SqliteSender},
 };
 
@@ -18,11 +18,13 @@ pub struct BuiltInOptions {
 
 /// The senders of the kinds that every build has.
 pub fn built_in(guard: &Guard, options: &BuiltInOptions) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    vec![
+    let mut senders: Vec<(EndpointKind, Arc<dyn Sender>)> = vec![
         (EndpointKind::Email, Arc::new(EmailSender::new(guard.clone()))),
         (EndpointKind::Live, Arc::new(LiveSender::default())),
         (EndpointKind::Postgres, Arc::new(ServerSender::<PostgresSession>::new(guard.clone()))),
         (EndpointKind::Mysql, Arc::new(ServerSender::<MysqlSession>::new(guard.clone()))),
         (EndpointKind::Sqlite, Arc::new(SqliteSender::new(options.sqlite_folder.clone()))),
-    ]
+    ];
+    senders.extend(ChatSender::for_kinds(guard));
+    senders
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, Method, header};
 use postrider::api::EndpointKind;
 use postrider_core::{
     kind::{
@@ -18,7 +19,14 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::{Call, Clients, HttpSender, Report, Sender, error::CallError};
+use tokio::time::Instant;
+
+use super::{
+    Call, Clients, Guard, GuardError, HttpClient, Report, Sender, ServiceRequest, http::wait,
+};
+
+/// Most bytes of a response. Services repeat the message in it.
+const MAX_RESPONSE: usize = 16 << 10;
 
 /// Endpoints whose chats are known to have moved.
 const MAX_CHATS: usize = 1_000;
@@ -29,7 +37,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Posts messages to chat services.
 #[derive(Debug)]
 pub struct ChatSender {
-    http: Arc<HttpSender>,
+    http: HttpClient,
     chats: Clients<ChatState>,
 }
 
@@ -52,14 +60,14 @@ impl ChatState {
 }
 
 impl ChatSender {
-    pub fn new(http: Arc<HttpSender>) -> Self {
-        Self { http, chats: Clients::new(MAX_CHATS, IDLE_TIMEOUT) }
+    pub fn new(guard: &Guard) -> Self {
+        Self { http: guard.http().clone(), chats: Clients::new(MAX_CHATS, IDLE_TIMEOUT) }
     }
 
     /// The sender, for each kind of chat service.
-    pub fn for_kinds(http: &Arc<HttpSender>) -> [(EndpointKind, Arc<dyn Sender>); 4] {
+    pub(super) fn for_kinds(guard: &Guard) -> [(EndpointKind, Arc<dyn Sender>); 4] {
         use EndpointKind::{Discord, Slack, Teams, Telegram};
-        let sender: Arc<dyn Sender> = Arc::new(Self::new(Arc::clone(http)));
+        let sender: Arc<dyn Sender> = Arc::new(Self::new(guard));
         [Slack, Discord, Teams, Telegram].map(|kind| (kind, Arc::clone(&sender)))
     }
 
@@ -79,7 +87,13 @@ impl ChatSender {
 
     async fn probe(&self, chat: &impl Chat, target: &Arc<Target>) -> Report {
         let Some(request) = chat.probe() else {
-            return self.http.check_host(target, chat.url()).await;
+            return match self.http.reach(chat.url(), target).await {
+                Ok(address) => {
+                    let done = format!("connected to {address}; nothing was posted");
+                    Report::delivered(done).at(Some(address))
+                },
+                Err(error) => unposted(chat, error),
+            };
         };
         let at = Timestamp::default();
         let posting = Posting { sender: self, chat, target, at };
@@ -109,20 +123,39 @@ impl<C: Chat> Posting<'_, C> {
     }
 
     async fn request(&self, request: &ChatRequest) -> (Report, Option<String>) {
-        let posted = self.sender.http.post(self.target, &request.url, &request.body, self.at).await;
+        let began = Instant::now();
+        let posted = self.sender.http.request_status(&post(request), self.target).await;
         let posted = match posted {
             Ok(posted) => posted,
-            Err(CallError { failure, reason, address }) => {
-                let reason = self.chat.hide_credentials(&reason);
-                return (Report::failed(failure, reason).at(address), None);
-            },
+            Err(error) => return (unposted(self.chat, error), None),
         };
-        let (status, retry_after) = (posted.status, posted.retry_after);
+        let status = posted.status.as_u16();
+        let retry_after = wait(&posted.headers, self.at + began.elapsed());
         let response = ChatResponse { status, retry_after, body: &posted.body };
         let Judgement { outcome, text, moved_to } = self.chat.judge(&response);
         let report = Report { outcome, ..Report::delivered(self.chat.hide_credentials(&text)) };
-        (report.at(posted.address), moved_to)
+        (report.at(Some(posted.address)), moved_to)
     }
+}
+
+fn post(request: &ChatRequest) -> ServiceRequest {
+    ServiceRequest {
+        method: Method::POST,
+        url: request.url.clone(),
+        headers: HeaderMap::from_iter([
+            (header::USER_AGENT, HeaderValue::from_static("Postrider")),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ]),
+        body: request.body.clone(),
+        trusted: None,
+        max_response: MAX_RESPONSE,
+    }
+}
+
+/// The report if there was no response.
+fn unposted(chat: &impl Chat, error: GuardError) -> Report {
+    let GuardError { failure, reason, address } = error;
+    Report::failed(failure, chat.hide_credentials(&reason)).at(address)
 }
 
 /// Does the same for each service.

@@ -156,6 +156,15 @@ impl Connector {
         self.tls.named_config(host, trusted)
     }
 
+    /// Whether the installation allows the scheme of a URL that is called over HTTP.
+    pub(super) fn check_scheme(&self, url: &Url) -> Result<(), CallError> {
+        if self.addresses.https_only && url.scheme() != "https" {
+            let reason = "the URL is not https, and this server calls no others";
+            return Err(CallError::new(Failure::Forbidden, reason));
+        }
+        Ok(())
+    }
+
     fn check_port(&self, url: &Url, own_ports: &[u16]) -> Result<(), CallError> {
         if url.port_or_known_default().is_some_and(|port| own_ports.contains(&port)) {
             return Ok(());

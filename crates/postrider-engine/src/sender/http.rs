@@ -7,7 +7,6 @@ mod frames;
 mod handshake;
 mod head;
 mod limits;
-mod post;
 mod progress;
 mod recorded_stream;
 pub(super) mod recorder;
@@ -19,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
-use postrider::{ApplicationId, provider::KeyRequest};
+use postrider::provider::KeyRequest;
 use postrider_core::{
     delivery::Response,
     message::Message,
@@ -42,29 +41,23 @@ use super::{
 };
 
 /// One call over HTTP.
+#[derive(Clone, Copy)]
 struct HttpCall<'a> {
     prepared: &'a Prepared,
-    application: ApplicationId,
-    /// The message that is delivered, and when it is signed; `None` for other requests.
-    message: Option<(&'a Message, Timestamp)>,
+    message: &'a Message,
     body: &'a Bytes,
+    /// When it is signed.
+    at: Timestamp,
 }
 
 impl<'a> HttpCall<'a> {
     fn of(call: &'a Call) -> Option<Self> {
-        Some(Self {
-            prepared: call.target.http()?,
-            application: call.message.application,
-            message: Some((&call.message, call.at)),
-            body: &call.body,
-        })
+        let Call { target, message, body, at } = call;
+        Some(Self { prepared: target.http()?, message, body, at: *at })
     }
 
     fn request(&self) -> Request<Bytes> {
-        match self.message {
-            Some((message, at)) => self.prepared.request(message, self.body.clone(), at),
-            None => self.prepared.plain_request(self.body.clone()),
-        }
+        self.prepared.request(self.message, self.body.clone(), self.at)
     }
 }
 
@@ -92,35 +85,30 @@ impl HttpSender {
     }
 
     /// Makes the call within the time limit.
-    async fn timed_exchange(
-        &self,
-        call: &HttpCall<'_>,
-        progress: &mut Progress,
-    ) -> Result<(), CallError> {
-        let limit = self.options.request_timeout;
-        let ended = tokio::time::timeout(limit, self.exchange(call, progress)).await;
-        ended.unwrap_or_else(|_| {
-            let reason = format!("no complete response within {} ms", limit.as_millis());
-            Err(CallError::new(Failure::Timeout, reason))
-        })
-    }
-}
-
-#[async_trait]
-impl Sender for HttpSender {
-    async fn send(&self, call: Call) -> Report {
-        let at = call.at;
-        let Some(call) = HttpCall::of(&call) else {
+    pub(super) async fn deliver(&self, call: &Call) -> Report {
+        let Some(call) = HttpCall::of(call) else {
             return Report::failed(
                 Failure::Protocol,
                 "internal error: this is not called over HTTP",
             );
         };
         let began = Instant::now();
+        let limit = self.options.request_timeout;
         let mut progress = Progress::default();
-        let ended = self.timed_exchange(&call, &mut progress).await;
+        let ended = tokio::time::timeout(limit, self.exchange(call, &mut progress)).await;
+        let ended = ended.unwrap_or_else(|_| {
+            let reason = format!("no complete response within {} ms", limit.as_millis());
+            Err(CallError::new(Failure::Timeout, reason))
+        });
         let (address, duration) = (progress.address, began.elapsed());
-        report(progress.end(ended), address, at, duration)
+        report(progress.end(ended), address, call.at, duration)
+    }
+}
+
+#[async_trait]
+impl Sender for HttpSender {
+    async fn send(&self, call: Call) -> Report {
+        self.deliver(&call).await
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
@@ -172,6 +160,7 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(pair).take_while(fits).collect()
 }
 
-fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// What `Retry-After` asks for.
+pub(super) fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     retry_after::parse(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
 }

@@ -68,7 +68,8 @@ async fn limited(limit: Duration, delivery: impl Future<Output = Report>) -> Rep
 impl Sender for Senders {
     async fn send(&self, call: Call) -> Report {
         if call.target.http().is_some() {
-            return self.http.send(call).await;
+            // Not as a `Sender`, which would put the future into a second box.
+            return self.http.deliver(&call).await;
         }
         // In a box, because the futures of other kinds are larger than that of HTTP.
         Box::pin(self.send_by_kind(call)).await

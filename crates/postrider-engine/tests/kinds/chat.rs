@@ -8,7 +8,7 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     target::Target,
 };
-use postrider_engine::{Call, ChatSender, Sender};
+use postrider_engine::{Call, ChatSender, HttpSender, Sender};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,7 +21,7 @@ const SERVICES: [Service; 4] =
     [Service::Slack, Service::Discord, Service::Teams, Service::Telegram];
 
 fn sender() -> ChatSender {
-    ChatSender::new(fixtures::http())
+    ChatSender::new(&fixtures::http().guard())
 }
 
 /// An endpoint of the service. `secret` is what its credential consists of.
@@ -154,11 +154,11 @@ async fn the_address_guard_applies_to_chat_services() {
     let target = target(Service::Slack, &stand_in, "secret", "x");
     let mut strict = fixtures::options();
     strict.addresses.allow.clear();
-    let sender = ChatSender::new(Arc::new(postrider_engine::HttpSender::new(strict)));
+    let sender = ChatSender::new(&HttpSender::new(strict).guard());
     assert_failed(&sender.send(call(&target, 1)).await, Failure::Forbidden, "not allowed");
     let mut only_https = fixtures::options();
     only_https.addresses.https_only = true;
-    let sender = ChatSender::new(Arc::new(postrider_engine::HttpSender::new(only_https)));
+    let sender = ChatSender::new(&HttpSender::new(only_https).guard());
     assert_failed(&sender.send(call(&target, 1)).await, Failure::Forbidden, "not https");
     assert!(stand_in.received().is_empty());
 }

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 
-use crate::kind::{Credential, Fields, KindConfig, Problem, parse};
+use crate::kind::{Credential, Fields, KindConfig, Problem, parse, time};
 
 /// Longest time that a program may run.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -34,7 +34,7 @@ pub struct Program {
     #[serde(default = "root")]
     pub cwd: PathBuf,
     /// How long it may run.
-    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    #[serde(default = "default_timeout", deserialize_with = "time::deserialize")]
     pub timeout: Duration,
     /// Most runs at a time.
     #[serde(default = "default_concurrency")]
@@ -106,13 +106,6 @@ const fn default_timeout() -> Duration {
 
 pub(super) const fn default_concurrency() -> usize {
     4
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| D::Error::custom("must be a duration such as `30s`"))
 }
 
 #[cfg(test)]

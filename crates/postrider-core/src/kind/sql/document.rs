@@ -6,8 +6,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::path::{Path, Step, find};
-use crate::message::Message;
+use crate::{
+    message::Message,
+    path::{Path, Step, find},
+};
 
 /// An event. It has the fields of [`crate::template::Event`], but its payload keeps the digits of
 /// its numbers.

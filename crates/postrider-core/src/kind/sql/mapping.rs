@@ -8,9 +8,12 @@ use super::{
     cell::{Cell, ColumnType},
     document::{Document, FIELDS},
     name::Name,
+};
+use crate::{
+    kind::Problem,
+    message::Message,
     path::{Path, Step},
 };
-use crate::{kind::Problem, message::Message};
 
 /// Most columns of a mapping.
 const MAX_COLUMNS: usize = 200;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use crate::kind::Problem;
+use crate::kind::{Credential, Problem, service_url::decode};
 
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -30,22 +30,15 @@ pub(super) struct Scheme {
 }
 
 /// Where a database server is, and as who to connect.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// A name or an address, which has brackets if it is of IPv6.
     pub host: String,
     pub port: u16,
     pub user: String,
-    pub password: Option<String>,
+    pub password: Option<Credential>,
     pub database: Option<String>,
     pub tls: TlsMode,
-}
-
-impl std::fmt::Debug for Server {
-    /// Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("host", &self.host).finish_non_exhaustive()
-    }
 }
 
 impl Server {
@@ -53,7 +46,7 @@ impl Server {
     pub(super) fn new(
         scheme: Scheme,
         url: &Url,
-        password: Option<&str>,
+        password: Option<&Credential>,
         tls: Option<TlsMode>,
     ) -> Result<Self, Problem> {
         let wrong = |message: &str| Problem::of("url", message);
@@ -62,25 +55,26 @@ impl Server {
         }
         let host = url.host().filter(|host| host.to_string() != "");
         let host = host.ok_or_else(|| wrong("must have a host; sockets cannot be used"))?;
-        let user = decoded(url.username());
+        let decoded = |text: &str| decode(text).map_err(|message| wrong(&message));
+        let user = decoded(url.username())?;
         if user.is_empty() {
             return Err(wrong("must have a user name, as in `user:password@host`"));
         }
         let database = url.path().trim_start_matches('/');
         let tls = tls.or(tls_parameter(scheme, url)?).unwrap_or_else(|| default_tls(&host));
+        let password = match password {
+            Some(password) => Some(password.clone()),
+            None => url.password().map(decoded).transpose()?.map(Credential::new),
+        };
         Ok(Self {
             host: host.to_string(),
             port: url.port().unwrap_or(scheme.port),
             user,
-            password: password.map(str::to_owned).or_else(|| url.password().map(decoded)),
-            database: (!database.is_empty()).then(|| decoded(database)),
+            password,
+            database: Some(database).filter(|it| !it.is_empty()).map(decoded).transpose()?,
             tls,
         })
     }
-}
-
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Connections within this machine need no protection. Other hosts must prove who they are.
@@ -134,14 +128,14 @@ mod tests {
     fn a_url_says_where_and_as_who() {
         let found = server("postgresql://u%40x:p%2Fw@db.example.com/my%20db").unwrap();
         assert_eq!((found.host.as_str(), found.port), ("db.example.com", 5432));
-        assert_eq!((found.user.as_str(), found.password.as_deref()), ("u@x", Some("p/w")));
+        let password = |server: &Server| server.password.as_ref().map(|it| it.reveal().to_owned());
+        assert_eq!((found.user.as_str(), password(&found).as_deref()), ("u@x", Some("p/w")));
         assert_eq!(found.database.as_deref(), Some("my db"));
         let url = "postgres://u:a@db:6432".parse().unwrap();
-        let found = Server::new(SCHEME, &url, Some("b"), None).unwrap();
-        assert_eq!(
-            (found.port, found.password.as_deref(), found.database),
-            (6432, Some("b"), None)
-        );
+        let found = Server::new(SCHEME, &url, Some(&Credential::new("b".to_owned())), None);
+        let found = found.unwrap();
+        assert_eq!(password(&found).as_deref(), Some("b"));
+        assert_eq!((found.port, found.database), (6432, None));
         assert!(!format!("{:?}", server("postgres://u:secret@db/x")).contains("secret"));
     }
 
@@ -171,6 +165,7 @@ mod tests {
             "mysql://u@db/x",
             "postgres:///x",
             "postgres://db/x",
+            "postgres://u:%ff@db/x",
             "postgres://u@db/x?host=/tmp",
             "postgres://u@db/x?sslmode=prefer",
             "postgres://u@db/x?options=-c%20a=b",

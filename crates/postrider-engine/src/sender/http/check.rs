@@ -3,10 +3,7 @@
 use postrider_core::{outcome::Failure, target::Target};
 
 use super::HttpSender;
-use crate::sender::{
-    Report,
-    origin::{LookupGroup, Origin},
-};
+use crate::sender::{Report, origin::Origin};
 
 impl HttpSender {
     /// Whether the endpoint can be reached: its name resolves, its address is allowed, and TLS can
@@ -18,9 +15,8 @@ impl HttpSender {
                 "internal error: this is not called over HTTP",
             );
         };
-        let group = LookupGroup::Application(target.application);
-        let origin = Origin { group, endpoint: Some(target.endpoint) };
-        let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
+        let (origin, trusted) = (Origin::of(Some(target)), prepared.trusted.as_deref());
+        let connecting = self.connector.connect(&prepared.url, origin, trusted);
         match Box::pin(connecting).await {
             Ok(opened) => {
                 let done = format!("connected to {}; no request was sent", opened.address);

@@ -48,7 +48,7 @@ impl HttpSender {
     /// Makes the call. `progress` contains what is known so far, also if this future is dropped.
     pub(super) async fn exchange(
         &self,
-        call: &HttpCall<'_>,
+        call: HttpCall<'_>,
         progress: &mut Progress,
     ) -> Result<(), CallError> {
         let key = PoolKey::of(call.prepared);
@@ -68,9 +68,9 @@ impl HttpSender {
         self.request(call, &key, connection, progress).await.map_err(|it| it.failed)
     }
 
-    async fn connect(&self, call: &HttpCall<'_>) -> Result<Connection, CallError> {
+    async fn connect(&self, call: HttpCall<'_>) -> Result<Connection, CallError> {
         let prepared = call.prepared;
-        let group = LookupGroup::Application(call.application);
+        let group = LookupGroup::Application(call.message.application);
         let origin = Origin { group, endpoint: Some(prepared.endpoint) };
         let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
         let opened = connecting.await?;
@@ -82,7 +82,7 @@ impl HttpSender {
     /// pool if it can be used again.
     async fn request(
         &self,
-        call: &HttpCall<'_>,
+        call: HttpCall<'_>,
         key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
@@ -95,7 +95,7 @@ impl HttpSender {
 
     async fn request_on(
         &self,
-        call: &HttpCall<'_>,
+        call: HttpCall<'_>,
         key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
@@ -178,7 +178,7 @@ impl Progress {
 }
 
 /// HTTP/2 has the host in the URI.
-fn absolute(mut request: Request<Full<Bytes>>, call: &HttpCall<'_>) -> Request<Full<Bytes>> {
+fn absolute(mut request: Request<Full<Bytes>>, call: HttpCall<'_>) -> Request<Full<Bytes>> {
     *request.uri_mut() = call.prepared.absolute.clone();
     request.headers_mut().remove(header::HOST);
     request

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    body::Incoming,
+    body::{Frame, Incoming},
     client::conn::{http1, http2},
 };
 use postrider_core::{outcome::Failure, target::Target};
@@ -34,7 +34,7 @@ pub struct ServiceRequest {
     pub body: Bytes,
     /// Only these certificates (PEM) are trusted, instead of the installation's.
     pub trusted: Option<Arc<str>>,
-    /// Most bytes of the response's body; a longer one is an error.
+    /// Most bytes of the response's body.
     pub max_response: usize,
 }
 
@@ -66,6 +66,15 @@ pub struct HttpClient {
     pool: Arc<Pool>,
 }
 
+/// How much of a response's body is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// All of it. It is an error if it is too long or breaks off.
+    Whole,
+    /// As much as there is, up to the limit.
+    Beginning,
+}
+
 /// A request without a complete response.
 struct Failed {
     error: CallError,
@@ -84,7 +93,8 @@ impl HttpClient {
         Self { connector, pool }
     }
 
-    /// Sends a request on behalf of an endpoint, or of a queue source, and reads the response.
+    /// Sends a request on behalf of an endpoint, or of a queue source, and reads the response,
+    /// whose body must not be longer than allowed.
     ///
     /// A request on a connection that the service closed while it was idle is sent again.
     pub async fn request(
@@ -92,17 +102,48 @@ impl HttpClient {
         request: &ServiceRequest,
         target: Option<&Target>,
     ) -> Result<ServiceResponse, GuardError> {
+        Ok(self.send(request, target, Wanted::Whole).await?)
+    }
+
+    /// As [`Self::request`], but keeps the beginning of a body that is too long or breaks off. The
+    /// status says enough.
+    pub(in crate::sender) async fn request_status(
+        &self,
+        request: &ServiceRequest,
+        target: &Target,
+    ) -> Result<ServiceResponse, GuardError> {
+        Ok(self.send(request, Some(target), Wanted::Beginning).await?)
+    }
+
+    /// Connects to the host of a URL without sending a request.
+    pub(in crate::sender) async fn reach(
+        &self,
+        url: &Url,
+        target: &Target,
+    ) -> Result<SocketAddr, GuardError> {
+        self.connector.check_scheme(url)?;
+        let connecting = self.connector.connect(url, Origin::of(Some(target)), None);
+        Ok(Box::pin(connecting).await?.address)
+    }
+
+    async fn send(
+        &self,
+        request: &ServiceRequest,
+        target: Option<&Target>,
+        wanted: Wanted,
+    ) -> Result<ServiceResponse, CallError> {
+        self.connector.check_scheme(&request.url)?;
         let key = PoolKey::new(&request.url, request.trusted.clone());
         if let Some(connection) = self.pool.take(&key) {
-            match self.exchange(connection, &key, request).await {
+            match self.exchange(connection, &key, request, wanted).await {
                 Err(Failed { is_unread: true, .. }) => {},
                 // Some servers send 408 when they close an idle connection.
                 Ok(response) if response.status == StatusCode::REQUEST_TIMEOUT => {},
-                ended => return ended.map_err(|failed| failed.error.into()),
+                ended => return ended.map_err(|failed| failed.error),
             }
         }
         let connection = Box::pin(self.connect(request, target)).await?;
-        self.exchange(connection, &key, request).await.map_err(|failed| failed.error.into())
+        self.exchange(connection, &key, request, wanted).await.map_err(|failed| failed.error)
     }
 
     async fn connect(
@@ -121,9 +162,10 @@ impl HttpClient {
         connection: Connection,
         key: &PoolKey,
         request: &ServiceRequest,
+        wanted: Wanted,
     ) -> Result<ServiceResponse, Failed> {
         let (address, budget) = (connection.address, connection.budget.clone());
-        let ended = self.exchange_on(connection, key, request).await;
+        let ended = self.exchange_on(connection, key, request, wanted).await;
         ended.map_err(|failed| {
             let exceeded = budget.exceeded();
             let is_unread = failed.is_unread && exceeded.is_none();
@@ -138,6 +180,7 @@ impl HttpClient {
         connection: Connection,
         key: &PoolKey,
         request: &ServiceRequest,
+        wanted: Wanted,
     ) -> Result<ServiceResponse, Failed> {
         let Connection { address, protocol, budget, open } = connection;
         let expected = request.max_response + HEADERS_MAX as usize;
@@ -145,12 +188,13 @@ impl HttpClient {
             Protocol::Http1(mut sender, recorder) => {
                 budget.renew_for(expected);
                 let response = self.send_http1(&mut sender, &recorder, request).await?;
-                let response = whole(response, address, request.max_response).await?;
-                if recorder.finish() {
+                let (head, body) = response.into_parts();
+                let (body, is_whole) = read(body, request.max_response, wanted).await?;
+                if recorder.finish() && is_whole {
                     let protocol = Protocol::Http1(sender, recorder);
                     self.pool.put(key, Connection { address, protocol, budget, open });
                 }
-                Ok(response)
+                Ok(ServiceResponse { status: head.status, headers: head.headers, body, address })
             },
             Protocol::Http2(mut sender) => {
                 budget.extend(request.body.len() + expected);
@@ -159,7 +203,9 @@ impl HttpClient {
                     let (protocol, open) = (Protocol::Http2(sender), open.clone());
                     self.pool.put(key, Connection { address, protocol, budget, open });
                 }
-                Ok(whole(response, address, request.max_response).await?)
+                let (head, body) = response.into_parts();
+                let (body, _) = read(body, request.max_response, wanted).await?;
+                Ok(ServiceResponse { status: head.status, headers: head.headers, body, address })
             },
         }
     }
@@ -221,22 +267,32 @@ fn malformed() -> CallError {
     CallError::new(Failure::Misconfigured, "the URL is not valid; correct it")
 }
 
-async fn whole(
-    response: Response<Incoming>,
-    address: SocketAddr,
+/// Reads a body; with whether it was read to its end.
+async fn read(
+    mut incoming: Incoming,
     max: usize,
-) -> Result<ServiceResponse, CallError> {
-    let (head, mut incoming) = response.into_parts();
+    wanted: Wanted,
+) -> Result<(Bytes, bool), CallError> {
     let mut body = BytesMut::new();
     while let Some(frame) = incoming.frame().await {
-        let Ok(data) = frame.map_err(|error| connection_error(&error))?.into_data() else {
-            continue;
+        let error = match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if body.len() + data.len() <= max => {
+                body.extend_from_slice(&data);
+                continue;
+            },
+            Ok(Ok(data)) => {
+                body.extend_from_slice(&data.slice(..max - body.len()));
+                let reason = format!("the response is longer than {max} bytes");
+                CallError::new(Failure::Protocol, reason)
+            },
+            // Trailers.
+            Ok(Err(_)) => continue,
+            Err(error) => connection_error(&error),
         };
-        if body.len() + data.len() > max {
-            let reason = format!("the response is longer than {max} bytes");
-            return Err(CallError::new(Failure::Protocol, reason));
-        }
-        body.extend_from_slice(&data);
+        return match wanted {
+            Wanted::Whole => Err(error),
+            Wanted::Beginning => Ok((body.freeze(), false)),
+        };
     }
-    Ok(ServiceResponse { status: head.status, headers: head.headers, body: body.freeze(), address })
+    Ok((body.freeze(), true))
 }

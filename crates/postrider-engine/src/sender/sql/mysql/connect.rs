@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use postrider_core::{
-    kind::sql::{Mysql, Server, TlsMode, mysql::settings},
+    kind::{
+        Credential,
+        sql::{Mysql, Server, TlsMode, mysql::settings},
+    },
     outcome::Failure,
     target::Target,
 };
@@ -53,7 +56,7 @@ fn options(server: &Server, address: SocketAddr, tls: Option<SslOpts>) -> Opts {
         .tcp_port(address.port())
         .tcp_nodelay(true)
         .user(Some(&server.user))
-        .pass(server.password.as_deref())
+        .pass(server.password.as_ref().map(Credential::reveal))
         .db_name(server.database.as_deref())
         .ssl_opts(tls)
         // Otherwise the server could name a socket of this machine, and the client would use it.

@@ -130,7 +130,7 @@ fn settings(server: &Server) -> Config {
         TlsMode::Require | TlsMode::Verify => SslMode::Require,
     });
     if let Some(password) = &server.password {
-        settings.password(password);
+        settings.password(password.reveal());
     }
     if let Some(database) = &server.database {
         settings.dbname(database);

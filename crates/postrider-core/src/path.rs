@@ -1,4 +1,4 @@
-//! Paths to values of an event: `payload.user.id`, `$.payload.items[0].sku`.
+//! Paths to values in JSON: `payload.user.id`, `$.body.items[0]['unit price']`.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const MAX_PATH: usize = 512;
 /// Most steps of a path.
 const MAX_STEPS: usize = 32;
 
-/// A path to a value: names of fields and positions in lists. The empty path is the whole event.
+/// A path to a value: names of fields and positions in lists. `$` is the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     steps: Vec<Step>,
@@ -23,35 +23,50 @@ pub struct Path {
 
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Field(String),
     Item(usize),
 }
 
+/// Why a text is not a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PathError {
+    #[error("must be a path of 1 to {MAX_PATH} bytes")]
+    Length,
+    #[error("must be a path of at most {MAX_STEPS} steps")]
+    Steps,
+    #[error(
+        "must be a path such as `$.user.id`, `$.items[0]` or `$['unit price']`; names with special \
+         characters are in brackets and quotes"
+    )]
+    Syntax,
+}
+
 impl Path {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > MAX_PATH {
-            return Err(format!("a path must have 1 to {MAX_PATH} bytes"));
+    /// Reads a path. The `$.` at its beginning may be missing.
+    pub(crate) fn parse(text: &str) -> Result<Self, PathError> {
+        if !(1..=MAX_PATH).contains(&text.len()) {
+            return Err(PathError::Length);
         }
-        let mut rest = match text.strip_prefix('$') {
-            Some(rest) => rest.to_owned(),
-            None => format!(".{text}"),
-        };
         let mut steps = Vec::new();
+        let mut rest = text.strip_prefix('$').unwrap_or_default();
+        if !text.starts_with('$') {
+            let (first, after) = name(text).ok_or(PathError::Syntax)?;
+            steps.push(first);
+            rest = after;
+        }
         while !rest.is_empty() {
-            let (step, after) = step(&rest).ok_or_else(|| {
-                format!("`{text}` is not a path such as `payload.user.id` or `$.payload.items[0]`")
-            })?;
-            rest = after.to_owned();
-            steps.push(step);
+            let (next, after) = step(rest).ok_or(PathError::Syntax)?;
+            steps.push(next);
+            rest = after;
         }
         if steps.len() > MAX_STEPS {
-            return Err(format!("a path must have at most {MAX_STEPS} steps"));
+            return Err(PathError::Steps);
         }
         Ok(Self { steps, text: text.to_owned() })
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
 }
@@ -71,10 +86,7 @@ impl<'de> Deserialize<'de> for Path {
 /// The first step and what follows it.
 fn step(text: &str) -> Option<(Step, &str)> {
     if let Some(rest) = text.strip_prefix('.') {
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let (name, after) = rest.split_at(end);
-        let is_name = !name.is_empty() && !name.contains([']', '"', '\'', '*']);
-        return is_name.then(|| (Step::Field(name.to_owned()), after));
+        return name(rest);
     }
     let rest = text.strip_prefix('[')?;
     for quote in ['"', '\''] {
@@ -87,8 +99,15 @@ fn step(text: &str) -> Option<(Step, &str)> {
     position.parse().ok().map(|position| (Step::Item(position), after))
 }
 
+/// A name without quotes, and what follows it.
+fn name(text: &str) -> Option<(Step, &str)> {
+    let (name, after) = text.split_at(text.find(['.', '[']).unwrap_or(text.len()));
+    let is_name = !name.is_empty() && !name.contains([' ', '*', '?', '@', '\'', '"', ']']);
+    is_name.then(|| (Step::Field(name.to_owned()), after))
+}
+
 /// The value that the steps lead to, as it was written. Numbers keep all their digits.
-pub(super) fn find<'a>(json: &'a RawValue, steps: &[Step]) -> Option<&'a RawValue> {
+pub(crate) fn find<'a>(json: &'a RawValue, steps: &[Step]) -> Option<&'a RawValue> {
     steps.iter().try_fold(json, |value, step| {
         let mut deserializer = serde_json::Deserializer::from_str(value.get());
         StepSeed(step).deserialize(&mut deserializer).ok().flatten()
@@ -181,6 +200,7 @@ mod tests {
             ("$.user['a.b'][1][1].c", Some("0.10")),
             ("user[\"a.b\"][0]", Some("1")),
             ("user.n", Some("null")),
+            (r#"$["user"]["id2"]"#, Some("\"x\"")),
             ("twice", Some("2")),
             ("user.missing", None),
             ("user.id.deeper", None),
@@ -198,10 +218,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_path_is_refused() {
-        for wrong in ["", "a..b", "a.", "a[", "a[x]", "a['b]", "a[-1]", "$a", "a]b", "a.*"] {
-            assert!(Path::parse(wrong).is_err(), "{wrong}");
+        for wrong in [
+            "a..b", "a.", "a[", "a[x]", "a['b]", "a['b'", "a[-1]", "$a", "$.", "a]b", "a.*", "a b",
+            "['a']", ".a",
+        ] {
+            assert_eq!(Path::parse(wrong), Err(PathError::Syntax), "{wrong}");
         }
-        assert!(Path::parse(&"a.".repeat(300)).is_err());
-        assert!(Path::parse(&vec!["a"; 33].join(".")).is_err());
+        for wrong in ["", &"a.".repeat(300)] {
+            assert_eq!(Path::parse(wrong), Err(PathError::Length), "{wrong}");
+        }
+        assert_eq!(Path::parse(&vec!["a"; 33].join(".")), Err(PathError::Steps));
+        assert!(Path::parse(&vec!["a"; 32].join(".")).is_ok());
     }
 }
