@@ -58,8 +58,8 @@ enum Command {
     ///
     /// A button on the page sends a signed Stripe event to the server. The event becomes a row of a
     /// database, an e-mail, a chat message, a call to a partner and an update of the page. The
-    /// mail server and the other services are part of the command. The data folder is the same as
-    /// that of `postrider serve`.
+    /// mail server and the other services are part of the command. Without --data, the data is
+    /// stored in ./postrider-demo, apart from that of `postrider serve`.
     Demo(ServerArgs),
     /// Creates API tokens
     #[command(subcommand)]

@@ -206,7 +206,7 @@ fn clients(config: &Config, commands: CommandRegistry) -> anyhow::Result<Clients
     let time_limit = options.request_timeout;
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
-    let own = BuiltInOptions { sqlite_folder: config.data_dir.join("sqlite") };
+    let own = BuiltInOptions { sqlite_folder: config.sqlite_folder() };
     let kinds = built_in(&guard, &own).into_iter().chain(postrider_sinks::senders(&guard));
     let senders = Senders::new(http, time_limit)
         .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use http::Method;
+use postrider::{ApplicationId, signature::Verifier};
 use postrider_core::time::Timestamp;
 use postrider_server::{Grant, JwtSecret, mint};
 use serde_json::Value;
@@ -49,9 +50,30 @@ impl ApiAccess {
         &self,
         method: Method,
         path: &[&str],
-        body: Value,
+        body: &Value,
     ) -> anyhow::Result<Value> {
         json(&self.client()?.call(Call::new(method, path).body(body.to_string())).await?)
+    }
+
+    /// The application with this uid, which is created if it does not exist.
+    pub(super) async fn application(&self, name: &str, uid: &str) -> anyhow::Result<ApplicationId> {
+        let application = serde_json::json!({ "name": name, "uid": uid });
+        let call = Call::new(Method::POST, &["app"])
+            .query("get_if_exists", Some("true".to_owned()))
+            .body(application.to_string());
+        let application = json(&self.client()?.call(call).await?)?;
+        Ok(text(&application, "id")?.parse()?)
+    }
+
+    /// Verifies the requests to an endpoint.
+    pub(super) async fn verifier(
+        &self,
+        application: &str,
+        endpoint: &str,
+    ) -> anyhow::Result<Verifier> {
+        let path = ["app", application, "endpoint", endpoint, "secret"];
+        let secret = json(&self.client()?.call(Call::new(Method::GET, &path)).await?)?;
+        Ok(Verifier::new([text(&secret, "key")?])?)
     }
 }
 

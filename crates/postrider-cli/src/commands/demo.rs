@@ -7,7 +7,7 @@ mod services;
 mod setup;
 mod shop;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use tokio::net::TcpListener;
 
@@ -16,18 +16,42 @@ use crate::{
     arguments::ServerArgs,
     commands::{access::ApiAccess, dev},
     config::{Config, Declared, Loaded, LogLevel, load},
+    failure::{self, Advice},
     node::Node,
     output, secrets, settings, telemetry,
 };
 
+/// The data folder, unless another one is configured. That of `postrider serve` would keep the
+/// example's source, whose secret everybody knows.
+const DATA: &str = "./postrider-demo";
+
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
-    let Loaded { mut config, origins, declared } = load(&arguments.config.overrides())?;
+    let loaded = load(&arguments.config.overrides())?;
+    if loaded.config.database_url.is_some() {
+        return Err(failure::usage(database_refused()));
+    }
+    let secret_files = loaded.secret_files();
+    let Loaded { mut config, origins, declared } = loaded;
     dev::allow_loopback(&mut config);
+    if !origins.contains_key("data_dir") {
+        config.data_dir = PathBuf::from(DATA);
+    }
     if !origins.contains_key("log_level") {
         config.log_level = LogLevel("warn".to_owned());
     }
     telemetry::start(&config)?;
+    secrets::warn_of_public_files(&secret_files);
     super::on_runtime(serve(config, declared, arguments.accept_loss))
+}
+
+fn database_refused() -> Advice {
+    Advice {
+        message: "the example shop does not run on a database".to_owned(),
+        hint: "leave `database_url` out (the variable is POSTRIDER_DATABASE_URL); the example \
+               stores everything in a folder"
+            .to_owned(),
+        source: None,
+    }
 }
 
 async fn serve(config: Config, declared: Declared, accept_loss: bool) -> anyhow::Result<ExitCode> {
@@ -41,7 +65,7 @@ async fn serve(config: Config, declared: Declared, accept_loss: bool) -> anyhow:
         mail.local_addr()?,
         services.local_addr()?,
     );
-    let shop = Shop::new(node.engine.clone(), config.data_dir.join("sqlite"), records.clone());
+    let shop = Shop::new(node.engine.clone(), config.sqlite_folder(), records.clone());
     let pages = page::router(shop.clone());
     let effects = async move {
         let url = setup.page();

@@ -54,7 +54,7 @@ entry! {
         headers: Option<BTreeMap<String, String>> = "a table of texts, none by default";
         /// Custom key-value pairs.
         metadata: Option<Metadata> = "a table of texts, none by default";
-        /// The signing secret. If it is absent, one is generated, and kept. If it changes, the old one signs as well for another day.
+        /// The signing secret of an endpoint of the kind `http`. If it is absent, one is generated, and kept. If it changes, the old one signs as well for another day.
         secret: Option<String> = "`whsec_…` or `whsk_…`";
         /// PEM certificates that requests to an endpoint of the kind `http` trust exclusively.
         trusted_certificates: Option<String> = "a text";
@@ -122,7 +122,6 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
 }
 
 /// The same checks of the configuration that the API makes.
-#[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that differs")]
 fn check_location(
     entry: &Entry,
     kind: EndpointKind,
@@ -145,9 +144,10 @@ fn check_location(
     let none = Map::new();
     let config = parsed.config.as_ref().unwrap_or(&none);
     // What a command runs is in the file only; the stored endpoint has its name.
-    let parsed = match kind {
-        EndpointKind::Command => Program::parse(config).map(drop),
-        _ => Destination::parse(kind, config).map(drop),
+    let parsed = if kind == EndpointKind::Command {
+        Program::parse(config).map(drop)
+    } else {
+        Destination::parse(kind, config).map(drop)
     };
     let Err(problems) = parsed else { return Ok(()) };
     let problem = problems.into_iter().next().expect("an error has a problem");

@@ -378,6 +378,11 @@ impl Config {
         self.database_url.as_ref().map_or_else(folder, DatabaseUrl::to_string)
     }
 
+    /// The folder of the databases of `sqlite` endpoints.
+    pub(crate) fn sqlite_folder(&self) -> PathBuf {
+        self.data_dir.join("sqlite")
+    }
+
     /// Memory budget that one caller needs for the largest allowed request.
     fn largest_request(&self) -> usize {
         let single = self.max_payload.0.saturating_add(self.limits.envelope.0);

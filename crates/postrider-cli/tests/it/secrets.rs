@@ -49,6 +49,11 @@ const GRAPH: &str = "client-state-of-graph-that-is-wrong";
 const CUSTOM: &str = "password-in-a-form";
 const MAIL: &str = "password-of-a-mail-server";
 const NEW_MAIL: &str = "another-password-of-a-mail-server";
+const DATABASE: &str = "password-in-the-url-of-a-database";
+const NEW_DATABASE: &str = "another-password-of-a-database";
+const SLACK: &str = "secret-part-of-a-slack-webhook";
+const QUEUE: &str = "password-in-the-url-of-a-queue";
+const NEW_QUEUE: &str = "another-password-of-a-queue";
 const REFUSED_MAIL: &str = "password-in-a-refused-request";
 
 /// Uses a server, and collects each secret.
@@ -155,11 +160,53 @@ impl Fixture {
         let (_, tested) = send(ask(Method::POST, "mail/test"), "{}").await;
         assert!(tested.contains(r#""success":false"#), "{tested}");
         self.add_secret("refused mail", REFUSED_MAIL);
+        self.urls(all).await;
         let message = json!({ "eventType": "test.event", "payload": {} });
         self.post("/api/v1/app/kinds/msg", message).await;
-        let path = "/api/v1/app/kinds/attempt/endpoint/mail";
-        while self.call(Method::GET, path, json!(null)).await["data"] == json!([]) {
+        for uid in ["mail", "database", "slack"] {
+            let path = format!("/api/v1/app/kinds/attempt/endpoint/{uid}");
+            while self.call(Method::GET, &path, json!(null)).await["data"] == json!([]) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Endpoints whose URL contains a credential, or is one.
+    async fn urls(&mut self, all: &str) {
+        let database =
+            |password| json!({ "url": format!("postgres://u:{password}@127.0.0.1:1/shop") });
+        let slack = json!({ "url": format!("http://127.0.0.1:1/services/T0/B0/{SLACK}") });
+        for (uid, kind, config) in
+            [("database", "postgres", database(DATABASE)), ("slack", "slack", slack)]
+        {
+            self.post(all, json!({ "uid": uid, "kind": kind, "config": config })).await;
+            self.post(&format!("{all}/{uid}/test"), json!({})).await;
+            self.post(&format!("{all}/{uid}/check"), json!({})).await;
+        }
+        let changed = json!({ "config": database(NEW_DATABASE) });
+        self.call(Method::PATCH, &format!("{all}/database"), changed).await;
+        for (what, secret) in
+            [("database", DATABASE), ("new database", NEW_DATABASE), ("slack", SLACK)]
+        {
+            self.add_secret(what, secret);
+        }
+    }
+
+    /// A consumer whose queue cannot be reached.
+    async fn consumer(&mut self) {
+        let config = |password| {
+            json!({ "url": format!("nats://u:{password}@127.0.0.1:1"), "stream": "EVENTS" })
+        };
+        let all = "/api/v1/consumer";
+        self.post(all, json!({ "uid": "queue", "kind": "nats", "config": config(QUEUE) })).await;
+        let state = format!("{all}/queue/state");
+        while self.call(Method::GET, &state, json!(null)).await["status"] != "failing" {
             tokio::task::yield_now().await;
+        }
+        let changed = json!({ "config": config(NEW_QUEUE) });
+        self.call(Method::PATCH, &format!("{all}/queue"), changed).await;
+        for (what, secret) in [("queue", QUEUE), ("new queue", NEW_QUEUE)] {
+            self.add_secret(what, secret);
         }
     }
 
@@ -323,6 +370,9 @@ async fn use_everything(server: Server) -> Fixture {
     used.endpoints(&receiver).await;
     used.sources(&receiver).await;
     used.kinds().await;
+    if cfg!(feature = "full") {
+        used.consumer().await;
+    }
     let shown = used.logs().await;
     assert!(shown.contains("[hidden]"), "{shown}");
     let credentials = [GITLAB, WRONG_GITLAB, WRONG_META, GRAPH, CUSTOM];

@@ -44,6 +44,20 @@ impl PathArgument for DeadLetterId {
     }
 }
 
+/// The uid of a record that a `PUT` creates: that of the path, which the body may repeat. An id in
+/// the path is that of a record that does not exist.
+pub(crate) fn new_uid<I>(
+    path: &IdOrUid<I>,
+    body: Option<&str>,
+    what: &'static str,
+) -> Result<Uid, ApiError> {
+    let IdOrUid::Uid(uid) = path else { return Err(ApiError::NotFound(what)) };
+    if body.is_some_and(|given| given != uid.as_str()) {
+        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
+    }
+    Ok(uid.clone())
+}
+
 /// Parses an id, or else a uid.
 pub(crate) fn id_or_uid<I: FromStr>(text: &str) -> Option<IdOrUid<I>> {
     if let Ok(id) = text.parse() {

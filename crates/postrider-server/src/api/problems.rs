@@ -10,6 +10,7 @@ use postrider::{
     EventTypeName, Uid,
     api::{MAX_METADATA, Metadata},
 };
+use postrider_core::kind::Problem;
 
 use crate::api::{
     error::ApiError,
@@ -33,6 +34,14 @@ impl<'a> Problems<'a> {
     pub(crate) fn add(&mut self, place: &[&str], message: impl Into<String>) {
         let base = self.base;
         self.list.add(|| item(&[base, place].concat(), message, "value_error"));
+    }
+
+    /// Adds the problems of a configuration or a mapping, which is in this field.
+    pub(crate) fn add_all(&mut self, field: &str, found: Vec<Problem>) {
+        for Problem { path, message } in found {
+            let path = std::iter::once(field).chain(path.iter().map(String::as_str));
+            self.add(&path.collect::<Vec<_>>(), message);
+        }
     }
 
     /// Adds that a required field is missing.

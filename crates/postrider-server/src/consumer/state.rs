@@ -21,6 +21,22 @@ pub(crate) struct Snapshot {
     pub(crate) in_flight: u64,
 }
 
+impl Snapshot {
+    /// Of a consumer that has not done anything.
+    pub(crate) const fn new(status: ConsumerStatus, since: Timestamp) -> Self {
+        Self {
+            status,
+            since,
+            reason: None,
+            last_message_at: None,
+            accepted: 0,
+            duplicates: 0,
+            dead_letters: 0,
+            in_flight: 0,
+        }
+    }
+}
+
 /// The state of one consumer. Its task writes it, and the API reads it.
 #[derive(Debug)]
 pub(super) struct State {
@@ -41,16 +57,7 @@ impl State {
         };
         let labels = ConsumerLabels { consumer: consumer.clone() };
         Self {
-            snapshot: Mutex::new(Snapshot {
-                status: ConsumerStatus::Connecting,
-                since: now,
-                reason: None,
-                last_message_at: None,
-                accepted: 0,
-                duplicates: 0,
-                dead_letters: 0,
-                in_flight: 0,
-            }),
+            snapshot: Mutex::new(Snapshot::new(ConsumerStatus::Connecting, now)),
             accepted: counter(ConsumerResult::Accepted),
             duplicates: counter(ConsumerResult::Duplicate),
             dead_letters: counter(ConsumerResult::DeadLetter),

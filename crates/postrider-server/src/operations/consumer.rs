@@ -9,7 +9,6 @@ use postrider::{
     ConsumerId,
     api::{
         ConsumerIn, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus, ListResponse,
-        Ordering,
     },
 };
 use postrider_core::catalog::Consumer;
@@ -19,13 +18,16 @@ pub use self::dead_letter::{DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Re
 use crate::{
     api::{
         body::Json,
-        convert::to_wire,
         error::ApiError,
         operation::operations,
-        query::{Limit, query},
+        path::new_uid,
         reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{call::Call, page::Page},
+    consumer::Snapshot,
+    operations::{
+        call::Call,
+        page::{Page, PageQuery},
+    },
     race,
 };
 
@@ -37,7 +39,7 @@ operations! {
 
     /// List consumers
     List "v1.consumer.list" = GET "/api/v1/consumer"
-        query { ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<ConsumerOut>> = list;
 
     /// Create a consumer
@@ -73,23 +75,11 @@ operations! {
         -> Done<ConsumerStateOut> = get_state;
 }
 
-query! {
-    ListQuery {
-        /// Maximum number of items on the page.
-        limit: Limit,
-        /// The `iterator` or `prevIterator` of another page.
-        iterator: Option<String>,
-        /// The order of the items; descending (newest first) if absent.
-        order: Option<Ordering>,
-    }
-}
-
 async fn list(
     call: Call,
     List { query }: List,
 ) -> Result<Done<ListResponse<ConsumerOut>>, ApiError> {
-    let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<ConsumerId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<ConsumerId>::of(&call, &query)?;
     let found = page.fill(|scan| call.store().list::<Consumer>(call.organization(), scan)).await?;
     page.try_list(found, |it| it.id, |it| render::consumer(&call, it)).map(Done)
 }
@@ -106,7 +96,9 @@ async fn get(call: Call, input: Get) -> Result<Done<ConsumerOut>, ApiError> {
 async fn upsert(call: Call, input: Upsert) -> Result<Upserted<ConsumerOut>, ApiError> {
     let Upsert { consumer_id, body } = input;
     if find_if_any(&call, &consumer_id).await?.is_none() {
-        return create_named(&call, &consumer_id, body).await.map(Upserted::Created);
+        let uid = new_uid(&consumer_id, body.uid.as_deref(), "consumer")?;
+        let body = ConsumerIn { uid: Some(uid.to_string()), ..body };
+        return insert(&call, body).await.map(Upserted::Created);
     }
     race::retry(|| try_replace(&call, &consumer_id, body.clone())).await.map(Upserted::Existing)
 }
@@ -119,21 +111,6 @@ async fn try_replace(
     let (old, version) = find(call, consumer_id).await?;
     let new = fields::replace(call, &old, body)?;
     save(call, new, Expected::Version(version)).await
-}
-
-/// Creates a consumer with the uid that the path names it by.
-async fn create_named(
-    call: &Call,
-    consumer_id: &IdOrUid<ConsumerId>,
-    body: ConsumerIn,
-) -> Result<ConsumerOut, ApiError> {
-    let IdOrUid::Uid(uid) = consumer_id else {
-        return Err(ApiError::NotFound("consumer"));
-    };
-    if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {
-        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
-    }
-    insert(call, ConsumerIn { uid: Some(uid.as_str().to_owned()), ..body }).await
 }
 
 async fn insert(call: &Call, body: ConsumerIn) -> Result<ConsumerOut, ApiError> {
@@ -168,18 +145,9 @@ async fn get_state(call: Call, input: GetState) -> Result<Done<ConsumerStateOut>
     let (consumer, _) = find(&call, &input.consumer_id).await?;
     let status =
         if consumer.disabled { ConsumerStatus::Disabled } else { ConsumerStatus::Connecting };
-    let idle = ConsumerStateOut {
-        status,
-        since: to_wire(consumer.updated_at),
-        reason: None,
-        last_message_at: None,
-        accepted: 0,
-        duplicates: 0,
-        dead_letters: 0,
-        in_flight: 0,
-    };
     let running = call.resources.consumers.snapshot(consumer.id).filter(|_| !consumer.disabled);
-    Ok(Done(running.map_or(idle, render::state)))
+    let state = running.unwrap_or_else(|| Snapshot::new(status, consumer.updated_at));
+    Ok(Done(render::state(state)))
 }
 
 /// The consumer, and its version, as they are stored now.

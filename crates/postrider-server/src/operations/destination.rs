@@ -12,7 +12,7 @@ use postrider::{
     api::{
         Capability, EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering,
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointUpdate, EventTypes,
-        ListResponse, Ordering, Patch as FieldPatch, ThrottleRate,
+        ListResponse, Patch as FieldPatch, ThrottleRate,
         destination::{
             DestinationId, DestinationIn, DestinationOut, DestinationPatch, DestinationStatusIn,
             DestinationType,
@@ -28,15 +28,15 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::operations,
+        path::new_uid,
         problems::Problems,
-        query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
     operations::{
         call::{self, Call},
         endpoint::{self, headers, secret},
-        page::Page,
+        page::{Page, PageQuery},
     },
 };
 
@@ -46,7 +46,7 @@ operations! {
     /// List destinations
     List "v1.destination.list" = GET "/api/v1/app/{app_id}/destination"
         path { app_id: IdOrUid<ApplicationId> }
-        query { ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<DestinationOut>> = list,
         access(Access::Application(Capability::ViewBase));
 
@@ -110,25 +110,12 @@ operations! {
         access(Access::Application(Capability::ManageEndpointSecret));
 }
 
-query! {
-    ListQuery {
-        /// Maximum number of items on the page.
-        limit: Limit,
-        /// The `iterator` or `prevIterator` of another page.
-        iterator: Option<String>,
-        /// The order of the items; descending (newest first) if absent.
-        order: Option<Ordering>,
-    }
-}
-
 /// What a path names.
 type Named = IdOrUid<DestinationId>;
 
 async fn list(call: Call, input: List) -> Result<Done<ListResponse<DestinationOut>>, ApiError> {
     let application = call.application(&input.app_id).await?.application.id;
-    let ListQuery { limit, iterator, order } = &input.query;
-    let order = order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<EndpointId>::new(&call, *limit, iterator.as_deref(), order)?;
+    let mut page = Page::<EndpointId>::of(&call, &input.query)?;
     let store = call.store();
     let found = page
         .fill(async |scan| {
@@ -235,10 +222,7 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<DestinationOut>, A
     let Upsert { app_id, destination_id, body } = input;
     let entry = call.application(&app_id).await?;
     let Ok(old) = call::endpoint(&entry, &endpoint_id(&destination_id)) else {
-        let IdOrUid::Uid(uid) = &destination_id else { return Err(NOT_FOUND) };
-        if body.uid.as_ref().is_some_and(|given| given != uid.as_str()) {
-            return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
-        }
+        let uid = new_uid(&destination_id, body.uid.as_deref(), "destination")?;
         let body = DestinationIn { uid: Some(uid.to_string()), ..body };
         return create_in(&call, &app_id, body).await.map(Upserted::Created);
     };

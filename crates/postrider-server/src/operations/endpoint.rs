@@ -16,7 +16,7 @@ use postrider::{
     ApplicationId, EndpointId,
     api::{
         self, Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
-        ListResponse, Ordering,
+        ListResponse,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
@@ -38,15 +38,15 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::operations,
+        path::new_uid,
         problems::{Problems, WordRule},
-        query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
-        page::Page,
+        page::{Page, PageQuery},
         secrets,
     },
     race,
@@ -66,7 +66,7 @@ operations! {
     /// List endpoints
     List "v1.endpoint.list" = GET "/api/v1/app/{app_id}/endpoint"
         path { app_id: IdOrUid<ApplicationId> }
-        query { ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<EndpointOut>> = list,
         access(Access::Application(Capability::ViewBase));
 
@@ -107,17 +107,6 @@ operations! {
         access(Access::Application(Capability::ManageEndpoint));
 }
 
-query! {
-    ListQuery {
-        /// Maximum number of items on the page.
-        limit: Limit,
-        /// The `iterator` or `prevIterator` of another page.
-        iterator: Option<String>,
-        /// The order of the items; descending (newest first) if absent.
-        order: Option<Ordering>,
-    }
-}
-
 async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {
     list_of(&call, (&input.app_id).into(), &input.query).await.map(Done)
 }
@@ -126,12 +115,10 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>
 pub(super) async fn list_of(
     call: &Call,
     path: ApplicationPath<'_>,
-    query: &ListQuery,
+    query: &PageQuery,
 ) -> Result<ListResponse<EndpointOut>, ApiError> {
     let application = call.application(path).await?.application.id;
-    let order = query.order.unwrap_or(Ordering::Descending);
-    let iterator = query.iterator.as_deref();
-    let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
+    let mut page = Page::<EndpointId>::of(call, query)?;
     let found = page.fill(|scan| call.store().list::<Endpoint>(&application, scan)).await?;
     page.try_list(found, |endpoint| endpoint.id, |endpoint| shown(call, &endpoint))
 }
@@ -152,8 +139,16 @@ pub(super) async fn create_in(
     body: EndpointIn,
 ) -> Result<EndpointOut, ApiError> {
     let entry = call.application(path).await?;
-    let application = &entry.application;
-    let _lock = call.locks().application(application.id).await;
+    let _lock = call.locks().application(entry.application.id).await;
+    insert(call, path, &entry.application, body).await
+}
+
+async fn insert(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    application: &Application,
+    body: EndpointIn,
+) -> Result<EndpointOut, ApiError> {
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
     let endpoint = build(call, application, body, kind::of_new)?;
     call.quotas().check_endpoint(None, &endpoint)?;
@@ -210,8 +205,9 @@ async fn try_update(
     let application = &entry.application;
     let _lock = call.locks().application(application.id).await;
     let Some(old) = find(call, &entry, endpoint_id).await? else {
-        let created = create_named(call, path, application, endpoint_id, body).await?;
-        return Ok(Upserted::Created(created));
+        let uid = new_uid(endpoint_id, body.uid.as_deref(), "endpoint")?;
+        let body = EndpointIn { uid: Some(uid.to_string()), ..body.into() };
+        return insert(call, path, application, body).await.map(Upserted::Created);
     };
     let endpoint = replaced(call, application, &old.0, body)?;
     replace(call, path, application, &old, &endpoint).await?;
@@ -249,30 +245,6 @@ fn replaced(
     })
 }
 
-/// Creates an endpoint with the uid that the path names it by.
-async fn create_named(
-    call: &Call,
-    path: ApplicationPath<'_>,
-    application: &Application,
-    endpoint_id: &IdOrUid<EndpointId>,
-    body: EndpointUpdate,
-) -> Result<EndpointOut, ApiError> {
-    let IdOrUid::Uid(uid) = endpoint_id else {
-        return Err(ApiError::NotFound("endpoint"));
-    };
-    call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
-    let endpoint = build(call, application, body.into(), kind::of_new)?;
-    call.quotas().check_endpoint(None, &endpoint)?;
-    if endpoint.uid.as_ref().is_some_and(|given| given != uid) {
-        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
-    }
-    let endpoint = Endpoint { uid: Some(uid.clone()), ..endpoint };
-    event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
-    save(call, &endpoint, Expected::New).await?;
-    notify::send(call, application, &endpoint, Change::Created).await;
-    shown(call, &endpoint)
-}
-
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
     if input.query.check {
         let entry = call.application(&input.app_id).await?;
@@ -302,6 +274,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
     let mut problems = Problems::within(&["body"]);
     kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
+    kind::check_http_only_patch(endpoint.kind, &patch, &mut problems);
     if let Some(config) = &patch.config {
         let Location { config, url, .. } = kind::changed(call, endpoint, config, &mut problems)?;
         (endpoint.config, endpoint.url) = (config, url);
@@ -344,9 +317,6 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     match patch.trusted_certificates {
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.trusted_certificates = None,
-        api::Patch::Set(_) if !endpoint.kind.is_http() => {
-            problems.add(&["trustedCertificates"], kind::HTTP_ONLY);
-        },
         api::Patch::Set(pem) => {
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },

@@ -10,7 +10,10 @@ use serde::{
 };
 
 use crate::{
-    api::{error::ApiError, query::Limit},
+    api::{
+        error::ApiError,
+        query::{Limit, query},
+    },
     http::memory::Reservation,
     operations::call::Call,
 };
@@ -18,6 +21,18 @@ use crate::{
 /// Maximum number of scans for one page. With a filter that few rows match, each scan fills only a
 /// part of the page.
 const MAX_SCANS: usize = 20;
+
+query! {
+    /// The page of a list whose newest items come first by default.
+    PageQuery {
+        /// Maximum number of items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of another page.
+        iterator: Option<String>,
+        /// The order of the items; descending (newest first) if absent.
+        order: Option<Ordering>,
+    }
+}
 
 /// A page of a list.
 #[derive(Debug)]
@@ -34,6 +49,12 @@ pub(crate) struct Page<K> {
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
+    /// The page that a query asks for.
+    pub(crate) fn of(call: &Call, query: &PageQuery) -> Result<Self, ApiError> {
+        let order = query.order.unwrap_or(Ordering::Descending);
+        Self::new(call, query.limit, query.iterator.as_deref(), order)
+    }
+
     /// An iterator is the key after which the page begins; with a minus sign, the key before which
     /// it ends. It is deserialized instead of parsed, because the key can be a stored name that
     /// would not be valid today.

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use postrider::{
     ApplicationId, SourceId,
     api::{
-        IngestSourceIn, IngestSourceOut, IngestSourcePatch, ListResponse, Ordering, RotateTokenOut,
+        IngestSourceIn, IngestSourceOut, IngestSourcePatch, ListResponse, RotateTokenOut,
         ingest::{DEFAULT_DEDUPE_SECONDS, Verification},
     },
 };
@@ -37,12 +37,15 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::operations,
-        path::id_or_uid,
+        path::{id_or_uid, new_uid},
         problems::Problems,
-        query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{call::Call, page::Page, secrets},
+    operations::{
+        call::Call,
+        page::{Page, PageQuery},
+        secrets,
+    },
     race,
 };
 
@@ -60,7 +63,7 @@ operations! {
 
     /// List sources
     List "v1.ingest.source.list" = GET "/ingest/api/v1/source"
-        query { ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<IngestSourceOut>> = list;
 
     /// Create a source
@@ -96,28 +99,13 @@ operations! {
         -> Done<RotateTokenOut> = rotate_token;
 }
 
-query! {
-    ListQuery {
-        /// Maximum number of items on the page.
-        limit: Limit,
-        /// The `iterator` or `prevIterator` of another page.
-        iterator: Option<String>,
-        /// The order of the items; descending (newest first) if absent.
-        order: Option<Ordering>,
-    }
-}
-
 async fn list(
     call: Call,
     List { query }: List,
 ) -> Result<Done<ListResponse<IngestSourceOut>>, ApiError> {
-    let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<SourceId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<SourceId>::of(&call, &query)?;
     let found = page.fill(|scan| call.store().list::<Source>(call.organization(), scan)).await?;
-    let list = page.list(found, |it| it.id, |it| render::source(&call, it));
-    let ListResponse { data, iterator, prev_iterator, done } = list;
-    let data = data.into_iter().collect::<Result<_, _>>()?;
-    Ok(Done(ListResponse { data, iterator, prev_iterator, done }))
+    page.try_list(found, |it| it.id, |it| render::source(&call, it)).map(Done)
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<IngestSourceOut>, ApiError> {
@@ -132,7 +120,9 @@ async fn get(call: Call, input: Get) -> Result<Done<IngestSourceOut>, ApiError> 
 async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, ApiError> {
     let Upsert { source_id, body } = input;
     let Some(old) = call.find_source(&source_id).await? else {
-        return create_named(&call, &source_id, body).await.map(Upserted::Created);
+        let uid = new_uid(&source_id, body.uid.as_deref(), "source")?;
+        let body = IngestSourceIn { uid: Some(uid.to_string()), ..body };
+        return create_from(&call, body).await.map(Upserted::Created);
     };
     let update = || try_update(&call, &source_id, old.application, body.clone());
     race::retry(update).await.map(Upserted::Existing)
@@ -235,21 +225,6 @@ async fn try_rotate_token(
     (source.token, source.token_digest) = new_token(call);
     let source = replace(call, source, version).await?;
     Ok(RotateTokenOut { ingest_url: source.ingest_url })
-}
-
-/// Creates a source with the uid that the path names it by.
-async fn create_named(
-    call: &Call,
-    source_id: &IdOrUid<SourceId>,
-    body: IngestSourceIn,
-) -> Result<IngestSourceOut, ApiError> {
-    let IdOrUid::Uid(uid) = source_id else {
-        return Err(ApiError::NotFound("source"));
-    };
-    if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {
-        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
-    }
-    create_from(call, IngestSourceIn { uid: Some(uid.as_str().to_owned()), ..body }).await
 }
 
 async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {

@@ -49,11 +49,17 @@ fn kinds() -> Vec<(Value, Value)> {
     );
     rabbit_shown["uri"] = json!("amqp://u:***@rabbit.example/%2F");
     rabbit_shown["mandatory"] = json!(true);
+    let (postgres, mut postgres_shown) = destination(
+        "postgres",
+        json!({ "url": "postgres://u@db.example/shop", "password": "hunter2" }),
+    );
+    postgres_shown["tableName"] = json!("events");
     vec![
         destination("amazonS3", aws("bucket", "b-1")),
         destination("sqs", aws("queueUrl", queue)),
         destination("sns", aws("topicArn", "arn:aws:sns:eu-central-1:1:t")),
         (rabbit, rabbit_shown),
+        (postgres, postgres_shown),
     ]
 }
 
@@ -131,9 +137,11 @@ async fn queues_and_buckets_are_endpoints_of_their_kinds() {
         back["metadata"] = json!({ "k": "v" });
         let replaced = world.put(ONE, back).await.expect(200);
         assert_eq!((&replaced["config"], &replaced["id"]), (&shown, &created["id"]));
-        if destination["type"] == "rabbitMq" {
-            // The default that was shown.
-            first["mandatory"] = json!(true);
+        // The default that was shown.
+        match destination["type"].as_str().unwrap() {
+            "rabbitMq" => first["mandatory"] = json!(true),
+            "postgres" => first["table"] = json!("events"),
+            _ => {},
         }
         assert_eq!(stored().await, first);
         let patch = json!({ "type": destination["type"], "status": "disabled" });

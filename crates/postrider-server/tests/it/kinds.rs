@@ -10,6 +10,7 @@ use crate::world::{World, application_id};
 const ALL: &str = "/api/v1/app/a/endpoint";
 const ONE: &str = "/api/v1/app/a/endpoint/e";
 const URL: &str = "redis://user:hunter2@redis.example/0";
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const SHOWN: &str = "redis://user:***@redis.example/0";
 
 fn redis() -> Value {
@@ -197,10 +198,10 @@ async fn every_problem_of_a_configuration_has_its_path() {
     }
     let http_only = json!({
         "kind": "redis", "config": redis(), "url": "https://example.com",
-        "headers": { "x-a": "1" }, "trustedCertificates": "x",
+        "headers": { "x-a": "1" }, "trustedCertificates": "x", "secret": SECRET,
     });
     let places_of_all = places(&world.post(ALL, http_only).await.expect(422));
-    for place in ["body.headers", "body.trustedCertificates", "body.url"] {
+    for place in ["body.headers", "body.secret", "body.trustedCertificates", "body.url"] {
         assert!(places_of_all.iter().any(|it| it == place), "{places_of_all:?}");
     }
     let headers = json!({ "headers": { "x-a": "1" } });
@@ -209,6 +210,13 @@ async fn every_problem_of_a_configuration_has_its_path() {
     let certificates = json!({ "trustedCertificates": "x" });
     let error = world.patch(ONE, certificates).await.expect(422);
     assert_eq!(places(&error), ["body.trustedCertificates"]);
+    let error = world.patch(ONE, json!({ "secret": SECRET })).await.expect(422);
+    assert_eq!(places(&error), ["body.secret"]);
+    let rotate = format!("{ONE}/secret/rotate");
+    let error = world.post(&rotate, json!({ "key": SECRET })).await.expect(422);
+    assert_eq!(places(&error), ["body.key"]);
+    // A client that rotates the secrets of all endpoints need not know their kinds.
+    world.post(&rotate, json!({})).await.expect(200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -168,10 +168,10 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 
     /// Creates the record, or replaces the one with the same id, and returns its new version.
     ///
-    /// Fails with [`StoreError::Full`] if it is one more dead letter than
-    /// [`MAX_DEAD_LETTERS`]; with [`StoreError::Conflict`] if another record has the uid or the digest, or if the
-    /// record exists and [`Expected::New`] was asked for; with [`StoreError::VersionMismatch`] if
-    /// it does not have the version that was asked for.
+    /// Fails with [`StoreError::Full`] if it is a dead letter and its consumer has
+    /// [`MAX_DEAD_LETTERS`] already; with [`StoreError::Conflict`] if another record has the uid or
+    /// the digest, or if the record exists and [`Expected::New`] was asked for; with
+    /// [`StoreError::VersionMismatch`] if it does not have the version that was asked for.
     ///
     /// Saving an endpoint as disabled pauses its deliveries and clears the time since when it has
     /// been failing. Saving it as enabled makes its deliveries available again, and other nodes
@@ -250,35 +250,16 @@ impl From<ConsumerId> for Parent {
     }
 }
 
-impl From<ConsumerId> for RecordId {
-    fn from(id: ConsumerId) -> Self {
-        Self::Uuid(id.as_u128())
-    }
+macro_rules! record_ids {
+    ($($id:ty),+) => {$(
+        impl From<$id> for RecordId {
+            fn from(id: $id) -> Self {
+                Self::Uuid(id.as_u128())
+            }
+        }
+    )+};
 }
-
-impl From<DeadLetterId> for RecordId {
-    fn from(id: DeadLetterId) -> Self {
-        Self::Uuid(id.as_u128())
-    }
-}
-
-impl From<ApplicationId> for RecordId {
-    fn from(id: ApplicationId) -> Self {
-        Self::Uuid(id.as_u128())
-    }
-}
-
-impl From<EndpointId> for RecordId {
-    fn from(id: EndpointId) -> Self {
-        Self::Uuid(id.as_u128())
-    }
-}
-
-impl From<SourceId> for RecordId {
-    fn from(id: SourceId) -> Self {
-        Self::Uuid(id.as_u128())
-    }
-}
+record_ids!(ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId);
 
 impl From<EventTypeName> for RecordId {
     fn from(name: EventTypeName) -> Self {

@@ -57,6 +57,9 @@ async fn converse(stream: TcpStream, records: &Records) -> std::io::Result<()> {
             continue;
         }
         let command = line.to_ascii_uppercase();
+        if command == "RSET" || command.starts_with("MAIL FROM:") {
+            recipients.clear();
+        }
         if command.starts_with("RCPT TO:") {
             recipients.push(address(&line));
         }

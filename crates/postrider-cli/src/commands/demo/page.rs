@@ -33,7 +33,9 @@ async fn page(State(shop): State<Shop>) -> Response {
     match live_url(&ready.access).await {
         Ok(url) => {
             let literal = json!(url).to_string().replace('<', "\\u003c");
-            Html(PAGE.replace("\"LIVE_URL\"", &literal)).into_response()
+            let page = Html(PAGE.replace("\"LIVE_URL\"", &literal));
+            // It contains a token.
+            ([("cache-control", "no-store")], page).into_response()
         },
         Err(error) => failed(&error),
     }

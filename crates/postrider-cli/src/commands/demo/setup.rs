@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use http::{Method, StatusCode};
-use postrider::{provider::Settings, signature::Verifier};
+use http::Method;
+use postrider::provider::Settings;
 use serde_json::{Value, json};
 
 use super::{
@@ -50,50 +50,30 @@ impl Setup {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<Ready> {
-        let client = self.access.client()?;
-        let application = json!({ "name": "Example shop", "uid": APPLICATION });
-        let call = Call::new(Method::POST, &["app"])
-            .query("get_if_exists", Some("true".to_owned()))
-            .body(application.to_string());
-        let application = parse(&client.call(call).await?)?;
+        let application = self.access.application("Example shop", APPLICATION).await?;
         let inbound = self.source().await?;
         for endpoint in self.endpoints()? {
             let path = ["app", APPLICATION, "endpoint", text(&endpoint, "uid")?];
-            self.access.call(Method::PUT, &path, endpoint.clone()).await?;
+            self.access.call(Method::PUT, &path, &endpoint).await?;
         }
-        let path = ["app", APPLICATION, "endpoint", "partner", "secret"];
-        let secret = parse(&client.call(Call::new(Method::GET, &path)).await?)?;
         Ok(Ready {
-            application: text(&application, "id")?.parse()?,
-            partner: Verifier::new([text(&secret, "key")?])?,
+            application,
+            partner: self.access.verifier(APPLICATION, "partner").await?,
             stripe: stripe(&inbound)?,
             access: self.access,
         })
     }
 
-    /// Creates the source unless it exists; returns its URL for Stripe.
+    /// Creates or replaces the source; returns its URL for Stripe.
     async fn source(&self) -> anyhow::Result<String> {
-        let client = self.access.client()?;
         let source = json!({
             "name": "Stripe",
-            "uid": SOURCE,
             "type": "stripe",
             "config": { "secret": STRIPE_SECRET },
             "appId": APPLICATION,
         });
-        let call = Call::ingest(Method::POST, &["source"]).body(source.to_string());
-        let (status, body) = client.ask(call).await?;
-        let source = if status == StatusCode::CONFLICT {
-            client.call(Call::ingest(Method::GET, &["source", SOURCE])).await?
-        } else {
-            anyhow::ensure!(
-                status.is_success(),
-                "the source cannot be created: {}",
-                String::from_utf8_lossy(&body)
-            );
-            body
-        };
-        let source = parse(&source)?;
+        let call = Call::ingest(Method::PUT, &["source", SOURCE]).body(source.to_string());
+        let source = parse(&self.access.client()?.call(call).await?)?;
         text(&source, "ingestUrl").map(str::to_owned)
     }
 
@@ -111,7 +91,7 @@ impl Setup {
 /// A URL with a new token, under which the page reads the stream.
 pub(super) async fn live_url(access: &ApiAccess) -> anyhow::Result<String> {
     let path = ["app", APPLICATION, "endpoint", "page", "live-token"];
-    let token = access.call(Method::POST, &path, json!({})).await?;
+    let token = access.call(Method::POST, &path, &json!({})).await?;
     text(&token, "url").map(str::to_owned)
 }
 

@@ -1,7 +1,7 @@
 //! The state of the example: what was set up, and what the orders led to.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -44,6 +44,12 @@ struct Shared {
     records: Records,
     ready: OnceLock<Ready>,
 }
+
+/// The newest rows of the table that `endpoints.json` describes.
+const ORDERS: &str = "SELECT session, customer, amount, currency
+FROM orders
+ORDER BY id DESC
+LIMIT 50";
 
 /// A row of the table of orders.
 #[derive(Debug, Serialize)]
@@ -95,14 +101,12 @@ impl Shop {
 }
 
 /// The rows of the table, which another part of the process writes.
-fn orders(file: &std::path::Path) -> anyhow::Result<Vec<Order>> {
+fn orders(file: &Path) -> anyhow::Result<Vec<Order>> {
     if !file.exists() {
         return Ok(Vec::new());
     }
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let columns = "session, customer, amount, currency";
-    let sql = format!("SELECT {columns} FROM orders ORDER BY id DESC LIMIT 50");
-    let mut statement = database.prepare(&sql)?;
+    let mut statement = database.prepare(ORDERS)?;
     let rows = statement.query_map([], |row| {
         Ok(Order {
             session: row.get(0)?,

@@ -1,13 +1,12 @@
 //! Creates the sample application, event type and endpoint, unless they exist.
 
 use http::{Method, StatusCode};
-use postrider::signature::Verifier;
 use serde_json::json;
 
 use super::sample::{APPLICATION, ENDPOINT, EVENT_TYPE, INBOX_PATH, Sample};
 use crate::{
     client::{Call, Client},
-    commands::access::{ApiAccess, json as parse, text},
+    commands::access::{ApiAccess, json as parse},
 };
 
 /// Creates the sample records through the API.
@@ -19,11 +18,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) async fn run(&self) -> anyhow::Result<Sample> {
         let client = self.access.client()?;
-        let application = json!({ "name": "Demo", "uid": APPLICATION });
-        let call = Call::new(Method::POST, &["app"])
-            .query("get_if_exists", Some("true".to_owned()))
-            .body(application.to_string());
-        let application = parse(&client.call(call).await?)?;
+        let application = self.access.application("Demo", APPLICATION).await?;
         let event_type = json!({ "name": EVENT_TYPE, "description": "Says hello" });
         let call = Call::new(Method::POST, &["event-type"]).body(event_type.to_string());
         let (status, _) = client.ask(call).await?;
@@ -32,12 +27,8 @@ impl Setup {
             "the event type cannot be created: {status}"
         );
         self.endpoint(&client).await?;
-        let path = ["app", APPLICATION, "endpoint", ENDPOINT, "secret"];
-        let secret = parse(&client.call(Call::new(Method::GET, &path)).await?)?;
-        Ok(Sample {
-            application: text(&application, "id")?.parse()?,
-            verifier: Verifier::new([text(&secret, "key")?])?,
-        })
+        let verifier = self.access.verifier(APPLICATION, ENDPOINT).await?;
+        Ok(Sample { application, verifier })
     }
 
     /// Creates the endpoint, or makes sure that it leads to this process.

@@ -4,7 +4,6 @@ use postrider::{
     ConsumerId, DeadLetterId,
     api::{
         DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut, ListResponse,
-        Ordering,
     },
 };
 use postrider_core::{
@@ -18,11 +17,14 @@ use crate::{
     api::{
         error::ApiError,
         operation::operations,
-        query::{Limit, query},
+        query::query,
         reply::{Done, NoContent},
     },
     consumer::{Accepted, Instructions, Refusal, accept, digest},
-    operations::{call::Call, page::Page},
+    operations::{
+        call::Call,
+        page::{Page, PageQuery},
+    },
 };
 
 /// Dead letters that are read in one call: each may be large.
@@ -34,7 +36,7 @@ operations! {
     /// List the messages of a consumer's queue that could not be accepted
     ListDeadLetters "v1.consumer.dead-letter.list" = GET "/api/v1/consumer/{consumer_id}/dead-letter"
         path { consumer_id: IdOrUid<ConsumerId> }
-        query { ListQuery }
+        query { (PageQuery, CauseQuery) }
         -> Done<ListResponse<DeadLetterOut>> = list;
 
     /// Get a dead letter with its headers and body
@@ -54,13 +56,7 @@ operations! {
 }
 
 query! {
-    ListQuery {
-        /// Maximum number of items on the page.
-        limit: Limit,
-        /// The `iterator` or `prevIterator` of another page.
-        iterator: Option<String>,
-        /// The order of the items; descending (newest first) if absent.
-        order: Option<Ordering>,
+    CauseQuery {
         /// Only dead letters with this cause.
         cause: Option<DeadLetterCause>,
     }
@@ -70,11 +66,10 @@ async fn list(
     call: Call,
     input: ListDeadLetters,
 ) -> Result<Done<ListResponse<DeadLetterOut>>, ApiError> {
-    let ListDeadLetters { consumer_id, query } = input;
+    let ListDeadLetters { consumer_id, query: (query, CauseQuery { cause }) } = input;
     let (consumer, _) = find(&call, &consumer_id).await?;
-    let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<DeadLetterId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
-    let matches = |it: &DeadLetter| query.cause.is_none_or(|cause| it.cause == cause);
+    let mut page = Page::<DeadLetterId>::of(&call, &query)?;
+    let matches = |it: &DeadLetter| cause.is_none_or(|cause| it.cause == cause);
     let read = async |scan: Scan<DeadLetterId>| {
         let scan = Scan { limit: scan.limit.min(PAGE), ..scan };
         let mut found = call.store().list::<DeadLetter>(&consumer.id, scan).await?;

@@ -120,10 +120,7 @@ fn address(kind: QueueKind, config: &Fields, problems: &mut Problems<'_>) -> Str
     match QueueConfig::parse(kind, config) {
         Ok(config) => config.address(),
         Err(found) => {
-            for problem in found {
-                let place: Vec<_> = problem.path.iter().map(String::as_str).collect();
-                problems.add(&[&["config"], &place[..]].concat(), problem.message);
-            }
+            problems.add_all("config", found);
             String::new()
         },
     }
@@ -132,10 +129,7 @@ fn address(kind: QueueKind, config: &Fields, problems: &mut Problems<'_>) -> Str
 fn checked_mapping(mapping: ConsumerMapping, problems: &mut Problems<'_>) -> MappingTexts {
     let ConsumerMapping { application, event_type, event_id, channels, payload } = mapping;
     let texts = MappingTexts { application, event_type, event_id, channels, payload };
-    for problem in Mapping::new(&texts).err().unwrap_or_default() {
-        let place: Vec<_> = problem.path.iter().map(String::as_str).collect();
-        problems.add(&[&["mapping"], &place[..]].concat(), problem.message);
-    }
+    problems.add_all("mapping", Mapping::new(&texts).err().unwrap_or_default());
     texts
 }
 

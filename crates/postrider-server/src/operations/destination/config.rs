@@ -210,6 +210,7 @@ fn add_derived(
         Destination::Sqs(config) => add("region", config.account().region.into()),
         Destination::Sns(config) => add("region", config.account().region.into()),
         Destination::Rabbitmq(config) => add("mandatory", config.mandatory.into()),
+        Destination::Postgres(config) => add("tableName", config.table.to_string().into()),
         _ => {},
     }
     single
@@ -282,6 +283,19 @@ mod tests {
             json!({ "uri": "amqp://h", "routingKey": "k", "mandatory": false }),
             json!({ "url": "amqp://h", "routingKey": "k", "mandatory": false }),
         );
+    }
+
+    #[test]
+    fn what_clients_of_the_hosted_api_require_is_always_shown() {
+        let url = "postgres://u:***@h/d";
+        for (masked, table) in [
+            (json!({ "url": url }), "events"),
+            (json!({ "url": url, "table": "a.b" }), "a.b"),
+            (json!({ "url": url, "tableName": "t" }), "t"),
+        ] {
+            let (hosted, _) = to_hosted(DestinationType::Postgres, &object(masked));
+            assert_eq!(Value::Object(hosted), json!({ "url": url, "tableName": table }));
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn locate_http(mode: Mode, given: &Fields, problems: &mut Problems<'_>) -> Locat
 }
 
 /// The error of an operation of the endpoint, with the names that the client knows.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other types are handled alike")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "other errors name no field")]
 pub(super) fn renamed(destination_type: DestinationType, error: ApiError) -> ApiError {
     match error {
         ApiError::Invalid(items) => ApiError::Invalid(

@@ -1,6 +1,6 @@
 //! The kind of an endpoint and its configuration.
 
-use postrider::api::{EndpointConfig, EndpointIn, EndpointKind, EndpointOut};
+use postrider::api::{EndpointConfig, EndpointIn, EndpointKind, EndpointOut, EndpointPatch, Patch};
 use postrider_core::{
     catalog::{AtRest, Endpoint},
     kind::{Destination, Fields, MAX_CONFIG, kept, mask, unmask},
@@ -28,16 +28,16 @@ pub(super) struct Location {
 }
 
 /// The endpoint as responses show it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only one kind has no configuration")]
 pub(in crate::operations) fn shown(
     call: &Call,
     endpoint: &Endpoint,
 ) -> Result<EndpointOut, ApiError> {
-    let config = match endpoint.kind {
-        EndpointKind::Http => None,
-        kind => Some(EndpointConfig(mask(kind, &secrets::open_at_rest(call, &endpoint.config)?))),
-    };
-    Ok(EndpointOut { config, ..render::endpoint(endpoint) })
+    let shown = render::endpoint(endpoint);
+    if endpoint.kind.is_http() {
+        return Ok(shown);
+    }
+    let config = mask(endpoint.kind, &secrets::open_at_rest(call, &endpoint.config)?);
+    Ok(EndpointOut { config: Some(EndpointConfig(config)), ..shown })
 }
 
 /// Where the new endpoint leads. What is not valid is among the problems.
@@ -167,12 +167,7 @@ fn of_config(
             location.url = destination.address();
             location.config = secrets::seal_at_rest(call, fields);
         },
-        Err(faults) => {
-            for fault in faults {
-                let path = std::iter::once(FIELD).chain(fault.path.iter().map(String::as_str));
-                problems.add(&path.collect::<Vec<_>>(), fault.message);
-            }
-        },
+        Err(found) => problems.add_all(FIELD, found),
     }
     location
 }
@@ -194,7 +189,22 @@ fn check_creatable(call: &Call, kind: EndpointKind, problems: &mut Problems<'_>)
 /// Refuses what only requests over HTTP have.
 fn check_http_only(body: &EndpointIn, problems: &mut Problems<'_>) {
     problems.require(body.headers.is_empty(), "headers", HTTP_ONLY);
+    problems.require(body.secret.is_none(), "secret", HTTP_ONLY);
     problems.require(body.trusted_certificates.is_none(), "trustedCertificates", HTTP_ONLY);
+}
+
+/// The same for a change.
+pub(super) fn check_http_only_patch(
+    kind: EndpointKind,
+    patch: &EndpointPatch,
+    problems: &mut Problems<'_>,
+) {
+    if kind.is_http() {
+        return;
+    }
+    let is_pinned = matches!(patch.trusted_certificates, Patch::Set(_));
+    problems.require(!is_pinned, "trustedCertificates", HTTP_ONLY);
+    problems.require(patch.secret.is_none(), "secret", HTTP_ONLY);
 }
 
 /// Clients that know only `http` send the URL that they were shown.

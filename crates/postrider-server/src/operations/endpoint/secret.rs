@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_store::IdOrUid;
 
-use super::{current, replace};
+use super::{current, kind, replace};
 use crate::{
     api::{body::Json, error::ApiError, operation::operations, problems::Problems, reply::Done},
     auth::Access,
@@ -78,6 +78,7 @@ async fn try_rotate(
     let _lock = call.locks().application(entry.application.id).await;
     let old = current(call, &entry, endpoint_id).await?;
     let mut problems = Problems::within(&["body"]);
+    problems.require(old.0.kind.is_http() || body.key.is_none(), "key", kind::HTTP_ONLY);
     let new = secrets::parse_or_generate(call, body.key.as_deref(), "key", &mut problems);
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
     if grace > MAX_GRACE_SECONDS {

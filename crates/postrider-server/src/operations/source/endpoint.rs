@@ -21,6 +21,7 @@ use crate::{
     operations::{
         call::{self, Call},
         endpoint::{self, headers, secret},
+        page::PageQuery,
     },
 };
 
@@ -30,7 +31,7 @@ operations! {
     /// List a source's endpoints
     ListEndpoints "v1.ingest.endpoint.list" = GET "/ingest/api/v1/source/{source_id}/endpoint"
         path { source_id: IdOrUid<SourceId> }
-        query { endpoint::ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<EndpointOut>> = list;
 
     /// Create an endpoint of a source

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::{
     RejectionId, SourceId,
-    api::{IngestLogOut, ListResponse, Ordering, ingest::PayloadEncoding},
+    api::{IngestLogOut, ListResponse, ingest::PayloadEncoding},
 };
 use postrider_core::message::Rejection;
 use postrider_store::IdOrUid;
 
-use super::ListQuery;
 use crate::{
     api::{convert::to_wire, error::ApiError, operation::operations, reply::Done},
-    operations::{call::Call, page::Page},
+    operations::{
+        call::Call,
+        page::{Page, PageQuery},
+    },
 };
 
 operations! {
@@ -22,15 +24,14 @@ operations! {
     /// List the requests that a source rejected or dropped as duplicates
     ListLog "v1.ingest.log.list" = GET "/ingest/api/v1/source/{source_id}/log"
         path { source_id: IdOrUid<SourceId> }
-        query { ListQuery }
+        query { PageQuery }
         -> Done<ListResponse<IngestLogOut>> = list;
 }
 
 async fn list(call: Call, input: ListLog) -> Result<Done<ListResponse<IngestLogOut>>, ApiError> {
     let ListLog { source_id, query } = input;
     let source = call.source(&source_id).await?.id;
-    let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<RejectionId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<RejectionId>::of(&call, &query)?;
     call.resources.rejections.flush().await?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
     Ok(Done(page.list(found, |rejection| rejection.id, render)))
