@@ -73,7 +73,7 @@ async fn a_program_runs_for_each_message_and_no_client_can_change_which() {
     let attempt = attempts(&server, &message, 1).await.remove(0);
     let response = attempt["response"].as_str().unwrap();
     assert!(response.contains("defines no command org_main/acme/print"), "{attempt}");
-    let database = fs::read(server.folder.path().join("data/postrider.db")).unwrap();
+    let database = server.stored();
     let has = |text: &str| database.windows(text.len()).any(|it| it == text.as_bytes());
     assert!(!has("/bin/sh") && !has("blue-secret"), "the program is stored");
 }

@@ -194,9 +194,7 @@ impl Fixture {
 
     /// A consumer whose queue cannot be reached.
     async fn consumer(&mut self) {
-        let config = |password| {
-            json!({ "url": format!("nats://u:{password}@127.0.0.1:1"), "stream": "EVENTS" })
-        };
+        let config = |password| json!({ "url": format!("nats://u:{password}@127.0.0.1:1"), "stream": "EVENTS" });
         let all = "/api/v1/consumer";
         self.post(all, json!({ "uid": "queue", "kind": "nats", "config": config(QUEUE) })).await;
         let state = format!("{all}/queue/state");

@@ -1,7 +1,7 @@
 //! A running `postrider serve`, and a client of its API.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -45,8 +45,8 @@ pub(crate) struct Server {
     pub(crate) token: String,
     child: Child,
     settings: Vec<(&'static str, String)>,
-    /// The server's database schema, if this run tests PostgreSQL.
-    _schema: Option<Arc<Schema>>,
+    /// The server's database schema, if it runs on PostgreSQL.
+    schema: Option<Arc<Schema>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -117,7 +117,17 @@ impl Server {
         let (child, url) = launch(folder.path(), &["serve", "--data"], &settings);
         let token = token(folder.path(), &[]);
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { folder, url, token, child, settings, _schema: schema, client }
+        Self { folder, url, token, child, settings, schema, client }
+    }
+
+    /// Everything that the server stores, as bytes to search.
+    pub(crate) fn stored(&self) -> Vec<u8> {
+        if let Some(schema) = &self.schema {
+            return schema.dump().into_bytes();
+        }
+        let files = ["postrider.db", "postrider.db-wal"]
+            .map(|name| self.folder.path().join("data").join(name));
+        files.iter().filter(|file| file.exists()).flat_map(|file| fs::read(file).unwrap()).collect()
     }
 
     /// Kills the server and starts it again on the same folder.

@@ -7,9 +7,7 @@ mod render;
 
 use postrider::{
     ConsumerId,
-    api::{
-        ConsumerIn, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus, ListResponse,
-    },
+    api::{ConsumerIn, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus, ListResponse},
 };
 use postrider_core::catalog::Consumer;
 use postrider_store::{Expected, IdOrUid, Records, Scan, Version};

@@ -2,9 +2,7 @@
 
 use postrider::{
     ConsumerId, DeadLetterId,
-    api::{
-        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut, ListResponse,
-    },
+    api::{DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut, ListResponse},
 };
 use postrider_core::{
     catalog::{Consumer, DeadLetter},
