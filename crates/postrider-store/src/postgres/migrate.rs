@@ -13,13 +13,14 @@ use super::{
 };
 
 /// The steps, in order, each with the version of the schema after it.
-const STEPS: [(i32, &str); 6] = [
+const STEPS: [(i32, &str); 7] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
     (4, include_str!("schema/0004.sql")),
     (5, include_str!("schema/0005.sql")),
     (6, include_str!("schema/0006.sql")),
+    (7, include_str!("schema/0007.sql")),
 ];
 
 /// The version that this program needs.

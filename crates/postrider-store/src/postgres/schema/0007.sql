@@ -1,0 +1,11 @@
+-- Who may do what, and who did it: API keys, sessions and the audit log.
+
+
+-- Background tasks.
+
+
+-- Settings, integrations and automatic configuration.
+
+
+-- Search and statistics.
+
