@@ -8,9 +8,10 @@ use async_nats::{
 };
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
+use postrider_testing::Service;
 use serde_json::{Value, json};
 
-use crate::{queue::Broker, service::Service};
+use crate::queue::Broker;
 
 struct Nats(Service);
 

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
+use postrider_testing::Service;
 use redis::{Client, Pipeline};
 use serde_json::{Value, json};
 
-use crate::{queue::Broker, service::Service};
+use crate::queue::Broker;
 
 struct Redis(Service);
 

@@ -5,12 +5,12 @@ use std::{fs, sync::Arc};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{Call, EmailSender, Sender};
+use postrider_testing::Service;
 use serde_json::{Value, json};
 
 use crate::{
     SECOND,
     fixtures::{self, BODY, assert_delivered, assert_failed, said},
-    service::Service,
 };
 
 fn sender() -> EmailSender {
@@ -176,7 +176,7 @@ async fn a_server_that_was_down_and_comes_back_gets_the_email_on_a_new_connectio
     service.stop();
     let report = sender.send(call(&target, 2)).await;
     assert_failed(&report, Failure::Connect, "no connection to 127.0.0.1");
-    service.start_again();
+    service.restart();
     assert_delivered(&sender.send(call(&target, 2)).await);
     assert_eq!(mails(&service).len(), 2);
 }

@@ -5,12 +5,12 @@ use std::{fs, sync::Arc};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{EmailSender, Sender};
+use postrider_testing::Service;
 use serde_json::json;
 
 use crate::{
     SECOND,
     fixtures::{self, BODY, assert_delivered, assert_failed, said},
-    service::Service,
 };
 
 fn target(service: &Service, to: &[&str], text: &str) -> Arc<Target> {

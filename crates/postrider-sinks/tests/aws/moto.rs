@@ -7,9 +7,10 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method};
 use postrider_engine::ServiceRequest;
+use postrider_testing::Service;
 use serde_json::{Value, json};
 
-use crate::{fixtures::guard, service::Service};
+use crate::fixtures::guard;
 
 /// moto does not check it, but it finds the service and the region there.
 const SQS: &str = "AWS4-HMAC-SHA256 Credential=test-key/20261127/us-east-1/sqs/aws4_request, \

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::Command, sync::Arc, time::Duration};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{Sender, Senders};
+use postrider_testing::{Service, packages};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
         senders_within,
     },
     proxy::{Proxy, StandIn},
-    service::{Service, packages},
 };
 
 /// Reads the whole bucket with another client: keys and contents.
@@ -202,7 +202,7 @@ async fn a_service_that_comes_back_is_used_again(service: &Service, url: &str) {
     for report in send_all(&senders, &target, 1..4).await {
         assert_failed(&report, Failure::Connect, "no connection");
     }
-    service.start_again();
+    service.restart();
     assert_delivered(&send_all(&senders, &target, 1..6).await);
     assert_eq!(counts(service, "back/"), once(0..6));
 }

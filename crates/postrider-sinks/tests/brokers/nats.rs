@@ -10,19 +10,16 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{Mode, Proxy, Service, SharedService};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Nats;
@@ -45,7 +42,7 @@ async fn stream(service: &Service, name: &str) -> stream::Stream {
         max_message_size: 10_000,
         ..stream::Config::default()
     };
-    jetstream(service.get("url")).await.create_stream(config).await.unwrap()
+    jetstream(service.key("url")).await.create_stream(config).await.unwrap()
 }
 
 async fn count(stream: &mut stream::Stream) -> u64 {
@@ -147,7 +144,7 @@ async fn wrong_credentials_are_misconfigured_and_not_shown() {
         let reason = assert_failed(&report, Failure::Misconfigured);
         assert!(!reason.contains("hidden"), "{reason}");
     }
-    let right = json!({ "url": service.get("url"), "subject": "s" });
+    let right = json!({ "url": service.key("url"), "subject": "s" });
     assert_delivered(&senders.send(call(&target(KIND, &right), "1")).await);
 }
 
@@ -255,7 +252,7 @@ async fn a_confirmation_that_does_not_come_is_a_timeout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
     let service = Service::start("nats", &["tls=yes"]);
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |url: String, trusted: Option<&str>| {
         let config = json!({ "url": url, "subject": "s", "trustedCertificates": trusted });
@@ -316,7 +313,7 @@ async fn servers_that_a_server_advertises_are_not_called() {
 }
 
 async fn publish(service: &Service, subject: String, count: usize) {
-    let jetstream = jetstream(service.get("url")).await;
+    let jetstream = jetstream(service.key("url")).await;
     for index in 0..count {
         let payload = index.to_string().into();
         jetstream.publish(subject.clone(), payload).await.unwrap().await.unwrap();
@@ -324,7 +321,7 @@ async fn publish(service: &Service, subject: String, count: usize) {
 }
 
 async fn queue(service: &Service, stream: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "stream": stream, "ackWait": "2s" });
+    let config = json!({ "url": service.key("url"), "stream": stream, "ackWait": "2s" });
     open(QueueKind::Nats, &config).await.unwrap()
 }
 
@@ -383,7 +380,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_without_its_stream_is_misconfigured() {
     let service = server();
-    let config = json!({ "url": service.get("url"), "stream": "missing" });
+    let config = json!({ "url": service.key("url"), "stream": "missing" });
     let error = open(QueueKind::Nats, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
     assert!(error.reason.contains("create it"), "{}", error.reason);

@@ -18,15 +18,12 @@ use lapin::{
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{Mode, Proxy, Service, SharedService};
 use serde_json::{Value, json};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Rabbitmq;
@@ -45,7 +42,7 @@ struct Client {
 
 async fn client(service: &Service) -> Client {
     let properties = ConnectionProperties::default();
-    let connection = Connection::connect(service.get("url"), properties).await.unwrap();
+    let connection = Connection::connect(service.key("url"), properties).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     Client { _connection: connection, channel }
 }
@@ -311,8 +308,8 @@ async fn a_server_that_does_not_speak_the_protocol_is_told_apart() {
 async fn certificates_are_verified_for_the_host_of_the_url() {
     let service = Service::start("rabbitmq", &["tls=yes"]);
     client(&service).await.declare("tls").await;
-    let port: u16 = service.get("tls_port").parse().unwrap();
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let port: u16 = service.key("tls_port").parse().unwrap();
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |host: &str, port: u16, trusted: Option<&str>| {
         let url = format!("amqps://{host}:{port}");
@@ -334,7 +331,7 @@ async fn addresses_that_are_not_allowed_are_not_called() {
 }
 
 async fn queue(service: &Service, name: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "queue": name, "prefetch": 10 });
+    let config = json!({ "url": service.key("url"), "queue": name, "prefetch": 10 });
     open(QueueKind::Rabbitmq, &config).await.unwrap()
 }
 
@@ -419,7 +416,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_does_not_exist_is_misconfigured() {
     let service = server();
-    let config = json!({ "url": service.get("url"), "queue": "missing" });
+    let config = json!({ "url": service.key("url"), "queue": "missing" });
     let error = open(QueueKind::Rabbitmq, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
 }

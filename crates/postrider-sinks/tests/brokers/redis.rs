@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{Mode, Proxy, Service, SharedService};
 use redis::{AsyncCommands, aio::MultiplexedConnection, streams::StreamRangeReply};
 use serde_json::{Value, json};
 use tokio::{
@@ -17,13 +18,9 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Redis;
@@ -35,7 +32,7 @@ fn server() -> Arc<Service> {
 }
 
 async fn client(service: &Service) -> MultiplexedConnection {
-    let client = redis::Client::open(service.get("url")).unwrap();
+    let client = redis::Client::open(service.key("url")).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
@@ -223,8 +220,8 @@ async fn a_response_that_does_not_come_is_a_timeout_and_the_connection_is_replac
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
     let service = Service::start("redis", &["tls=yes"]);
-    let port: u16 = service.get("tls_port").parse().unwrap();
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let port: u16 = service.key("tls_port").parse().unwrap();
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |host: &str, port: u16, trusted: Option<&str>| {
         let url = format!("rediss://{host}:{port}");
@@ -287,7 +284,7 @@ async fn append(service: &Service, stream: &str, count: usize) {
 }
 
 async fn queue(service: &Service, stream: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "stream": stream, "ackWait": "1s" });
+    let config = json!({ "url": service.key("url"), "stream": stream, "ackWait": "1s" });
     open(QueueKind::Redis, &config).await.unwrap()
 }
 
@@ -350,7 +347,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 async fn a_queue_that_is_not_a_stream_is_misconfigured() {
     let service = server();
     client(&service).await.set::<_, _, ()>("no-stream", "x").await.unwrap();
-    let config = json!({ "url": service.get("url"), "stream": "no-stream" });
+    let config = json!({ "url": service.key("url"), "stream": "no-stream" });
     let error = open(QueueKind::Redis, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
 }

@@ -26,9 +26,8 @@ use postrider_engine::{
     Call, Dns, Guard, HttpSender, LeasedPartition, PartitionLeases, Queue, QueueError,
     QueueMessage, Report, ResponseLimits, Sender, SenderOptions, Senders,
 };
+use postrider_testing::Service;
 use serde_json::Value;
-
-use crate::service::Service;
 
 /// Long enough for a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

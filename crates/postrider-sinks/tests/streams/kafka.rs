@@ -10,6 +10,7 @@ use postrider_core::{
     target::Target,
 };
 use postrider_engine::Sender;
+use postrider_testing::{Mode, Proxy, Service};
 use rskafka::{
     client::{
         Client, ClientBuilder,
@@ -23,12 +24,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    world::{
-        Service, assert_delivered, assert_failed, call, eventually, send, senders,
-        senders_allowing, text,
-    },
+use crate::world::{
+    assert_delivered, assert_failed, call, eventually, send, senders, senders_allowing, text,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,7 +35,7 @@ pub(crate) fn target(config: &Value) -> Arc<Target> {
 }
 
 pub(crate) fn brokers(service: &Service) -> Vec<String> {
-    service.get("bootstrap").split(',').map(str::to_owned).collect()
+    service.key("bootstrap").split(',').map(str::to_owned).collect()
 }
 
 /// A client that is not ours.
@@ -64,7 +61,7 @@ async fn create(service: &Service, topic: &str, partitions: i32) {
 
 /// Gives a command to the mock cluster.
 pub(crate) async fn tell(service: &Service, command: &str) {
-    let mut stream = TcpStream::connect(service.get("control")).await.unwrap();
+    let mut stream = TcpStream::connect(service.key("control")).await.unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).await.unwrap();
@@ -291,8 +288,8 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     tell(&service, "leader t 0 1").await;
     let bootstrap = brokers(&service);
     let port = bootstrap[0].rsplit_once(':').unwrap().1.parse().unwrap();
-    let proxy = Proxy::to(port).await;
-    tell(&service, &format!("advertise 1 127.0.0.1 {}", proxy.address.port())).await;
+    let proxy = Proxy::start("127.0.0.1", port).await;
+    tell(&service, &format!("advertise 1 127.0.0.1 {}", proxy.address().port())).await;
     let target = target(&json!({ "brokers": bootstrap, "topic": "t" }));
     let senders = senders(5 * SECOND);
     assert_delivered(&send(&senders, &target, "0").await);
@@ -300,7 +297,7 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     let call = call(&target, "1");
     let report = senders.send(call.clone()).await;
     assert_failed(&report, Failure::Unavailable, "may have been stored");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&senders.send(call.clone()).await);
     let found = records(&service, "t", 0).await;
     let id = call.message.id.to_string().into_bytes();

@@ -12,12 +12,13 @@ use postrider_core::queue::{QueueConfig, QueueKind};
 use postrider_engine::{
     LeasedPartition, PartitionLeases, Queue, QueueError, QueueMessage, Receipt,
 };
+use postrider_testing::Service;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
     kafka::{brokers, start, target, tell},
-    world::{Service, assert_delivered, eventually, guard, send, senders},
+    world::{assert_delivered, eventually, guard, send, senders},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

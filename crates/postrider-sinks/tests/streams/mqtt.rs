@@ -6,16 +6,14 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::Sender;
+use postrider_testing::{Mode, Proxy, Service};
 use rumqttc::v5::{
     AsyncClient, Event, EventLoop, Incoming, MqttOptions,
     mqttbytes::{QoS, v5::Publish},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    world::{Service, assert_delivered, assert_failed, call, eventually, send, senders, text},
-};
+use crate::world::{assert_delivered, assert_failed, call, eventually, send, senders, text};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -180,8 +178,8 @@ async fn a_topic_that_is_not_allowed_is_a_mistake_in_the_configuration() {
 async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     let broker = Service::start("mosquitto", &[]);
     let mut subscriber = Subscriber::new(broker.port(), "t").await;
-    let proxy = Proxy::to(broker.port()).await;
-    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address), "topic": "t" }));
+    let proxy = Proxy::start("127.0.0.1", broker.port()).await;
+    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address()), "topic": "t" }));
     let senders = senders(5 * SECOND);
     assert_delivered(&send(&senders, &target, "0").await);
     subscriber.next().await;
@@ -189,7 +187,7 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     let call = call(&target, "1");
     let report = senders.send(call.clone()).await;
     assert_failed(&report, Failure::Unavailable, "may have arrived");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&senders.send(call.clone()).await);
     let copies = [subscriber.next().await, subscriber.next().await];
     let id = Some(call.message.id.to_string());
@@ -199,22 +197,22 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
 #[tokio::test]
 async fn a_slow_broker_ends_a_call_at_its_time_limit() {
     let broker = Service::start("mosquitto", &[]);
-    let proxy = Proxy::to(broker.port()).await;
-    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address), "topic": "t" }));
+    let proxy = Proxy::start("127.0.0.1", broker.port()).await;
+    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address()), "topic": "t" }));
     let senders = senders(SECOND / 2);
     assert_delivered(&send(&senders, &target, "0").await);
-    proxy.set(Mode::Silence);
+    proxy.set(Mode::Lose);
     assert_failed(&send(&senders, &target, "1").await, Failure::Timeout, "500 ms");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&send(&senders, &target, "2").await);
 }
 
 #[tokio::test]
 async fn tls_verifies_the_broker() {
     let broker = Service::start("mosquitto", &["tls=yes"]);
-    let url = format!("mqtts://127.0.0.1:{}", broker.get("tls_port"));
+    let url = format!("mqtts://127.0.0.1:{}", broker.key("tls_port"));
     let senders = senders(5 * SECOND);
-    let authority = fs::read_to_string(broker.get("ca")).unwrap();
+    let authority = fs::read_to_string(broker.key("ca")).unwrap();
     let trusting = target(&json!({ "url": url, "topic": "t", "trustedCertificates": authority }));
     assert_delivered(&send(&senders, &trusting, "{}").await);
     let report = send(&senders, &target(&json!({ "url": url, "topic": "t" })), "{}").await;
@@ -224,7 +222,7 @@ async fn tls_verifies_the_broker() {
 #[tokio::test]
 async fn a_server_of_another_protocol_is_recognized() {
     let broker = Service::start("mosquitto", &["tls=yes"]);
-    let plain = format!("mqtt://127.0.0.1:{}", broker.get("tls_port"));
+    let plain = format!("mqtt://127.0.0.1:{}", broker.key("tls_port"));
     let senders = senders(2 * SECOND);
     let report = send(&senders, &target(&json!({ "url": plain, "topic": "t" })), "{}").await;
     assert_failed(&report, Failure::Unavailable, "port");
