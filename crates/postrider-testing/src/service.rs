@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 /// A service with a folder of its own. It is killed when it is dropped.
 #[derive(Debug)]
-pub struct Service {
+pub struct ExternalServer {
     name: &'static str,
     folder: TempDir,
     keys: HashMap<String, String>,
 }
 
 /// A service that the tests that run at the same time share.
-pub type SharedService = Mutex<Weak<Service>>;
+pub type SharedServer = Mutex<Weak<ExternalServer>>;
 
-impl Service {
+impl ExternalServer {
     /// Starts the service. `options` are of the form `name=value`.
     ///
     /// Panics if it does not start.
@@ -38,7 +38,7 @@ impl Service {
     }
 
     /// The service that is running already, or else a new one.
-    pub fn shared(shared: &SharedService, name: &'static str, options: &[&str]) -> Arc<Self> {
+    pub fn shared(shared: &SharedServer, name: &'static str, options: &[&str]) -> Arc<Self> {
         let mut current = shared.lock().unwrap_or_else(PoisonError::into_inner);
         current.upgrade().unwrap_or_else(|| {
             let service = Arc::new(Self::start(name, options));
@@ -98,7 +98,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for ExternalServer {
     fn drop(&mut self) {
         // A failure must not hide the one that ended the test.
         self.script("stop", &["KILL"]).output().ok();

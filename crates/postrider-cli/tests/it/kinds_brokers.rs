@@ -9,7 +9,7 @@ use std::{
 use async_nats::jetstream;
 use async_trait::async_trait;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
-use postrider_testing::Service;
+use postrider_testing::ExternalServer;
 use redis::AsyncCommands;
 use rskafka::client::{
     ClientBuilder,
@@ -43,13 +43,13 @@ trait Broker: Send {
 }
 
 struct Nats {
-    service: Service,
+    service: ExternalServer,
     stream: jetstream::stream::Stream,
 }
 
 impl Nats {
     async fn start() -> Self {
-        let service = Service::start("nats", &[]);
+        let service = ExternalServer::start("nats", &[]);
         let client = async_nats::connect(service.key("url")).await.unwrap();
         let config = jetstream::stream::Config {
             name: "load".to_owned(),
@@ -78,7 +78,7 @@ impl Broker for Nats {
     }
 }
 
-struct Redis(Service);
+struct Redis(ExternalServer);
 
 #[async_trait]
 impl Broker for Redis {
@@ -95,7 +95,7 @@ impl Broker for Redis {
 }
 
 struct RabbitMq {
-    service: Service,
+    service: ExternalServer,
     channel: lapin::Channel,
     _connection: lapin::Connection,
     read: Vec<String>,
@@ -103,7 +103,7 @@ struct RabbitMq {
 
 impl RabbitMq {
     async fn start() -> Self {
-        let service = Service::start("rabbitmq", &[]);
+        let service = ExternalServer::start("rabbitmq", &[]);
         let properties = lapin::ConnectionProperties::default();
         let connection = lapin::Connection::connect(service.key("url"), properties).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -132,7 +132,7 @@ impl Broker for RabbitMq {
 }
 
 struct Mosquitto {
-    service: Service,
+    service: ExternalServer,
     _client: AsyncClient,
     read: Arc<Mutex<Vec<String>>>,
     _reading: JoinSet<()>,
@@ -140,7 +140,7 @@ struct Mosquitto {
 
 impl Mosquitto {
     async fn start() -> Self {
-        let service = Service::start("mosquitto", &["max_queued_messages=0"]);
+        let service = ExternalServer::start("mosquitto", &["max_queued_messages=0"]);
         let options = MqttOptions::new("reader", "127.0.0.1", service.port());
         let (client, mut events) = AsyncClient::new(options, 10);
         client.subscribe("load", QoS::AtLeastOnce).await.unwrap();
@@ -175,11 +175,11 @@ impl Broker for Mosquitto {
 }
 
 /// The mock cluster of librdkafka.
-struct Kafka(Service);
+struct Kafka(ExternalServer);
 
 impl Kafka {
     async fn start() -> Self {
-        let service = Service::start("kafka-mock", &["brokers=2"]);
+        let service = ExternalServer::start("kafka-mock", &["brokers=2"]);
         let mut control = TcpStream::connect(service.key("control")).await.unwrap();
         control.write_all(b"topic load 2\n").await.unwrap();
         let mut line = String::new();
@@ -238,11 +238,10 @@ async fn publish_and_kill(server: &mut Server) -> HashSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, reason = "the number of duplicates is for people")]
 async fn every_message_reaches_each_broker_although_the_process_is_killed() {
     let mut brokers: [Box<dyn Broker>; 5] = [
         Box::new(Nats::start().await),
-        Box::new(Redis(Service::start("redis", &[]))),
+        Box::new(Redis(ExternalServer::start("redis", &[]))),
         Box::new(RabbitMq::start().await),
         Box::new(Mosquitto::start().await),
         Box::new(Kafka::start().await),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::Method;
-use postrider_testing::{Service, packages};
+use postrider_testing::{ExternalServer, packages};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -41,11 +41,11 @@ print(json.dumps(objects))
 "#;
 
 /// A real store.
-struct Store(Service);
+struct Store(ExternalServer);
 
 impl Store {
     fn start() -> Self {
-        Self(Service::start("s3", &[]))
+        Self(ExternalServer::start("s3", &[]))
     }
 
     fn read(&self, prefix: &str) -> BTreeMap<String, Vec<String>> {

@@ -5,26 +5,26 @@ use std::sync::Arc;
 use mysql_async::{Conn, Opts, prelude::Queryable};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
-use postrider_testing::{Mode, Proxy, Service};
+use postrider_testing::{ExternalServer, Mode, Proxy};
 use serde_json::{Value, json};
 
 use crate::fixtures::{Fixture, assert_delivered, assert_failed, id, message, said, target};
 
 /// A server with a client and senders.
 struct Database {
-    server: Service,
+    server: ExternalServer,
     client: Conn,
     fixture: Fixture,
 }
 
 impl Database {
     async fn start() -> Self {
-        let server = Service::start("mariadb", &["tls=yes", "max_allowed_packet=2097152"]);
+        let server = ExternalServer::start("mariadb", &["tls=yes", "max_allowed_packet=2097152"]);
         let client = Self::connect(&server).await;
         Self { server, client, fixture: Fixture::new() }
     }
 
-    async fn connect(server: &Service) -> Conn {
+    async fn connect(server: &ExternalServer) -> Conn {
         Conn::new(Opts::from_url(server.key("url")).unwrap()).await.unwrap()
     }
 

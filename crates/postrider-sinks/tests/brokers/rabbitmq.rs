@@ -18,7 +18,7 @@ use lapin::{
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
-use postrider_testing::{Mode, Proxy, Service, SharedService};
+use postrider_testing::{ExternalServer, Mode, Proxy, SharedServer};
 use serde_json::{Value, json};
 
 use crate::world::{
@@ -28,10 +28,10 @@ use crate::world::{
 
 const KIND: EndpointKind = EndpointKind::Rabbitmq;
 
-static SHARED: SharedService = SharedService::new(Weak::new());
+static SHARED: SharedServer = SharedServer::new(Weak::new());
 
-fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "rabbitmq", &["max_message_size=100000"])
+fn server() -> Arc<ExternalServer> {
+    ExternalServer::shared(&SHARED, "rabbitmq", &["max_message_size=100000"])
 }
 
 /// A client of the test.
@@ -40,7 +40,7 @@ struct Client {
     channel: Channel,
 }
 
-async fn client(service: &Service) -> Client {
+async fn client(service: &ExternalServer) -> Client {
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(service.key("url"), properties).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_full_queue_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_memory_is_busy() {
-    let service = Service::start("rabbitmq", &["vm_memory_high_watermark.absolute=1"]);
+    let service = ExternalServer::start("rabbitmq", &["vm_memory_high_watermark.absolute=1"]);
     let target = target(KIND, &config(service.port(), "any"));
     let senders = patient();
     for _ in 0..2 {
@@ -241,7 +241,7 @@ async fn a_server_without_memory_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_midway_loses_nothing_that_was_delivered() {
-    let service = Arc::new(Service::start("rabbitmq", &[]));
+    let service = Arc::new(ExternalServer::start("rabbitmq", &[]));
     client(&service).await.declare("restart").await;
     let (senders, target) = (patient(), target(KIND, &config(service.port(), "restart")));
     let (delivered, failed) = deliver_during_restart(&senders, &target, &service).await;
@@ -306,7 +306,7 @@ async fn a_server_that_does_not_speak_the_protocol_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
-    let service = Service::start("rabbitmq", &["tls=yes"]);
+    let service = ExternalServer::start("rabbitmq", &["tls=yes"]);
     client(&service).await.declare("tls").await;
     let port: u16 = service.key("tls_port").parse().unwrap();
     let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
@@ -330,7 +330,7 @@ async fn addresses_that_are_not_allowed_are_not_called() {
     assert_failed(&senders.send(call(&target, "1")).await, Failure::Forbidden);
 }
 
-async fn queue(service: &Service, name: &str) -> Box<dyn Queue> {
+async fn queue(service: &ExternalServer, name: &str) -> Box<dyn Queue> {
     let config = json!({ "url": service.key("url"), "queue": name, "prefetch": 10 });
     open(QueueKind::Rabbitmq, &config).await.unwrap()
 }

@@ -14,7 +14,7 @@ use lapin::{
 use postrider::api::EndpointKind;
 use postrider_core::target::Target;
 use postrider_engine::Sender;
-use postrider_testing::Service;
+use postrider_testing::ExternalServer;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -53,7 +53,7 @@ async fn compare<F: Future<Output = f64>>(name: &str, target: &Arc<Target>, plai
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_nats() {
-    let service = Service::start("nats", &[]);
+    let service = ExternalServer::start("nats", &[]);
     let context = jetstream::new(async_nats::connect(service.key("url")).await.unwrap());
     let stream = jetstream::stream::Config {
         name: "s".into(),
@@ -78,7 +78,7 @@ async fn rate_of_nats() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_redis() {
-    let service = Service::start("redis", &["appendonly=yes"]);
+    let service = ExternalServer::start("redis", &["appendonly=yes"]);
     let target = target(EndpointKind::Redis, &json!({ "url": service.key("url"), "stream": "s" }));
     let client = redis::Client::open(service.key("url")).unwrap();
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
@@ -99,7 +99,7 @@ async fn rate_of_redis() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_rabbitmq() {
-    let service = Service::start("rabbitmq", &[]);
+    let service = ExternalServer::start("rabbitmq", &[]);
     let connection =
         Connection::connect(service.key("url"), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();

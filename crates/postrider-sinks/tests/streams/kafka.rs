@@ -10,7 +10,7 @@ use postrider_core::{
     target::Target,
 };
 use postrider_engine::Sender;
-use postrider_testing::{Mode, Proxy, Service};
+use postrider_testing::{ExternalServer, Mode, Proxy};
 use rskafka::{
     client::{
         Client, ClientBuilder,
@@ -34,23 +34,23 @@ pub(crate) fn target(config: &Value) -> Arc<Target> {
     crate::world::target(EndpointKind::Kafka, config)
 }
 
-pub(crate) fn brokers(service: &Service) -> Vec<String> {
+pub(crate) fn brokers(service: &ExternalServer) -> Vec<String> {
     service.key("bootstrap").split(',').map(str::to_owned).collect()
 }
 
 /// A client that is not ours.
-async fn client(service: &Service) -> Client {
+async fn client(service: &ExternalServer) -> Client {
     ClientBuilder::new(brokers(service)).build().await.unwrap()
 }
 
 /// A stand-in for Kafka with a topic.
-pub(crate) async fn start(name: &'static str, topic: &str, partitions: i32) -> Service {
-    let service = Service::start(name, &["brokers=2"]);
+pub(crate) async fn start(name: &'static str, topic: &str, partitions: i32) -> ExternalServer {
+    let service = ExternalServer::start(name, &["brokers=2"]);
     create(&service, topic, partitions).await;
     service
 }
 
-async fn create(service: &Service, topic: &str, partitions: i32) {
+async fn create(service: &ExternalServer, topic: &str, partitions: i32) {
     if service.has("control") {
         tell(service, &format!("topic {topic} {partitions}")).await;
     } else {
@@ -60,7 +60,7 @@ async fn create(service: &Service, topic: &str, partitions: i32) {
 }
 
 /// Gives a command to the mock cluster.
-pub(crate) async fn tell(service: &Service, command: &str) {
+pub(crate) async fn tell(service: &ExternalServer, command: &str) {
     let mut stream = TcpStream::connect(service.key("control")).await.unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     let mut line = String::new();
@@ -68,7 +68,7 @@ pub(crate) async fn tell(service: &Service, command: &str) {
     assert_eq!(line.trim(), "ok", "{command}");
 }
 
-async fn records(service: &Service, topic: &str, partition: i32) -> Vec<RecordAndOffset> {
+async fn records(service: &ExternalServer, topic: &str, partition: i32) -> Vec<RecordAndOffset> {
     let client = client(service).await;
     let partition =
         client.partition_client(topic, partition, UnknownTopicHandling::Error).await.unwrap();
@@ -82,7 +82,11 @@ async fn records(service: &Service, topic: &str, partition: i32) -> Vec<RecordAn
     records
 }
 
-async fn all_records(service: &Service, topic: &str, partitions: i32) -> Vec<RecordAndOffset> {
+async fn all_records(
+    service: &ExternalServer,
+    topic: &str,
+    partitions: i32,
+) -> Vec<RecordAndOffset> {
     let read = (0..partitions).map(|partition| records(service, topic, partition));
     join_all(read).await.into_iter().flatten().collect()
 }
