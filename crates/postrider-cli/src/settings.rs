@@ -51,6 +51,7 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             idempotency: IDEMPOTENCY,
             digests: DIGESTS,
             rejections: REJECTIONS,
+            audit_log: config.retention.audit_log,
         },
         shards: config.shards.get(),
     }

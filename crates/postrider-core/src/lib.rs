@@ -6,6 +6,7 @@
 //! randomness in.
 
 pub mod address;
+pub mod audit;
 pub mod backlog;
 pub mod breaker;
 pub mod budget;

@@ -4,6 +4,8 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit_log;
+pub(crate) mod audited;
 pub mod authentication;
 pub(crate) mod call;
 pub mod consumer;
@@ -16,6 +18,7 @@ pub mod health;
 pub mod message;
 mod page;
 mod render;
+pub(crate) mod resources;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -45,6 +48,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        audit_log::all(),
         health::all(),
     ]
     .concat()

@@ -16,6 +16,7 @@
 //! Each contract has a module with its name, here as in the other stores. The other modules are
 //! what this store is made of.
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;

@@ -1,7 +1,7 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of seven contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -26,6 +26,7 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
 pub use crate::{
     contract::{
         Store,
+        audit::{AuditFilter, AuditLog, Change, Changed},
         catalog::{
             Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
             RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,

@@ -31,6 +31,7 @@
 //! Functions return [`error::DatabaseError`], which distinguishes lost races, unknown outcomes and
 //! unavailable locks. The implementations of the contracts convert it.
 
+mod audit;
 mod catalog;
 mod clock;
 mod cluster;

@@ -9,6 +9,7 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit;
 pub mod authentication;
 pub mod consumer;
 pub mod destination;
@@ -34,6 +35,9 @@ pub use self::{
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
         MessageStatusText, StatusCodeClass, TriggerType,
+    },
+    audit::{
+        AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{

@@ -422,6 +422,7 @@ pub(crate) fn settings() -> Settings {
             idempotency: 1_000_000 * SECOND,
             digests: 1_000_000 * SECOND,
             rejections: 1_000_000 * SECOND,
+            audit_log: 1_000_000 * SECOND,
         },
         shards: 1,
     }

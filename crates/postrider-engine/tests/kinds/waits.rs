@@ -122,7 +122,13 @@ fn settings() -> Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/test"),
         operator: None,
-        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        retention: Retention {
+            rows: long,
+            idempotency: long,
+            digests: long,
+            rejections: long,
+            audit_log: long,
+        },
         shards: 1,
     }
 }

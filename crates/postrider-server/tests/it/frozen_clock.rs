@@ -12,21 +12,23 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+    ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
+    RejectionId, SourceId,
 };
 use postrider_core::{
+    audit::AuditEntry,
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, Expected, History, IdOrUid, Idempotency,
-    KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
-    PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
-    StoreSize, StoredRecord, Version,
+    AppendOutcome, AttemptFilter, AttemptsOf, AuditFilter, AuditLog, Catalog, Change, Changed,
+    Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryRow, Expected,
+    History, IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, NewMessage,
+    NodeLease, Parent, PostgresOptions, PostgresStore, RecordId, RecordKind, RecordRange,
+    RecordRow, Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, Selector,
+    SettleBatch, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;
@@ -260,6 +262,24 @@ impl History for FrozenClockStore {
     ) -> Result<bool, StoreError> {
         let _guard = hold_clock();
         self.store.expunge_attempt(application, message, id).await
+    }
+}
+
+#[async_trait]
+impl AuditLog for FrozenClockStore {
+    async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        let _guard = hold_clock();
+        self.store.change(change, entry).await
+    }
+
+    async fn audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: AuditFilter,
+        scan: Scan<AuditId>,
+    ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.audit_log(organization, filter, scan).await
     }
 }
 

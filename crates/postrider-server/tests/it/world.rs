@@ -183,6 +183,7 @@ fn engine_settings() -> engine::Settings {
             idempotency: DAY / 2,
             digests: DAY / 2,
             rejections: DAY / 2,
+            audit_log: 90 * DAY,
         },
         shards: 1,
     }

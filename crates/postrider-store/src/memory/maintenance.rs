@@ -93,6 +93,7 @@ impl State {
             _ => true,
         });
         self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
+        self.audit_log.retain(|id, _| !old(id.millis(), retention.audit_log));
         self.reservations.retain(|_, reserved| {
             reserved.response.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
         });

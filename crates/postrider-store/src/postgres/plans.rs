@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
-    catalog,
+    audit, catalog,
     deliveries::{append, cancel, claim, recover, release, settle},
     history::{
         attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
@@ -32,7 +32,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 12] = [
+const FILLED: [&str; 13] = [
     "application",
     "endpoint",
     "message",
@@ -45,6 +45,7 @@ const FILLED: [&str; 12] = [
     "source",
     "rejection",
     "dead_letter",
+    "audit_log",
 ];
 
 /// A schema with rows.
@@ -75,8 +76,13 @@ impl Database {
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());
         let options = PostgresOptions { url, connections: 1, ..PostgresOptions::default() };
         let store = PostgresStore::open(options).await.unwrap();
-        let retention =
-            Retention { rows: 30 * DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+        let retention = Retention {
+            rows: 30 * DAY,
+            idempotency: DAY,
+            digests: DAY,
+            rejections: DAY,
+            audit_log: DAY,
+        };
         let today = Timestamp::from_millis(1_700_000_000_000);
         while store.expire(today, retention).await.unwrap() {}
         store.close().await.unwrap();
@@ -280,6 +286,15 @@ const HOT: &[(&str, &str, &str)] = &[
     ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
     ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
     ("dead_letters.count", catalog::COUNT_DEAD_LETTERS, "ID, 10000::bigint"),
+    ("audit.all_up", audit::ALL_UP, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.all_down", audit::ALL_DOWN, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_up", audit::RECORD_UP, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_down", audit::RECORD_DOWN, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_up", audit::PRINCIPAL_UP, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_down", audit::PRINCIPAL_DOWN, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_up", audit::OPERATION_UP, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_down", audit::OPERATION_DOWN, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("expire.audit_log", expire::DELETE_AUDIT_LOG, "FIRST"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),

@@ -1,5 +1,19 @@
 -- Who may do what, and who did it: API keys, sessions and the audit log.
 
+-- An id starts with its time, so the oldest entries come first.
+CREATE TABLE audit_log (
+    id uuid PRIMARY KEY,
+    organization text NOT NULL,
+    record_id text NOT NULL,
+    principal text NOT NULL,
+    operation text NOT NULL,
+    entry text NOT NULL
+);
+CREATE INDEX audit_log_of ON audit_log (organization, id);
+CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
+CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
+CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
+
 
 -- Background tasks.
 
