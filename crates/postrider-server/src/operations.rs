@@ -14,6 +14,7 @@ pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
 pub mod message;
+pub mod operational_webhook;
 mod page;
 mod render;
 pub(crate) mod secrets;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<AnyOperation> {
         message::batch::all(),
         attempt::all(),
         authentication::all(),
+        operational_webhook::all(),
         source::all(),
         source::secret::all(),
         source::dashboard::all(),

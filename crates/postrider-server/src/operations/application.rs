@@ -339,7 +339,8 @@ pub(super) async fn find_or_create(
         (None, Some(application), ApplicationPath::Application(named)) => {
             Box::pin(create_inline(call, named, application, place)).await
         },
-        (None, None, _) | (None, Some(_), ApplicationPath::Source(_)) => {
+        (None, None, _)
+        | (None, Some(_), ApplicationPath::Source(_) | ApplicationPath::Operational) => {
             Err(ApiError::NotFound("application"))
         },
     }
