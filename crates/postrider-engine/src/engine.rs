@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::{message::Message, target::Target, vault::Vault};
+use postrider_core::{
+    catalog::OrganizationSettings, message::Message, target::Target, vault::Vault,
+};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -184,9 +186,17 @@ impl Engine {
         self.components().listeners.of(organization).await
     }
 
-    /// The organization of the applications that the server creates for operational webhooks. The
-    /// uid of each is the id of the organization that it listens to.
-    pub fn operational_organization(&self) -> &OrganizationId {
+    /// The settings of an organization.
+    pub async fn organization_settings(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<OrganizationSettings, StoreError> {
+        self.components().listeners.settings(organization).await
+    }
+
+    /// The organization of the applications that the server creates. Each belongs to an
+    /// organization, whose id is its uid; its endpoints receive the operational webhooks.
+    pub fn internal_organization(&self) -> &OrganizationId {
         self.components().listeners.own()
     }
 

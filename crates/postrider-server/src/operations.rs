@@ -10,9 +10,11 @@ pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
+pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+mod internal_application;
 pub mod message;
 pub mod operational_webhook;
 mod page;
@@ -30,11 +32,15 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::all(),
         endpoint::headers::all(),
         endpoint::secret::all(),
+        endpoint::server_ca::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
+        destination::attempt::all(),
         event_type::all(),
+        event_type::openapi::all(),
+        environment::all(),
         message::all(),
         message::batch::all(),
         attempt::all(),

@@ -1,8 +1,10 @@
-//! The applications that receive the operational messages about an organization.
+//! The applications that receive the operational messages about an organization, and the
+//! settings of organizations.
 
 use std::sync::Arc;
 
 use postrider::OrganizationId;
+use postrider_core::catalog::OrganizationSettings;
 use postrider_store::{IdOrUid, StoreError};
 
 use crate::{
@@ -10,8 +12,9 @@ use crate::{
     directory::{Directory, Entry},
 };
 
-/// The organization of the applications that the server creates for operational webhooks. Each
-/// has the id of the organization that it listens to as its uid.
+/// The organization of the applications that the server creates, one for each organization that
+/// needs one. It has the organization's id as its uid, the endpoints of the operational webhooks,
+/// and the settings.
 const OWN: &str = "org_internal";
 
 /// Organizations without a listener that are remembered.
@@ -52,16 +55,36 @@ impl OperationalListeners {
         if let Some(operator) = &self.operator {
             listeners.extend(self.directory.find(operator, &named).await?);
         }
-        let changes = self.directory.changes();
-        if self.operator.as_ref() != Some(&self.own)
-            && self.absent.get(organization) != Some(changes)
-        {
-            let found = self.directory.find(&self.own, &named).await?;
-            if found.is_none() {
-                self.absent.insert(organization.clone(), changes);
-            }
+        if self.operator.as_ref() != Some(&self.own) {
+            let found = self.own_application(organization).await?;
             listeners.extend(found.filter(|entry| !entry.endpoints.is_empty()));
         }
         Ok(listeners)
+    }
+
+    /// The settings of an organization, which are those of its own application.
+    pub(crate) async fn settings(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<OrganizationSettings, StoreError> {
+        let entry = self.own_application(organization).await?;
+        Ok(entry.and_then(|entry| entry.application.settings).unwrap_or_default())
+    }
+
+    /// The application that the server created for the organization, if it did.
+    async fn own_application(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Option<Arc<Entry>>, StoreError> {
+        let changes = self.directory.changes();
+        if self.absent.get(organization) == Some(changes) {
+            return Ok(None);
+        }
+        let Ok(uid) = organization.as_str().parse() else { return Ok(None) };
+        let found = self.directory.find(&self.own, &IdOrUid::Uid(uid)).await?;
+        if found.is_none() {
+            self.absent.insert(organization.clone(), changes);
+        }
+        Ok(found)
     }
 }

@@ -137,15 +137,15 @@ impl Call {
                 Ok(directory.entry(application).await?)
             },
             ApplicationPath::Operational => {
-                let Some(uid) = self.operational_uid() else { return Ok(None) };
-                let organization = self.engine().operational_organization();
+                let Some(uid) = self.internal_uid() else { return Ok(None) };
+                let organization = self.engine().internal_organization();
                 Ok(directory.find(organization, &IdOrUid::Uid(uid)).await?)
             },
         }
     }
 
-    /// The uid of the application that receives the operational webhooks of the organization.
-    pub(crate) fn operational_uid(&self) -> Option<Uid> {
+    /// The uid of the organization's internal application.
+    pub(crate) fn internal_uid(&self) -> Option<Uid> {
         self.organization().as_str().parse().ok()
     }
 

@@ -1,15 +1,13 @@
-//! The endpoints of an organization's operational webhooks: those of an application that the
-//! server creates for the organization.
+//! The endpoints of an organization's operational webhooks: those of its internal application.
 
 use postrider::{
     EndpointId,
     api::{
         EndpointHeadersIn, EndpointHeadersOut, EndpointIn, EndpointOut, EndpointSecretOut,
-        EndpointSecretRotateIn, EndpointUpdate, ListResponse, Metadata,
+        EndpointSecretRotateIn, EndpointUpdate, ListResponse,
     },
 };
-use postrider_core::catalog::Application;
-use postrider_store::{Expected, IdOrUid, Records, StoreError};
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{
@@ -21,6 +19,7 @@ use crate::{
     operations::{
         call::{ApplicationPath::Operational, Call},
         endpoint::{self, headers, secret},
+        internal_application,
         page::PageQuery,
     },
 };
@@ -85,7 +84,7 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
-    create_application(&call).await?;
+    internal_application::ensure(&call).await?;
     endpoint::create_in(&call, Operational, input.body).await.map(Created)
 }
 
@@ -95,7 +94,7 @@ async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
 }
 
 async fn upsert(call: Call, input: Upsert) -> Result<Upserted<EndpointOut>, ApiError> {
-    create_application(&call).await?;
+    internal_application::ensure(&call).await?;
     endpoint::update_in(&call, Operational, &input.endpoint_id, input.body).await
 }
 
@@ -131,32 +130,4 @@ fn about_endpoint<T>(result: Result<T, ApiError>) -> Result<T, ApiError> {
         let is_missing = matches!(error, ApiError::NotFound(_));
         if is_missing { ApiError::NotFound("endpoint") } else { error }
     })
-}
-
-/// Creates the application that receives the operational webhooks, unless it exists.
-async fn create_application(call: &Call) -> Result<(), ApiError> {
-    if call.find_application(Operational).await?.is_some() {
-        return Ok(());
-    }
-    let id = call.engine().clock().application_id();
-    let uid = call.operational_uid().ok_or_else(|| {
-        ApiError::conflict("the organization's name is too long for operational webhooks")
-    })?;
-    let application = Application {
-        id,
-        organization: call.engine().operational_organization().clone(),
-        uid: Some(uid),
-        name: "Operational webhooks".to_owned(),
-        metadata: Metadata::new(),
-        throttle_rate: None,
-        ended_tokens: Vec::new(),
-        created_at: call.now,
-        updated_at: call.now,
-    };
-    match call.store().save(&application, Expected::New).await {
-        // On a conflict, another request has just created it.
-        Ok(_) | Err(StoreError::Conflict { .. }) => {},
-        Err(error) => return Err(error.into()),
-    }
-    Ok(call.engine().changed(id).await?)
 }
