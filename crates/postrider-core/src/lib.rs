@@ -28,6 +28,7 @@ pub mod limiter;
 pub mod live;
 pub mod message;
 pub mod names;
+pub mod openapi;
 pub mod outcome;
 pub mod own_urls;
 mod path;

@@ -12,10 +12,13 @@ pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
+pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+mod internal_application;
 pub mod message;
+pub mod operational_webhook;
 mod page;
 mod render;
 pub(crate) mod resources;
@@ -32,15 +35,20 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::all(),
         endpoint::headers::all(),
         endpoint::secret::all(),
+        endpoint::server_ca::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
+        destination::attempt::all(),
         event_type::all(),
+        event_type::openapi::all(),
+        environment::all(),
         message::all(),
         message::batch::all(),
         attempt::all(),
         authentication::all(),
+        operational_webhook::all(),
         source::all(),
         source::secret::all(),
         source::dashboard::all(),

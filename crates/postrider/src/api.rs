@@ -15,6 +15,7 @@ pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod event_type;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postrider::OrganizationId;
 use postrider_core::time::Timestamp;
 use postrider_store::IdOrUid;
 
@@ -139,7 +140,19 @@ impl Operations {
                 return Err(refused("the token was logged out"));
             }
             self.resources.quotas.count_request(application.id, now)?;
+            if access.changes() {
+                self.refuse_if_read_only(&grant.organization).await?;
+            }
         }
         access.check(principal)
+    }
+
+    /// Refuses changes by applications if the settings of their organization do.
+    async fn refuse_if_read_only(&self, organization: &OrganizationId) -> Result<(), ApiError> {
+        let settings = self.resources.engine.organization_settings(organization).await?;
+        if settings.read_only {
+            return Err(ApiError::Forbidden("applications can only read (setting `readOnly`)"));
+        }
+        Ok(())
     }
 }

@@ -323,6 +323,7 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: call.now,
         updated_at: call.now,
     };

@@ -9,6 +9,7 @@ mod batch;
 mod consumers;
 mod destinations;
 mod endpoints;
+mod environment;
 mod event_types;
 mod frozen_clock;
 mod hostile;
