@@ -30,6 +30,7 @@ pub mod names;
 pub mod outcome;
 pub mod own_urls;
 mod path;
+pub mod payload_match;
 pub mod ports;
 pub mod proxy;
 pub mod queue;

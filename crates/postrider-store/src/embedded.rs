@@ -23,6 +23,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod rejections;
+mod search;
 
 mod checkpoint;
 mod commit;

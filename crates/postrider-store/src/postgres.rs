@@ -53,6 +53,7 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 mod rejections;
+mod search;
 mod row;
 mod session;
 mod store;

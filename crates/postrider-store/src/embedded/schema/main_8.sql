@@ -9,3 +9,4 @@
 
 -- Search and statistics.
 
+CREATE INDEX endpoints_by_url ON endpoints (json_extract(record, '$.url'));
