@@ -16,6 +16,7 @@ pub mod health;
 pub mod message;
 mod page;
 mod render;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -37,6 +38,11 @@ pub fn all() -> Vec<AnyOperation> {
         message::all(),
         message::batch::all(),
         attempt::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
         authentication::all(),
         source::all(),
         source::secret::all(),
