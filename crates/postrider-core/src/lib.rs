@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod outcome;
 pub mod own_urls;
 mod path;
+pub mod payload_match;
 pub mod ports;
 pub mod proxy;
 pub mod queue;

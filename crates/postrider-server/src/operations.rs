@@ -22,6 +22,7 @@ pub mod operational_webhook;
 mod page;
 mod render;
 pub(crate) mod resources;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -47,6 +48,11 @@ pub fn all() -> Vec<AnyOperation> {
         message::all(),
         message::batch::all(),
         attempt::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
         authentication::all(),
         operational_webhook::all(),
         source::all(),

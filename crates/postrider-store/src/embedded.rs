@@ -24,6 +24,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod rejections;
+mod search;
 
 mod checkpoint;
 mod commit;

@@ -1,7 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
-//! [`Catalog`], [`AuditLog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of ten contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
+//! [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -44,6 +45,7 @@ pub use crate::{
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

@@ -12,6 +12,7 @@ mod idempotency;
 mod maintenance;
 mod node;
 mod rejections;
+mod search;
 mod state;
 
 use std::{

@@ -55,6 +55,7 @@ mod partitions;
 mod plans;
 mod rejections;
 mod row;
+mod search;
 mod session;
 mod store;
 mod transfer;

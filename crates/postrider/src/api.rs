@@ -26,6 +26,7 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod search;
 pub mod time;
 pub mod usage;
 
@@ -68,6 +69,11 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    search::{
+        FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
+        MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
+        MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
     usage::{Usage, UsageOut},
 };
 

@@ -13,22 +13,23 @@ use std::{
 use async_trait::async_trait;
 use postrider::{
     ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
-    RejectionId, SourceId,
+    RejectionId, SourceId, Uid,
 };
 use postrider_core::{
     audit::AuditEntry,
-    catalog::Recovery,
+    catalog::{Endpoint, Recovery},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, AuditFilter, AuditLog, Catalog, Change, Changed,
-    Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryRow, Expected,
-    History, IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, NewMessage,
-    NodeLease, Parent, PostgresOptions, PostgresStore, RecordId, RecordKind, RecordRange,
-    RecordRow, Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, Selector,
-    SettleBatch, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, Version,
+    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
+    Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
+    MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
+    Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Stats, StoreError, StoreEvent,
+    StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;
@@ -280,6 +281,58 @@ impl AuditLog for FrozenClockStore {
     ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
         let _guard = hold_clock();
         self.store.audit_log(organization, filter, scan).await
+    }
+}
+
+#[async_trait]
+impl Search for FrozenClockStore {
+    async fn search_messages(
+        &self,
+        reach: Reach,
+        search: MessageSearch,
+        scan: Scan<MessageId>,
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_messages(reach, search, scan).await
+    }
+
+    async fn search_attempts(
+        &self,
+        reach: Reach,
+        search: AttemptSearch,
+        scan: Scan<AttemptId>,
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_attempts(reach, search, scan).await
+    }
+
+    async fn messages_by_event_id(
+        &self,
+        organization: OrganizationId,
+        event_id: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let _guard = hold_clock();
+        self.store.messages_by_event_id(organization, event_id, limit).await
+    }
+
+    async fn endpoints_by_key(
+        &self,
+        organization: OrganizationId,
+        key: EndpointKey,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoints_by_key(organization, key, limit).await
+    }
+
+    async fn rejection_by_id(
+        &self,
+        organization: OrganizationId,
+        id: RejectionId,
+    ) -> Result<Option<Rejection>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejection_by_id(organization, id).await
     }
 }
 

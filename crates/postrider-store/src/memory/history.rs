@@ -219,7 +219,7 @@ fn row(delivery: &StoredDelivery, message: Arc<Message>) -> DeliveryRow {
     }
 }
 
-const fn status(delivery: &StoredDelivery) -> Status {
+pub(super) const fn status(delivery: &StoredDelivery) -> Status {
     match delivery.state {
         DeliveryState::Waiting(due_at) | DeliveryState::Leased { due_at, .. } => {
             Status::open(delivery.attempts, due_at)

@@ -19,6 +19,7 @@ mod model;
 mod postgres;
 mod rejections;
 mod schema;
+mod search;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

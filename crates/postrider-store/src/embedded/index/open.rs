@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The version of the index's schema; a file with another one is rebuilt.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 const JOURNAL_CACHE_BYTES: u64 = 1 << 20;
 

@@ -27,3 +27,4 @@ CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
 -- Search and statistics.
 
+CREATE INDEX endpoints_by_url ON endpoints (json_extract(record, '$.url'));

@@ -23,3 +23,12 @@ CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
 -- Search and statistics.
 
+-- What was accepted and attempted, across applications. Ids grow, so an insertion appends to the
+-- last page of its day.
+CREATE INDEX message_id ON message (id);
+CREATE INDEX attempt_id ON attempt (id);
+CREATE INDEX attempt_failed ON attempt (id) WHERE status < 200 OR status > 299;
+CREATE INDEX delivery_not_delivered ON delivery (message) WHERE state <> 1;
+
+CREATE INDEX endpoint_id ON endpoint (id);
+CREATE INDEX endpoint_url ON endpoint (((record::json) ->> 'url') COLLATE "C");
