@@ -1,7 +1,7 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of seven contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
+//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Statistics`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -16,6 +16,7 @@ mod memory;
 mod page;
 mod postgres;
 pub mod private;
+mod ranking;
 mod rejected;
 mod root_certificates;
 pub mod transfer;
@@ -43,6 +44,7 @@ pub use crate::{
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        statistics::{Ranked, Statistics},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

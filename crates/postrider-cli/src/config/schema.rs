@@ -145,6 +145,12 @@ settings! {
         /// How long messages and attempts are kept. A message with pending deliveries is kept
         /// longer, unless all of them are for disabled endpoints.
         rows: Duration = "90d";
+        /// How long statistics by minute are kept.
+        statistics_minutes: Duration = "3d";
+        /// How long statistics by hour are kept.
+        statistics_hours: Duration = "60d";
+        /// How long statistics by day are kept.
+        statistics_days: Duration = "400d";
     }
     sections {}
 }

@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     request::SignatureHeaders,
     retry::{Schedule, Verdict},
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -423,6 +424,7 @@ pub(crate) fn settings() -> Settings {
             digests: 1_000_000 * SECOND,
             rejections: 1_000_000 * SECOND,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::Outcome,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -123,6 +124,7 @@ fn settings() -> Settings {
         user_agent: HeaderValue::from_static("Postrider/test"),
         operator: None,
         retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

@@ -12,20 +12,22 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, OrganizationId, RejectionId,
+    SourceId,
 };
 use postrider_core::{
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
+    statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
 };
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
     DeliveriesOf, DeliveryFilter, DeliveryRow, Expected, History, IdOrUid, Idempotency,
     KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
-    PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
+    PostgresStore, Ranked, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Statistics, Stats, StoreError, StoreEvent,
     StoreSize, StoredRecord, Version,
 };
 
@@ -300,6 +302,43 @@ impl Rejections for FrozenClockStore {
     ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         let _guard = hold_clock();
         self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Statistics for FrozenClockStore {
+    async fn count(&self, counted: Vec<Counted>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.count(counted).await
+    }
+
+    async fn rollups(
+        &self,
+        subjects: Vec<Subject>,
+        period: Period,
+    ) -> Result<Vec<(RollupKey, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rollups(subjects, period).await
+    }
+
+    async fn worst(
+        &self,
+        organization: OrganizationId,
+        ranked: Ranked,
+        period: Period,
+        limit: usize,
+    ) -> Result<Vec<(Subject, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.worst(organization, ranked, period, limit).await
+    }
+
+    async fn maintain_statistics(
+        &self,
+        now: Timestamp,
+        retention: StatisticsRetention,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.maintain_statistics(now, retention).await
     }
 }
 

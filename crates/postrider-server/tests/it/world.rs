@@ -28,6 +28,7 @@ use postrider_core::{
     own_urls::OwnUrls,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     target::Target,
     vault::Vault,
 };
@@ -184,6 +185,7 @@ fn engine_settings() -> engine::Settings {
             digests: DAY / 2,
             rejections: DAY / 2,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }
