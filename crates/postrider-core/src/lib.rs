@@ -39,6 +39,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod statistics;
 pub mod target;
 pub mod template;
 pub mod time;

@@ -12,10 +12,12 @@ pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
 pub(crate) mod search;
+pub(crate) mod statistics;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
+    statistics::Statistics,
 };
 
 /// Durable state: the sum of all contracts.
@@ -27,6 +29,7 @@ pub trait Store:
     + Search
     + Idempotency
     + Rejections
+    + Statistics
     + Maintenance
     + Cluster
 {
@@ -40,6 +43,7 @@ impl<S> Store for S where
         + Search
         + Idempotency
         + Rejections
+        + Statistics
         + Maintenance
         + Cluster
 {

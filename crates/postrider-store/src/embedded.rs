@@ -49,6 +49,7 @@ mod plans;
 mod readers;
 mod row;
 mod state;
+mod statistics;
 mod store;
 mod thread;
 mod transfer;

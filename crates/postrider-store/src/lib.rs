@@ -1,8 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of ten contracts: [`Deliveries`],
+//! [`Store`] is the only way to durable state. It is the sum of eleven contracts: [`Deliveries`],
 //! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
-//! [`Maintenance`] and [`Cluster`].
+//! [`Statistics`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -17,6 +17,7 @@ mod memory;
 mod page;
 mod postgres;
 pub mod private;
+mod ranking;
 mod rejected;
 mod root_certificates;
 pub mod transfer;
@@ -46,6 +47,7 @@ pub use crate::{
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
         search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
+        statistics::{Ranked, Statistics},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

@@ -14,6 +14,7 @@ mod node;
 mod rejections;
 mod search;
 mod state;
+mod statistics;
 
 use std::{
     sync::{Arc, Mutex},

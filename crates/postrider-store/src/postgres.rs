@@ -57,6 +57,7 @@ mod rejections;
 mod row;
 mod search;
 mod session;
+mod statistics;
 mod store;
 mod transfer;
 mod value;

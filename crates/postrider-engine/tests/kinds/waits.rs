@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::Outcome,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -130,6 +131,8 @@ fn settings() -> Settings {
             rejections: long,
             audit_log: long,
         },
+        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

@@ -20,6 +20,7 @@ use postrider_core::{
     catalog::{Endpoint, Recovery},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
+    statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
 };
 use postrider_store::{
@@ -27,9 +28,9 @@ use postrider_store::{
     Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
     DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
     MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
-    Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Stats, StoreError, StoreEvent,
-    StoreSize, StoredRecord, Version,
+    Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Statistics, Stats, StoreError,
+    StoreEvent, StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;
@@ -373,6 +374,43 @@ impl Rejections for FrozenClockStore {
     ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         let _guard = hold_clock();
         self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Statistics for FrozenClockStore {
+    async fn count(&self, counted: Vec<Counted>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.count(counted).await
+    }
+
+    async fn rollups(
+        &self,
+        subjects: Vec<Subject>,
+        period: Period,
+    ) -> Result<Vec<(RollupKey, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rollups(subjects, period).await
+    }
+
+    async fn worst(
+        &self,
+        organization: OrganizationId,
+        ranked: Ranked,
+        period: Period,
+        limit: usize,
+    ) -> Result<Vec<(Subject, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.worst(organization, ranked, period, limit).await
+    }
+
+    async fn maintain_statistics(
+        &self,
+        now: Timestamp,
+        retention: StatisticsRetention,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.maintain_statistics(now, retention).await
     }
 }
 

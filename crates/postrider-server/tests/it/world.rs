@@ -28,6 +28,7 @@ use postrider_core::{
     own_urls::OwnUrls,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     target::Target,
     vault::Vault,
 };
@@ -185,6 +186,7 @@ fn engine_settings() -> engine::Settings {
             rejections: DAY / 2,
             audit_log: 90 * DAY,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

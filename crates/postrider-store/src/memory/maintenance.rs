@@ -122,6 +122,7 @@ impl State {
         if gone.is_empty() {
             if due_at > Timestamp::from_millis(0) {
                 self.erasures.remove(&application);
+                self.rollups.retain(|key| key.subject.application() != Some(application));
             } else {
                 self.erasures.insert(application, now + LATE);
             }

@@ -22,6 +22,7 @@ use super::{
     maintenance::{expire, size},
     options::PostgresOptions,
     rejections,
+    statistics::{self as rollups, fold, read, remove},
     store::PostgresStore,
 };
 use crate::contract::maintenance::{Maintenance, Retention};
@@ -46,6 +47,7 @@ const FILLED: [&str; 13] = [
     "rejection",
     "dead_letter",
     "audit_log",
+    "rollup",
 ];
 
 /// A schema with rows.
@@ -222,12 +224,12 @@ const IDS: &str =
 /// Names, statements and their values; `ID`, `FIRST`, `LAST` and `IDS` stand for ids.
 #[rustfmt::skip]
 const HOT: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("append.find_known", append::FIND_KNOWN, "'{1,2}'::bigint[], IDS, IDS, '{a,b}'::bytea[], '{a,b}'::text[]"),
-    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[]"),
+    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[]"),
     ("lane.mark_due", lane::MARK_DUE, "IDS, IDS, '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], 1::bigint"),
     ("lane.lock", lane::LOCK, "IDS, IDS"),
     ("lane.refresh", lane::REFRESH, "IDS, IDS"),
@@ -299,6 +301,13 @@ const HOT: &[(&str, &str, &str)] = &[
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),
     ("rejections.down", rejections::REJECTIONS_DOWN, "ID, LAST, 51::bigint"),
+    ("statistics.count", rollups::COUNT, "IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("statistics.rollups", read::ROLLUPS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint, 60000::bigint, '{a,b}'::bytea[]"),
+    ("statistics.tally", read::TALLY, "IDS, false::boolean"),
+    ("statistics.problems", read::PROBLEMS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint"),
+    ("statistics.get", fold::GET, "'{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("statistics.expire", remove::EXPIRE, "0::smallint, 1600000000000::bigint"),
+    ("statistics.erase", remove::ERASE, "0::smallint, 'a'::bytea, 'b'::bytea"),
 ];
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod postgres;
 mod rejections;
 mod schema;
 mod search;
+mod statistics;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.
