@@ -1,6 +1,7 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,7 +11,13 @@ use postrider::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
+pub use self::{
+    consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    task::{
+        DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
+        TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
+    },
+};
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,

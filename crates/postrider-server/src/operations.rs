@@ -19,6 +19,7 @@ mod render;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
+pub mod task;
 
 use crate::api::operation::AnyOperation;
 
@@ -36,7 +37,13 @@ pub fn all() -> Vec<AnyOperation> {
         event_type::all(),
         message::all(),
         message::batch::all(),
+        message::expunge::all(),
+        message::precheck::all(),
         attempt::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
         source::all(),
         source::secret::all(),

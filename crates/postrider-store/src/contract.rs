@@ -10,19 +10,21 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
+pub(crate) mod tasks;
 
 use self::{
     catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+    tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
 pub trait Store:
-    Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    Deliveries + Catalog + History + Idempotency + Rejections + Tasks + Maintenance + Cluster
 {
 }
 
 impl<S> Store for S where
-    S: Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    S: Deliveries + Catalog + History + Idempotency + Rejections + Tasks + Maintenance + Cluster
 {
 }

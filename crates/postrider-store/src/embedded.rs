@@ -48,6 +48,7 @@ mod readers;
 mod row;
 mod state;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -1,7 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of seven contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
+//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Tasks`], [`Maintenance`] and
+//! [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -21,7 +22,7 @@ mod root_certificates;
 pub mod transfer;
 mod weight;
 
-pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
+pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 
 pub use crate::{
     contract::{
@@ -38,11 +39,12 @@ pub use crate::{
         },
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

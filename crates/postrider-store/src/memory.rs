@@ -12,6 +12,7 @@ mod maintenance;
 mod node;
 mod rejections;
 mod state;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

@@ -56,6 +56,7 @@ mod rejections;
 mod row;
 mod session;
 mod store;
+mod tasks;
 mod transfer;
 mod value;
 

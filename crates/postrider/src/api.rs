@@ -24,6 +24,7 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod task;
 pub mod time;
 pub mod usage;
 
@@ -41,10 +42,10 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
+        EndpointAttemptStats, EndpointHeadersIn,
         EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
-        RecoverIn, RecoverOut,
+        RecoverIn,
     },
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
@@ -52,7 +53,8 @@ pub use self::{
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
     field::Patch,
     ingest::{
-        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogOut,
+        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogAcceptOut,
+        IngestLogOut, IngestLogVerifyOut,
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
@@ -63,6 +65,13 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    task::{
+        AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
+        BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,
+        BulkExpungeContentsIn, BulkExpungeContentsOut, BulkExpungeStatus, BulkReplayIn,
+        CancelMsgsIn, CountOut, MessagePrecheckIn, MessagePrecheckOut, RecoverOut, ReplayIn,
+        ResendIn, ResendPreviewOut, ResendSampleOut,
+    },
     usage::{Usage, UsageOut},
 };
 

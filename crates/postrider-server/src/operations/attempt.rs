@@ -1,5 +1,7 @@
 //! Attempts, and the statuses of deliveries.
 
+pub(super) mod count;
+
 use std::{collections::HashMap, sync::Arc};
 
 use postrider::{
@@ -20,6 +22,7 @@ use postrider_store::{
     Scan, ScanPage,
 };
 
+pub use self::count::CountByEndpoint;
 use super::{endpoint::action::enabled, message};
 use crate::{
     api::{

@@ -17,7 +17,7 @@ use crate::{
     consumer::ConsumerHub,
     http::memory::{MemoryBudget, Reservation},
     idempotency::IdempotencyKey,
-    inbound::RejectionLog,
+    inbound::{Inbound, RejectionLog},
     locks::ChangeLocks,
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
@@ -36,6 +36,8 @@ pub(crate) struct Resources {
     pub(crate) archived: ArchivedEventTypes,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
+    /// Receives requests to sources.
+    pub(crate) inbound: Inbound,
     pub(crate) memory: MemoryBudget,
     pub(crate) consumers: Arc<ConsumerHub>,
     pub(crate) trials: Trials,

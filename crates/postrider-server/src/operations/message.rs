@@ -1,8 +1,10 @@
 //! Messages.
 
 pub(super) mod batch;
+pub(super) mod expunge;
 mod incoming;
 pub(super) mod payload;
+pub(super) mod precheck;
 
 use postrider::{
     ApplicationId, EventTypeName, MessageId,
@@ -11,7 +13,11 @@ use postrider::{
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{IdOrUid, MessageFilter};
 
-pub use self::batch::CreateBatch;
+pub use self::{
+    batch::CreateBatch,
+    expunge::{BulkExpungeContent, ExpungeAllContents},
+    precheck::Precheck,
+};
 use self::incoming::IncomingMessage;
 pub(crate) use self::incoming::Published;
 use crate::{

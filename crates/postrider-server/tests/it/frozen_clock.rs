@@ -12,10 +12,11 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, OrganizationId, RejectionId,
+    SourceId, TaskId,
 };
 use postrider_core::{
-    catalog::Recovery,
+    catalog::{Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     time::Timestamp,
@@ -26,7 +27,7 @@ use postrider_store::{
     KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
     PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
     Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
-    StoreSize, StoredRecord, Version,
+    StoreSize, StoredRecord, TaskBatch, Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -287,10 +288,36 @@ impl Idempotency for FrozenClockStore {
 }
 
 #[async_trait]
+impl Tasks for FrozenClockStore {
+    async fn open_tasks(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.open_tasks(after, limit).await
+    }
+
+    async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {
+        let _guard = hold_clock();
+        self.store.run_batch(batch).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
         self.store.reject(rejections).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections_of(organization, scan).await
     }
 
     async fn rejections(

@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    fn save_record(&mut self, row: RecordRow, expected: Expected) -> Result<Version, StoreError> {
+    pub(super) fn save_record(&mut self, row: RecordRow, expected: Expected) -> Result<Version, StoreError> {
         let key = key(row.kind, &row.parent, row.id.clone());
         let current = self.records.get(&key).map(|(version, _)| *version);
         let version = expected.next(row.kind, current)?;

@@ -9,6 +9,7 @@ pub struct RecordCounts {
     pub sources: u64,
     pub consumers: u64,
     pub dead_letters: u64,
+    pub tasks: u64,
     pub messages: u64,
     /// Messages that still have their payload.
     pub bodies: u64,
@@ -28,7 +29,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 17] {
+    pub const fn rows(&self) -> [(&'static str, u64); 18] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -36,6 +37,7 @@ impl RecordCounts {
             ("sources", self.sources),
             ("consumers", self.consumers),
             ("dead letters", self.dead_letters),
+            ("background tasks", self.tasks),
             ("messages", self.messages),
             ("  with their payload", self.bodies),
             ("event ids", self.event_ids),
