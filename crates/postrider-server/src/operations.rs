@@ -26,6 +26,7 @@ pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
+pub mod task;
 
 use crate::api::operation::AnyOperation;
 
@@ -47,12 +48,18 @@ pub fn all() -> Vec<AnyOperation> {
         environment::all(),
         message::all(),
         message::batch::all(),
+        message::expunge::all(),
+        message::precheck::all(),
         attempt::all(),
         attempt::headers::all(),
         search::messages::all(),
         search::attempts::all(),
         search::failures::all(),
         search::lookup::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
         operational_webhook::all(),
         source::all(),

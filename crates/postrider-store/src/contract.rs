@@ -13,11 +13,12 @@ pub(crate) mod maintenance;
 pub(crate) mod rejections;
 pub(crate) mod search;
 pub(crate) mod statistics;
+pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
-    statistics::Statistics,
+    statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -32,6 +33,7 @@ pub trait Store:
     + Statistics
     + Maintenance
     + Cluster
+    + Tasks
 {
 }
 
@@ -46,5 +48,6 @@ impl<S> Store for S where
         + Statistics
         + Maintenance
         + Cluster
+        + Tasks
 {
 }

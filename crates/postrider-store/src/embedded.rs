@@ -51,6 +51,7 @@ mod row;
 mod state;
 mod statistics;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -15,6 +15,7 @@ mod rejections;
 mod search;
 mod state;
 mod statistics;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

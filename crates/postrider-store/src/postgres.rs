@@ -59,6 +59,7 @@ mod search;
 mod session;
 mod statistics;
 mod store;
+mod tasks;
 mod transfer;
 mod value;
 

@@ -40,4 +40,5 @@ mod secrets;
 mod server;
 mod shop;
 mod sources;
+mod tasks;
 mod unusual_receivers;

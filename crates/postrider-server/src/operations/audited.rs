@@ -97,19 +97,6 @@ impl AuditedStore {
         Ok(self.make(change, record, parameters).await?.has_effect())
     }
 
-    /// Stores a recovery; see
-    /// [`Deliveries::begin_recovery`](postrider_store::Deliveries::begin_recovery).
-    pub(crate) async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
-        let record = of_application("endpoint", recovery.endpoint, recovery.application);
-        let parameters = [
-            ("task", json!(recovery.id)),
-            ("since", json!(recovery.since.to_rfc3339())),
-            ("until", json!(recovery.until.to_rfc3339())),
-            ("mode", json!(recovery.mode)),
-        ];
-        self.make(Change::BeginRecovery(recovery), record, parameters).await.map(drop)
-    }
-
     /// Cancels pending deliveries; see
     /// [`Deliveries::cancel`](postrider_store::Deliveries::cancel).
     #[expect(dead_code, reason = "a background task cancels deliveries")]

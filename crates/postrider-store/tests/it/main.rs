@@ -21,6 +21,7 @@ mod rejections;
 mod schema;
 mod search;
 mod statistics;
+mod tasks;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.
