@@ -6,7 +6,6 @@ use std::{fmt::Display, net::IpAddr, ops::Deref, sync::Arc};
 use postrider::{ApplicationId, AttemptId, MessageId, api::AuditChange};
 use postrider_core::{
     audit::{self, AuditEntry, AuditedRecord},
-    catalog::Recovery,
     delivery::{DeliveryId, ResendMode},
     time::Timestamp,
 };
