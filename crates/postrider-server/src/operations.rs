@@ -15,7 +15,7 @@ pub(crate) mod handle;
 pub mod health;
 pub mod message;
 mod page;
-mod render;
+pub(crate) mod render;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;

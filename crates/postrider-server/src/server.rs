@@ -21,6 +21,7 @@ use crate::{
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
     inbound::{self, RejectionLog},
+    feed::{self, Feeds},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -105,11 +106,17 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
+        let feeds = Feeds::new(feed::Dependencies {
+            operations: self.operations.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+        });
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
+            .merge(feed::router(feeds))
             .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()

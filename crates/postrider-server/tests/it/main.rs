@@ -9,6 +9,7 @@ mod consumers;
 mod destinations;
 mod endpoints;
 mod event_types;
+mod feed;
 mod frozen_clock;
 mod hostile;
 mod idempotency;
@@ -28,6 +29,7 @@ mod quotas;
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod search;
 mod secrets;
 mod serving;
 mod sources;
