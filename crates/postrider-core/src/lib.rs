@@ -6,6 +6,7 @@
 //! randomness in.
 
 pub mod address;
+pub mod audit;
 pub mod backlog;
 pub mod breaker;
 pub mod budget;
@@ -27,6 +28,7 @@ pub mod limiter;
 pub mod live;
 pub mod message;
 pub mod names;
+pub mod openapi;
 pub mod outcome;
 pub mod own_urls;
 mod path;
@@ -37,6 +39,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod statistics;
 pub mod target;
 pub mod template;
 pub mod time;

@@ -31,9 +31,8 @@ impl PayloadMatch {
         path: Option<&str>,
         value: Option<&str>,
     ) -> Result<Option<Self>, InvalidMatch> {
-        let invalid = |parameter, message: &str| {
-            Err(InvalidMatch { parameter, message: message.to_owned() })
-        };
+        let invalid =
+            |parameter, message: &str| Err(InvalidMatch { parameter, message: message.to_owned() });
         for (parameter, text) in [("contains", contains), ("value", value)] {
             if text.is_some_and(|it| it.len() > MAX_TEXT) {
                 return invalid(parameter, &format!("must have at most {MAX_TEXT} bytes"));

@@ -16,6 +16,7 @@
 //! Each contract has a module with its name, here as in the other stores. The other modules are
 //! what this store is made of.
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -48,6 +49,7 @@ mod plans;
 mod readers;
 mod row;
 mod state;
+mod statistics;
 mod store;
 mod thread;
 mod transfer;

@@ -31,6 +31,7 @@
 //! Functions return [`error::DatabaseError`], which distinguishes lost races, unknown outcomes and
 //! unavailable locks. The implementations of the contracts convert it.
 
+mod audit;
 mod catalog;
 mod clock;
 mod cluster;
@@ -53,9 +54,10 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 mod rejections;
-mod search;
 mod row;
+mod search;
 mod session;
+mod statistics;
 mod store;
 mod transfer;
 mod value;

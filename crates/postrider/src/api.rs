@@ -9,11 +9,13 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit;
 pub mod authentication;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -35,6 +37,9 @@ pub use self::{
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
         MessageStatusText, StatusCodeClass, TriggerType,
+    },
+    audit::{
+        AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{

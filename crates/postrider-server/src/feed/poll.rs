@@ -6,7 +6,7 @@ use postrider::{AttemptId, MessageId, OrganizationId, RejectionId, SourceId};
 use postrider_core::{catalog::Source, time::Timestamp};
 use postrider_engine::Engine;
 use postrider_store::{
-    AttemptFilter, AttemptSearch, IdOrUid, MessageFilter, MessageSearch, Reach, Records, Scan,
+    AttemptFilter, AttemptSearch, MessageFilter, MessageSearch, Reach, Records, Scan,
     ScanPage, Store, StoreError,
 };
 
@@ -163,12 +163,11 @@ impl Poll {
         Ok(())
     }
 
-    /// Reads operational messages about the organization, if the operator receives them.
+    /// Reads operational messages about the organization, if somebody receives them.
     async fn read_states(&mut self, now: Timestamp, into: &mut Found) -> Result<(), StoreError> {
-        let Some(operator) = self.engine.operator() else { return Ok(()) };
-        let Ok(uid) = self.organization.as_str().parse() else { return Ok(()) };
-        let listener = self.engine.directory().find(operator, &IdOrUid::Uid(uid)).await?;
-        let Some(listener) = listener else { return Ok(()) };
+        // All of them get the same messages.
+        let listeners = self.engine.operational_listeners(&self.organization).await?;
+        let Some(listener) = listeners.first() else { return Ok(()) };
         let since = self.states.since(now, self.overlap(MESSAGE_OVERLAP));
         let filter =
             MessageFilter { after: Some(since), with_body: true, ..MessageFilter::default() };

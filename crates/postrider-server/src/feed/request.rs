@@ -95,7 +95,7 @@ async fn filter(
     principal: &Arc<Principal>,
     query: &FeedQuery,
 ) -> Result<Filter, ApiError> {
-    let call = feeds.operations.own_call(principal);
+    let call = feeds.operations.own_call(principal, "v1.live");
     let own = principal.grant.application.as_ref().map(|own| own.id);
     let entry = match query.app_id.as_deref() {
         None => None,

@@ -18,7 +18,7 @@ use super::{channel::Channel, follower::Follower};
 use crate::{
     api::{error::ApiError, error_report::ErrorReporter},
     metrics::LiveMetrics,
-    operations::{call::Resources, handle::Operations},
+    operations::{handle::Operations, resources::Resources},
 };
 
 /// Readers that read from the store at a time. After a restart all of them come back at once.

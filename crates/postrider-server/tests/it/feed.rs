@@ -143,7 +143,7 @@ async fn a_reader_that_comes_back_gets_what_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_of_endpoints_appear_if_the_operator_receives_them() {
+async fn changes_of_endpoints_appear_if_somebody_receives_operational_webhooks() {
     let world = world().await;
     let operator = token(&world.engine, OPERATOR, None);
     let listener = json!({ "name": "listener", "uid": "org_test" });

@@ -12,22 +12,25 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, OrganizationId, RejectionId,
-    SourceId, Uid,
+    ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
+    RejectionId, SourceId, Uid,
 };
 use postrider_core::{
+    audit::AuditEntry,
     catalog::{Endpoint, Recovery},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
+    statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency,
-    KeyReservation, Maintenance, MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions,
-    PostgresStore, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Stats, StoreError, StoreEvent,
-    StoreSize, StoredRecord, Version,
+    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
+    Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
+    MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
+    Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Statistics, Stats, StoreError,
+    StoreEvent, StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;
@@ -265,6 +268,24 @@ impl History for FrozenClockStore {
 }
 
 #[async_trait]
+impl AuditLog for FrozenClockStore {
+    async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        let _guard = hold_clock();
+        self.store.change(change, entry).await
+    }
+
+    async fn audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: AuditFilter,
+        scan: Scan<AuditId>,
+    ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.audit_log(organization, filter, scan).await
+    }
+}
+
+#[async_trait]
 impl Search for FrozenClockStore {
     async fn search_messages(
         &self,
@@ -353,6 +374,43 @@ impl Rejections for FrozenClockStore {
     ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         let _guard = hold_clock();
         self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Statistics for FrozenClockStore {
+    async fn count(&self, counted: Vec<Counted>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.count(counted).await
+    }
+
+    async fn rollups(
+        &self,
+        subjects: Vec<Subject>,
+        period: Period,
+    ) -> Result<Vec<(RollupKey, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rollups(subjects, period).await
+    }
+
+    async fn worst(
+        &self,
+        organization: OrganizationId,
+        ranked: Ranked,
+        period: Period,
+        limit: usize,
+    ) -> Result<Vec<(Subject, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.worst(organization, ranked, period, limit).await
+    }
+
+    async fn maintain_statistics(
+        &self,
+        now: Timestamp,
+        retention: StatisticsRetention,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.maintain_statistics(now, retention).await
     }
 }
 

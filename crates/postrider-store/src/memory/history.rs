@@ -115,10 +115,7 @@ impl History for MemoryStore {
         message: MessageId,
         id: AttemptId,
     ) -> Result<bool, StoreError> {
-        self.transact(|state| {
-            let attempt = state.attempts.get_mut(&id).filter(|it| it.delivery.message == message);
-            Ok(attempt.map(|attempt| attempt.response = None).is_some())
-        })
+        self.transact(|state| Ok(state.expunge_attempt(message, id)))
     }
 }
 

@@ -17,11 +17,7 @@ use postrider_store::{
 
 use crate::{
     api::{
-        convert::to_wire,
-        error::ApiError,
-        operation::operations,
-        path::id_or_uid,
-        query::query,
+        convert::to_wire, error::ApiError, operation::operations, path::id_or_uid, query::query,
         reply::Done,
     },
     operations::call::Call,

@@ -156,9 +156,8 @@ async fn list_all(
     let iterator = query.iterator.as_deref();
     let mut page = Page::<MessageId>::new(&call, query.limit(), iterator, order)?;
     let store = call.store();
-    let found = page
-        .fill_search(|scan| store.search_messages(reach.clone(), search.clone(), scan))
-        .await?;
+    let found =
+        page.fill_search(|scan| store.search_messages(reach.clone(), search.clone(), scan)).await?;
     let entries = Entries::of(&call, found.items.iter().map(|it| it.application)).await?;
     let mut items = Vec::with_capacity(found.items.len());
     for message in found.items {
@@ -228,9 +227,8 @@ async fn search(
     let organization = call.organization().clone();
     let reach = Reach { organization, application: Some((application, None)) };
     let store = call.store();
-    let found = page
-        .fill_search(|scan| store.search_messages(reach.clone(), search.clone(), scan))
-        .await?;
+    let found =
+        page.fill_search(|scan| store.search_messages(reach.clone(), search.clone(), scan)).await?;
     let out = |it: Message| render::message(&it, with_content);
     Ok(Done(page.search(found, |it| it.id, |id| id.millis(), out)))
 }

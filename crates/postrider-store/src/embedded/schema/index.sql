@@ -43,3 +43,16 @@ CREATE TABLE attempts_by_message (
   endpoint INTEGER NOT NULL,
   PRIMARY KEY (message, attempt)
 ) STRICT, WITHOUT ROWID;
+
+-- The numbers of a subject in each period of each resolution: 0 minutes, 1 hours, 2 days. The
+-- time comes first, so that new rows are next to each other, and so are those that expire.
+CREATE TABLE rollups (
+  resolution INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  -- The id of the application, and of what belongs to it.
+  subject BLOB NOT NULL,
+  -- Failed attempts and rejected requests.
+  problems INTEGER NOT NULL,
+  counters BLOB NOT NULL,
+  PRIMARY KEY (resolution, start, subject)
+) STRICT, WITHOUT ROWID;

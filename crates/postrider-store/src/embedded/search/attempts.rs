@@ -57,7 +57,11 @@ pub(in crate::embedded) const FAILED_DOWN: &str = "SELECT attempt, message, stat
 
 impl Key {
     /// The key of attempts that exist.
-    fn of(reader: &Reader, reach: &Reach, search: &AttemptSearch) -> Result<Option<Self>, StoreError> {
+    fn of(
+        reader: &Reader,
+        reach: &Reach,
+        search: &AttemptSearch,
+    ) -> Result<Option<Self>, StoreError> {
         Ok(match reach.application {
             Some((application, Some(endpoint))) => {
                 deliveries::own_endpoint(reader, application, endpoint)?.map(Self::Endpoint)

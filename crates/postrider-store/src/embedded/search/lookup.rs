@@ -74,9 +74,7 @@ pub(super) fn endpoints(
 ) -> Result<Vec<Endpoint>, StoreError> {
     let organization = organization.as_str();
     match key {
-        EndpointKey::Id(id) => {
-            records(reader, ENDPOINT, params![blob(id.as_u128()), organization])
-        },
+        EndpointKey::Id(id) => records(reader, ENDPOINT, params![blob(id.as_u128()), organization]),
         EndpointKey::Uid(uid) => {
             records(reader, BY_UID, params![organization, uid.as_str(), MAX_LOOKUPS, limit])
         },

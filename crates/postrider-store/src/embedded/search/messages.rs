@@ -59,7 +59,11 @@ pub(in crate::embedded) const ENDED_DOWN: &str = "SELECT message
 
 impl Key {
     /// The key of messages that exist.
-    fn of(reader: &Reader, reach: &Reach, search: &MessageSearch) -> Result<Option<Self>, StoreError> {
+    fn of(
+        reader: &Reader,
+        reach: &Reach,
+        search: &MessageSearch,
+    ) -> Result<Option<Self>, StoreError> {
         let ended = match search.status {
             Some(StatusKind::Failed) => Some(FAILED),
             Some(StatusKind::Cancelled) => Some(CANCELLED),

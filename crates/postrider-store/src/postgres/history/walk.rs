@@ -69,7 +69,11 @@ pub(in crate::postgres) struct Walk<T, K> {
 }
 
 impl<T: Weight, K: Copy> Walk<T, K> {
-    pub(in crate::postgres) fn new(filter: &MessageFilter, scan: &Scan<K>, raw: fn(&K) -> u128) -> Self {
+    pub(in crate::postgres) fn new(
+        filter: &MessageFilter,
+        scan: &Scan<K>,
+        raw: fn(&K) -> u128,
+    ) -> Self {
         let whole = Span::of(filter);
         let after = scan.after.as_ref();
         let span = after.map_or(whole, |it| whole.behind(raw(it), scan.ascending));

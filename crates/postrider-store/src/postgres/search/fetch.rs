@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId, api::EndpointKind};
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId, api::EndpointKind,
+};
 use postrider_core::{delivery::Attempt, message::Message};
 use serde::Deserialize;
 use tokio_postgres::Row;
@@ -183,8 +185,7 @@ pub(super) async fn attempts(
     let applications: Vec<_> = keys.iter().map(|it| Uuid::from(it.application)).collect();
     let endpoints: Vec<_> = keys.iter().map(|it| Uuid::from(it.endpoint)).collect();
     let ids: Vec<_> = keys.iter().map(|it| Uuid::from(it.id)).collect();
-    let rows =
-        session.query(ATTEMPTS, &[&applications, &endpoints, &ids, &with_response]).await?;
+    let rows = session.query(ATTEMPTS, &[&applications, &endpoints, &ids, &with_response]).await?;
     let attempt = |row: &Row| row::attempt(row).map(|it| (it.id, it));
     rows.iter().map(attempt).collect()
 }

@@ -87,14 +87,11 @@ pub(super) async fn endpoints(
         },
         EndpointKey::UrlPrefix(prefix) => {
             let Some(end) = prefix_end(prefix) else { return Ok(Vec::new()) };
-            session
-                .query(BY_URL, &[&prefix.as_str(), &end.as_str(), &organization, &limit])
-                .await?
+            session.query(BY_URL, &[&prefix.as_str(), &end.as_str(), &organization, &limit]).await?
         },
     };
-    let endpoint = |row: &Row| {
-        decode(row.get(0)).map_err(|error| DatabaseError::corrupt("endpoint", error))
-    };
+    let endpoint =
+        |row: &Row| decode(row.get(0)).map_err(|error| DatabaseError::corrupt("endpoint", error));
     found.iter().map(endpoint).collect()
 }
 

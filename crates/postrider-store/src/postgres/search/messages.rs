@@ -119,9 +119,8 @@ pub(super) async fn search(
         let has_more = found.len() == rows;
         found.dedup_by_key(|(id, _)| *id);
         for (_, message) in &mut found {
-            let is_wanted = |it: &Arc<Message>| {
-                reach.includes(it.application) && search.message.concerns(it)
-            };
+            let is_wanted =
+                |it: &Arc<Message>| reach.includes(it.application) && search.message.concerns(it);
             *message = message.take().filter(is_wanted);
         }
         if matches!(key, Key::All | Key::Application(_))
@@ -214,10 +213,7 @@ async fn is_own(
     Ok(session.query_one(IS_OWN, &[&application, &organization]).await?.get(0))
 }
 
-fn listed(
-    row: &Row,
-    is_own: bool,
-) -> Result<(MessageId, Option<Arc<Message>>), DatabaseError> {
+fn listed(row: &Row, is_own: bool) -> Result<(MessageId, Option<Arc<Message>>), DatabaseError> {
     let message = row::message(row)?;
     Ok((message.id, is_own.then(|| Arc::new(message))))
 }
@@ -285,7 +281,8 @@ impl Payloads<'_> {
             let found = candidates.into_iter();
             return Ok((found.map(|(id, it)| (id, it.map(Arc::unwrap_or_clone))).collect(), true));
         }
-        let keys: Vec<_> = candidates.iter().filter_map(|(_, it)| it.as_deref().map(key_of)).collect();
+        let keys: Vec<_> =
+            candidates.iter().filter_map(|(_, it)| it.as_deref().map(key_of)).collect();
         let lengths = fetch::body_lengths(session, &keys).await?;
         let mut matching = Matching::new();
         let mut rest = &candidates[..];
