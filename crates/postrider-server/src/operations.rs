@@ -20,7 +20,7 @@ mod internal_application;
 pub mod message;
 pub mod operational_webhook;
 mod page;
-mod render;
+pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
