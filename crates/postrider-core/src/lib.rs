@@ -36,6 +36,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod sign_in;
 pub mod target;
 pub mod template;
 pub mod time;

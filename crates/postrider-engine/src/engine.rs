@@ -25,6 +25,7 @@ use crate::{
     operational::OperationalMessages,
     panic_text::panic_text,
     queue::StoredPartitions,
+    rotation::{Rotation, RotationTask},
     router::Router,
     sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
@@ -44,6 +45,7 @@ struct Inner {
     components: Components,
     vault: Vault,
     maintenance: Arc<Notify>,
+    rotation: Rotation,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -93,13 +95,16 @@ impl Engine {
             .into_iter()
             .enumerate()
             .map(|(index, inbox)| Driver::new(&components, Shard { index, count }, inbox));
+        let (rotating, rotation) = RotationTask::new(&components, &vault);
         let tasks = EngineTasks {
             drivers: drivers.collect(),
+            rotation: rotating,
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (Self { inner: Arc::new(Inner { components, vault, maintenance, has_failed }) }, tasks)
+        let inner = Inner { components, vault, maintenance, rotation, has_failed };
+        (Self { inner: Arc::new(inner) }, tasks)
     }
 
     /// Makes the message durable and starts its deliveries.
@@ -134,6 +139,11 @@ impl Engine {
 
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    /// The state of the rotation of the main secret.
+    pub fn rotation(&self) -> &Rotation {
+        &self.inner.rotation
     }
 
     pub fn metrics(&self) -> &Metrics {

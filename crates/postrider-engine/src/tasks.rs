@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     driver::Driver, listener::Listener, maintenance::MaintenanceTask, panic_text::panic_text,
+    rotation::RotationTask,
 };
 
 /// The tasks that have to run for the engine to work.
@@ -21,6 +22,7 @@ pub struct EngineTasks {
     pub drivers: Vec<Driver>,
     pub maintenance: MaintenanceTask,
     pub listener: Listener,
+    pub rotation: RotationTask,
     /// Cancelled when one of the tasks stops on its own.
     pub(crate) has_failed: CancellationToken,
 }
@@ -55,6 +57,8 @@ impl EngineTasks {
         let mut tasks = JoinSet::new();
         tasks.spawn(watched("the maintenance task".to_owned(), self.maintenance.run(halt.clone())));
         tasks.spawn(watched("the store's listener".to_owned(), self.listener.run(halt.clone())));
+        let rotating = self.rotation.run(halt.clone());
+        tasks.spawn(watched("the rotation of the main secret".to_owned(), rotating));
         for (index, driver) in self.drivers.into_iter().enumerate() {
             let name = format!("the driver of shard {index}");
             if index == 0 {

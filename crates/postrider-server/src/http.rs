@@ -2,15 +2,20 @@
 //! and responses may take.
 
 mod activity;
+pub(crate) mod cors;
 pub(crate) mod memory;
 mod peer;
 mod registry;
 mod serve;
 mod stream;
+mod tls;
 mod tracked_body;
 pub(crate) mod upload;
 
-pub use self::serve::serve;
+pub use self::{
+    serve::serve,
+    tls::{ServerTls, TlsFileError},
+};
 pub(crate) use self::{
     activity::{Activity, StreamGuard},
     peer::Peer,

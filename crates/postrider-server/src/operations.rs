@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+pub mod main_secret;
 pub mod message;
 mod page;
 mod render;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        main_secret::all(),
         health::all(),
     ]
     .concat()

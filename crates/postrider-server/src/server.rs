@@ -18,7 +18,7 @@ use crate::{
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
-    http::memory::MemoryBudget,
+    http::{cors, memory::MemoryBudget},
     idempotency::IdempotentRequests,
     inbound::{self, RejectionLog},
     live::{self, Live},
@@ -29,6 +29,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    sso::{self, SingleSignOn},
     trials::Trials,
 };
 
@@ -39,6 +40,7 @@ pub struct Server {
     metrics: Metrics,
     exposition: Arc<Exposition>,
     errors: Arc<ErrorReporter>,
+    sso: Option<Arc<SingleSignOn>>,
 }
 
 impl Server {
@@ -58,12 +60,14 @@ impl Server {
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
+        let sso = SingleSignOn::of(&settings, &engine).map(Arc::new);
         let resources = Arc::new(resources(engine.clone(), settings, &metrics, consumers));
         Self {
             operations: Operations::new(resources),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
             errors: Arc::new(ErrorReporter::new(engine)),
+            sso,
         }
     }
 
@@ -105,11 +109,23 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
-        pages::router(&resources.settings, &resources.memory, &self.exposition)
-            .merge(self.api())
+        let origins = &resources.settings.cors_origins;
+        pages::router(&resources.settings)
+            .merge(cors::allow(self.api(), origins))
             .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
+            .merge(self.sso.clone().map_or_else(Router::new, sso::router))
+            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
+            .method_not_allowed_fallback(async || {
+                ApiError::MethodNotAllowed.into_api_response().into_response()
+            })
+    }
+
+    /// The routes of the listener for metrics.
+    pub fn metrics_router(&self) -> Router {
+        let memory = &self.operations.resources().memory;
+        pages::metrics_router(memory, &self.exposition)
             .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
@@ -128,6 +144,7 @@ impl Server {
             idempotency,
             errors: Arc::clone(&self.errors),
             anonymous: Principal::anonymous(),
+            sso: self.sso.clone(),
         });
         operations::all().into_iter().fold(Router::new(), |router, operation| {
             route::mount(router, &api, &self.metrics, operation)

@@ -10,19 +10,35 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
+pub(crate) mod sign_ins;
 
 use self::{
     catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+    sign_ins::SignIns,
 };
 
 /// Durable state: the sum of all contracts.
 pub trait Store:
-    Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    Deliveries
+    + Catalog
+    + History
+    + Idempotency
+    + Rejections
+    + Maintenance
+    + Cluster
+    + SignIns
 {
 }
 
 impl<S> Store for S where
-    S: Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    S: Deliveries
+    + Catalog
+    + History
+    + Idempotency
+    + Rejections
+    + Maintenance
+    + Cluster
+    + SignIns
 {
 }

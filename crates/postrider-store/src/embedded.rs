@@ -46,6 +46,7 @@ mod pending_row;
 mod plans;
 mod readers;
 mod row;
+mod sign_ins;
 mod state;
 mod store;
 mod thread;

@@ -41,8 +41,11 @@ pub use crate::{
             MessageFilter, Stats, StatusKind,
         },
         idempotency::{Idempotency, KeyReservation},
-        maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        maintenance::{
+            Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
+        },
         rejections::{MAX_REJECTIONS, Rejections},
+        sign_ins::{SignIn, SignIns},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

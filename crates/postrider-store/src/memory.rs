@@ -11,6 +11,7 @@ mod idempotency;
 mod maintenance;
 mod node;
 mod rejections;
+mod sign_ins;
 mod state;
 
 use std::{

@@ -55,6 +55,7 @@ mod plans;
 mod rejections;
 mod row;
 mod session;
+mod sign_ins;
 mod store;
 mod transfer;
 mod value;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::token::{Grant, LEEWAY},
     http::memory::PUBLIC_CALLER,
+    sso::SignedIn,
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
@@ -41,6 +42,15 @@ impl Principal {
     pub(crate) fn of_token(grant: Grant, token: [u8; 16]) -> Self {
         let holder = holder(&grant);
         Self { grant, token, holder, is_anonymous: false }
+    }
+
+    /// The person that a session belongs to.
+    pub(crate) fn of_session(signed_in: &SignedIn) -> Self {
+        let SignedIn { session, digest, .. } = signed_in;
+        let organization = session.organization.clone();
+        let grant =
+            Grant { organization, application: None, expires_at: Some(session.expires_at) };
+        Self::of_token(grant, *digest.first_chunk().expect("the digest has 32 bytes"))
     }
 
     /// The organization whose data the principal can reach.

@@ -25,7 +25,7 @@ use postrider_store::{
     DeliveriesOf, DeliveryFilter, DeliveryRow, Expected, History, IdOrUid, Idempotency,
     KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
     PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
+    Rewrite, RewritePage, RewritePosition, Scan, ScanPage, Scope, Selector, SettleBatch, SignIn, SignIns, Stats, StoreError, StoreEvent,
     StoreSize, StoredRecord, Version,
 };
 
@@ -287,6 +287,24 @@ impl Idempotency for FrozenClockStore {
 }
 
 #[async_trait]
+impl SignIns for FrozenClockStore {
+    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.begin_sign_in(digest, sign_in).await
+    }
+
+    async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
+        let _guard = hold_clock();
+        self.store.sign_in(digest).await
+    }
+
+    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.end_sign_in(digest).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
@@ -315,9 +333,14 @@ impl Maintenance for FrozenClockStore {
         self.store.erase(now, limit).await
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
         let _guard = hold_clock();
-        self.store.rewrite(rewrite).await
+        self.store.rewrite(position, limit, rewrite).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ mod model;
 mod postgres;
 mod rejections;
 mod schema;
+mod sign_ins;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.
