@@ -3,6 +3,7 @@
 
 mod activity;
 pub(crate) mod cors;
+pub(crate) mod client_address;
 pub(crate) mod memory;
 mod peer;
 mod registry;

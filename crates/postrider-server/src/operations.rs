@@ -4,19 +4,26 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit_log;
+pub(crate) mod audited;
 pub mod authentication;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
+pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
 pub mod main_secret;
+mod internal_application;
 pub mod message;
+pub mod operational_webhook;
 mod page;
 mod render;
+pub(crate) mod resources;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -30,15 +37,25 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::all(),
         endpoint::headers::all(),
         endpoint::secret::all(),
+        endpoint::server_ca::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
+        destination::attempt::all(),
         event_type::all(),
+        event_type::openapi::all(),
+        environment::all(),
         message::all(),
         message::batch::all(),
         attempt::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
         authentication::all(),
+        operational_webhook::all(),
         source::all(),
         source::secret::all(),
         source::dashboard::all(),
@@ -47,6 +64,7 @@ pub fn all() -> Vec<AnyOperation> {
         consumer::all(),
         consumer::dead_letter::all(),
         main_secret::all(),
+        audit_log::all(),
         health::all(),
     ]
     .concat()

@@ -5,6 +5,7 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
+use http::Uri;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
@@ -15,6 +16,7 @@ use crate::{
         error::ApiError,
         error_report::ErrorReporter,
         route::{self, Api},
+        unavailable,
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
@@ -116,7 +118,7 @@ impl Server {
             .merge(relay::router(&relay))
             .merge(live::router(live))
             .merge(self.sso.clone().map_or_else(Router::new, sso::router))
-            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
+            .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -150,6 +152,11 @@ impl Server {
             route::mount(router, &api, &self.metrics, operation)
         })
     }
+}
+
+/// Why there is nothing at this path.
+fn missing(path: &str) -> ApiError {
+    unavailable::reason(path).map_or(ApiError::NotFound("page"), ApiError::NotAvailable)
 }
 
 fn resources(

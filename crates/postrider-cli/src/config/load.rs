@@ -97,6 +97,9 @@ impl Loaded {
                 files.entry(path.clone()).or_insert_with(|| label.clone());
             }
         }
+        if let Some(path) = &self.config.tls_key {
+            files.entry(path.clone()).or_insert_with(|| "tls_key".to_owned());
+        }
         files.into_iter().collect()
     }
 

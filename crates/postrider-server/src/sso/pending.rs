@@ -56,7 +56,7 @@ impl PendingSignIn {
 }
 
 /// 32 random bytes in base64.
-pub(super) fn random_text(clock: &Clock) -> String {
+fn random_text(clock: &Clock) -> String {
     let mut random = [0; 32];
     clock.random(&mut random);
     BASE64_URL_SAFE_NO_PAD.encode(random)

@@ -1,9 +1,11 @@
 //! Sessions: they begin with a sign-in, and authenticate the requests of a browser.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Uri, header};
 use postrider_core::{
     sign_in::{RequestOrigin, is_same_origin},
     time::Timestamp,
+    vault::NONCE,
 };
 use postrider_engine::Engine;
 use postrider_store::SignIn;
@@ -16,7 +18,6 @@ use super::{
     error::SignInError,
     flow::{Flow, Person},
     http_client::ProviderClient,
-    pending::random_text,
     provider::Provider,
     settings::SsoSettings,
 };
@@ -75,7 +76,7 @@ impl SingleSignOn {
     pub(super) async fn begin(&self, person: Person) -> Result<String, SignInError> {
         let role = highest_role(&person.groups, &self.settings.roles).ok_or(SignInError::NoRole)?;
         let clock = self.engine.clock();
-        let (token, now) = (random_text(clock), clock.now());
+        let (token, now) = (self.new_token(), clock.now());
         let session = SignIn {
             organization: self.settings.organization.clone(),
             role: role.to_string(),
@@ -87,6 +88,21 @@ impl SingleSignOn {
         tracing::info!(subject = session.subject, role = session.role, "signed in");
         self.engine.store().begin_sign_in(digest(&token), session).await?;
         Ok(token)
+    }
+
+    /// A random text that only this installation can have made, so that forged ones are refused
+    /// without the store.
+    fn new_token(&self) -> String {
+        let clock = self.engine.clock();
+        let (mut random, mut nonce) = ([0; 32], [0; NONCE]);
+        clock.random(&mut random);
+        clock.random(&mut nonce);
+        BASE64_URL_SAFE_NO_PAD.encode(self.engine.vault().seal_under(PURPOSE, &random, nonce))
+    }
+
+    fn is_own_token(&self, token: &str) -> bool {
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+        sealed.is_some_and(|it| self.engine.vault().open_under(PURPOSE, it).is_ok())
     }
 
     pub(super) async fn end(&self, headers: &HeaderMap) -> Result<(), SignInError> {
@@ -108,6 +124,9 @@ impl SingleSignOn {
             return Ok(None);
         }
         let Some(token) = self.session_cookie().find(headers) else { return Ok(None) };
+        if !self.is_own_token(token) {
+            return Err(ApiError::Unauthenticated(EXPIRED.into()));
+        }
         if !self.is_own_page(method, uri, headers) {
             return Err(ApiError::Forbidden(
                 "a session can only be used by pages of this server; use a token",
@@ -137,6 +156,9 @@ impl SingleSignOn {
         })
     }
 }
+
+/// What the encryption of a token is bound to.
+const PURPOSE: &[u8] = b"session";
 
 const EXPIRED: &str = "the session has ended; sign in again";
 

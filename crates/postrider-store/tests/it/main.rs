@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -19,6 +20,8 @@ mod postgres;
 mod rejections;
 mod schema;
 mod sign_ins;
+mod search;
+mod statistics;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.
