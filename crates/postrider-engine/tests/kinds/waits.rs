@@ -131,7 +131,6 @@ fn settings() -> Settings {
             rejections: long,
             audit_log: long,
         },
-        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }

@@ -33,7 +33,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 13] = [
+const FILLED: [&str; 14] = [
     "application",
     "endpoint",
     "message",
