@@ -77,7 +77,7 @@ impl Load {
                 }
                 let rotate = format!("{path}/secret/rotate");
                 match caller.call(Method::POST, &rotate, Some(json!({}))).await {
-                    Ok((204 | 503, _)) | Err(_) => {},
+                    Ok((200 | 204 | 503, _)) | Err(_) => {},
                     Ok((status, error)) => panic!("{rotate} responded with {status}: {error}"),
                 }
             }
