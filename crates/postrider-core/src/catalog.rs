@@ -2,6 +2,7 @@
 
 mod consumer;
 mod settings;
+mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -14,6 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     settings::OrganizationSettings,
+    task::{
+        DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
+        TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
+    },
 };
 use crate::{
     delivery::{DeliveryOrder, ResendMode},

@@ -8,13 +8,17 @@ use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{
-    catalog::OrganizationSettings, message::Message, target::Target, vault::Vault,
+    catalog::{OrganizationSettings, Resend},
+    message::Message,
+    target::Target,
+    vault::Vault,
 };
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
     command::Submit,
@@ -48,6 +52,7 @@ struct Inner {
     vault: Vault,
     maintenance: Arc<Notify>,
     rotation: Rotation,
+    background: Arc<Notify>,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -97,6 +102,7 @@ impl Engine {
             listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
+        let background = Arc::<Notify>::default();
         let drivers = inboxes
             .into_iter()
             .enumerate()
@@ -106,10 +112,11 @@ impl Engine {
             drivers: drivers.collect(),
             rotation: rotating,
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
+            background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        let inner = Inner { components, vault, maintenance, rotation, has_failed };
+        let inner = Inner { components, vault, maintenance, background, rotation, has_failed };
         (Self { inner: Arc::new(inner) }, tasks)
     }
 
@@ -225,7 +232,7 @@ impl Engine {
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries
     /// were cancelled. Calls in flight end normally.
     pub async fn forget(&self, application: ApplicationId, message: MessageId) {
-        self.components().router.forget(application, message).await;
+        self.components().router.forget(application, message, None).await;
     }
 
     /// Claims due deliveries without delay. Call it after a resend or a recovery, or when an
@@ -233,6 +240,21 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// Looks for new and cancelled background tasks without delay.
+    pub fn wake_background_tasks(&self) {
+        self.inner.background.notify_one();
+    }
+
+    /// The deliveries that a resend would send again: their number, as far as they are counted, and
+    /// some of them.
+    pub async fn preview(
+        &self,
+        organization: &OrganizationId,
+        resend: &Resend,
+    ) -> Result<Preview, StoreError> {
+        background::preview(&**self.store(), organization, resend).await
     }
 
     fn components(&self) -> &Components {

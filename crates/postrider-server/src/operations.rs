@@ -21,12 +21,13 @@ mod internal_application;
 pub mod message;
 pub mod operational_webhook;
 mod page;
-mod render;
+pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
+pub mod task;
 
 use crate::api::operation::AnyOperation;
 
@@ -48,12 +49,18 @@ pub fn all() -> Vec<AnyOperation> {
         environment::all(),
         message::all(),
         message::batch::all(),
+        message::expunge::all(),
+        message::precheck::all(),
         attempt::all(),
         attempt::headers::all(),
         search::messages::all(),
         search::attempts::all(),
         search::failures::all(),
         search::lookup::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
         operational_webhook::all(),
         source::all(),

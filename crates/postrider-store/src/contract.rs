@@ -14,11 +14,12 @@ pub(crate) mod rejections;
 pub(crate) mod search;
 pub(crate) mod sign_ins;
 pub(crate) mod statistics;
+pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
-    sign_ins::SignIns, statistics::Statistics,
+    sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -34,6 +35,7 @@ pub trait Store:
     + Maintenance
     + Cluster
     + SignIns
+    + Tasks
 {
 }
 
@@ -49,5 +51,6 @@ impl<S> Store for S where
         + Maintenance
         + Cluster
         + SignIns
+        + Tasks
 {
 }

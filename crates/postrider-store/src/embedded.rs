@@ -52,6 +52,7 @@ mod sign_ins;
 mod state;
 mod statistics;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -16,6 +16,7 @@ mod sign_ins;
 mod search;
 mod state;
 mod statistics;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

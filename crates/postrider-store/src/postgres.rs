@@ -60,6 +60,7 @@ mod session;
 mod sign_ins;
 mod statistics;
 mod store;
+mod tasks;
 mod transfer;
 mod value;
 

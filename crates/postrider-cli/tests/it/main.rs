@@ -42,4 +42,5 @@ mod server;
 mod shop;
 mod sources;
 mod tls;
+mod tasks;
 mod unusual_receivers;

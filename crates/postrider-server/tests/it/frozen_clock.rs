@@ -13,11 +13,11 @@ use std::{
 use async_trait::async_trait;
 use postrider::{
     ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
-    RejectionId, SourceId, Uid,
+    RejectionId, SourceId, TaskId, Uid,
 };
 use postrider_core::{
     audit::AuditEntry,
-    catalog::{Endpoint, Recovery},
+    catalog::{Endpoint, Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
@@ -30,7 +30,7 @@ use postrider_store::{
     MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
     Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
     Rewrite, RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch, SignIn, SignIns, Statistics, Stats, StoreError,
-    StoreEvent, StoreSize, StoredRecord, Version,
+    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -379,10 +379,36 @@ impl SignIns for FrozenClockStore {
 }
 
 #[async_trait]
+impl Tasks for FrozenClockStore {
+    async fn open_tasks(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.open_tasks(after, limit).await
+    }
+
+    async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {
+        let _guard = hold_clock();
+        self.store.run_batch(batch).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
         self.store.reject(rejections).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections_of(organization, scan).await
     }
 
     async fn rejections(

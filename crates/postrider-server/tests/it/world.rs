@@ -230,6 +230,7 @@ impl World {
         for driver in parts.drivers {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
+        tasks.spawn(parts.background.run(stop.clone()));
         tasks.spawn(parts.maintenance.run(stop));
         let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);

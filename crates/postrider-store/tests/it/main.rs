@@ -22,6 +22,7 @@ mod schema;
 mod sign_ins;
 mod search;
 mod statistics;
+mod tasks;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

@@ -27,7 +27,18 @@ CREATE TABLE sign_ins (
 CREATE INDEX sign_ins_by_expiry ON sign_ins (expires_at);
 
 
--- Background tasks.
+-- Background tasks. An id starts with its time, so the oldest come first.
+CREATE TABLE tasks (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  ended INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX tasks_by_organization ON tasks (organization, id);
+
+CREATE INDEX tasks_open ON tasks (id) WHERE ended = 0;
 
 
 -- Settings, integrations and automatic configuration.
