@@ -17,6 +17,10 @@ use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde_json::{Value, json};
 
+pub use self::{
+    resend::{BulkReplay, CancelOfApplication, CancelOfEndpoint, Preview, ReplayMissing, Start},
+    statistics::{AggregateAppStats, AggregateEventTypes},
+};
 pub(super) use self::{render::started, start::{begin, period, who}};
 use crate::{
     api::{

@@ -14,6 +14,7 @@ const ONE: &str = "/api/v1/app/a/endpoint/one";
 async fn world() -> World {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    world.event_types(&["a", "b"]).await;
     let one = json!({ "url": "https://example.com/1", "uid": "one" });
     let two = json!({ "url": "https://example.com/2", "uid": "two", "eventTypes": ["b"] });
     for endpoint in [one, two] {
@@ -276,6 +277,7 @@ async fn a_cancelled_task_ends_at_its_next_batch() {
 async fn a_precheck_tells_whether_an_endpoint_gets_such_a_message() {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    world.event_types(&["x"]).await;
     let endpoint = json!({
         "url": "https://example.com", "uid": "e", "eventTypes": ["x"], "channels": ["one"],
     });

@@ -38,7 +38,8 @@ class Tasks:
         assert {receiver.next(late).headers["webhook-id"] for _ in range(3)} == sent
         again = BulkReplayIn(since=self.since, event_types=[made], channel="late")
         self.eventually(lambda: self.svix.endpoint.get_stats(self.app, late).success == 3)
-        assert self.ended(self.svix.endpoint.bulk_replay(self.app, late, again)) == {"messagesSent": 3}
+        replayed = self.svix.endpoint.bulk_replay(self.app, late, again)
+        assert self.ended(replayed) == {"messagesSent": 3}
         assert {receiver.next(late).headers["webhook-id"] for _ in range(3)} == sent
         self.aggregate()
         self.expunge(sent)
