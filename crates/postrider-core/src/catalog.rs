@@ -1,6 +1,7 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod settings;
 mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    settings::OrganizationSettings,
     task::{
         DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
         TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
@@ -42,6 +44,10 @@ pub struct Application {
     pub throttle_rate: Option<u32>,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
+    /// The settings of the organization, if the server created the application for it; an
+    /// application of a client has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<OrganizationSettings>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -294,6 +294,5 @@ fn config(settings: &Settings) -> Config {
         settle_batch: settings.limits.batch,
         settle_linger: settings.limits.settle_linger,
         unsettled,
-        reports_notices: settings.operator.is_some(),
     }
 }

@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::{catalog::Resend, message::Message, target::Target, vault::Vault};
+use postrider_core::{
+    catalog::{OrganizationSettings, Resend}, message::Message, target::Target, vault::Vault,
+};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,12 +20,12 @@ use crate::{
     clock::Clock,
     command::Submit,
     components::Components,
-    directory::Directory,
+    directory::{Directory, Entry},
     driver::Driver,
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
-    operational::OperationalMessages,
+    operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
     queue::StoredPartitions,
     router::Router,
@@ -71,8 +73,11 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        let listeners =
+            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
+        let listeners = Arc::new(listeners);
         let operational = OperationalMessages {
-            operator: settings.operator.clone(),
+            listeners: Arc::clone(&listeners),
             store: Arc::clone(&store),
             directory: Arc::clone(&directory),
             clock: Arc::clone(&clock),
@@ -89,6 +94,7 @@ impl Engine {
             router,
             errors,
             operational: Arc::new(operational),
+            listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
         let background = Arc::<Notify>::default();
@@ -177,7 +183,29 @@ impl Engine {
         StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
-    /// The organization that receives operational messages.
+    /// The applications that receive the operational messages about an organization.
+    pub async fn operational_listeners(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Vec<Arc<Entry>>, StoreError> {
+        self.components().listeners.of(organization).await
+    }
+
+    /// The settings of an organization.
+    pub async fn organization_settings(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<OrganizationSettings, StoreError> {
+        self.components().listeners.settings(organization).await
+    }
+
+    /// The organization of the applications that the server creates. Each belongs to an
+    /// organization, whose id is its uid; its endpoints receive the operational webhooks.
+    pub fn internal_organization(&self) -> &OrganizationId {
+        self.components().listeners.own()
+    }
+
+    /// The organization that receives operational messages about all others.
     pub fn operator(&self) -> Option<&OrganizationId> {
         self.components().settings.operator.as_ref()
     }

@@ -4,18 +4,25 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit_log;
+pub(crate) mod audited;
 pub mod authentication;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
+pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+mod internal_application;
 pub mod message;
+pub mod operational_webhook;
 mod page;
 mod render;
+pub(crate) mod resources;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -30,11 +37,15 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::all(),
         endpoint::headers::all(),
         endpoint::secret::all(),
+        endpoint::server_ca::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
+        destination::attempt::all(),
         event_type::all(),
+        event_type::openapi::all(),
+        environment::all(),
         message::all(),
         message::batch::all(),
         message::expunge::all(),
@@ -44,7 +55,13 @@ pub fn all() -> Vec<AnyOperation> {
         task::all(),
         task::resend::all(),
         task::statistics::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
         authentication::all(),
+        operational_webhook::all(),
         source::all(),
         source::secret::all(),
         source::dashboard::all(),
@@ -52,6 +69,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        audit_log::all(),
         health::all(),
     ]
     .concat()

@@ -5,6 +5,7 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
+use http::Uri;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
@@ -15,6 +16,7 @@ use crate::{
         error::ApiError,
         error_report::ErrorReporter,
         route::{self, Api},
+        unavailable,
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
@@ -101,7 +103,7 @@ impl Server {
             .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
-            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
+            .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -124,6 +126,11 @@ impl Server {
             route::mount(router, &api, &self.metrics, operation)
         })
     }
+}
+
+/// Why there is nothing at this path.
+fn missing(path: &str) -> ApiError {
+    unavailable::reason(path).map_or(ApiError::NotFound("page"), ApiError::NotAvailable)
 }
 
 fn resources(

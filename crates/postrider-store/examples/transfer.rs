@@ -110,6 +110,7 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::DeadLetters(_)
                 | Chunk::Tasks(_)
                 | Chunk::Recoveries(_)
+                | Chunk::AuditLog(_)
                 | Chunk::CompletedKeys(_) => {},
             }
             after = page.next;

@@ -1,8 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Tasks`], [`Maintenance`] and
-//! [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of twelve contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
+//! [`Statistics`], [`Tasks`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -17,6 +17,7 @@ mod memory;
 mod page;
 mod postgres;
 pub mod private;
+mod ranking;
 mod rejected;
 mod root_certificates;
 pub mod transfer;
@@ -27,6 +28,7 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 pub use crate::{
     contract::{
         Store,
+        audit::{AuditFilter, AuditLog, Change, Changed},
         catalog::{
             Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
             RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,
@@ -44,6 +46,8 @@ pub use crate::{
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
+        statistics::{Ranked, Statistics},
         tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},

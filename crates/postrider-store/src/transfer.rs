@@ -22,6 +22,7 @@ mod counts;
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
+    audit::AuditEntry,
     catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
@@ -83,6 +84,7 @@ pub enum Chunk {
     Partitions(Vec<Partitions>),
     DeadLetters(Vec<DeadLetter>),
     Tasks(Vec<Task>),
+    AuditLog(Vec<AuditEntry>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -172,6 +174,7 @@ pub enum ChunkKind {
     Partitions,
     DeadLetters,
     Tasks,
+    AuditLog,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -352,7 +355,8 @@ impl ChunkKind {
             Self::Consumers => Self::Partitions,
             Self::Partitions => Self::DeadLetters,
             Self::DeadLetters => Self::Tasks,
-            Self::Tasks => Self::Messages,
+            Self::Tasks => Self::AuditLog,
+            Self::AuditLog => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

@@ -9,11 +9,13 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit;
 pub mod authentication;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -24,6 +26,7 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod search;
 pub mod task;
 pub mod time;
 pub mod usage;
@@ -35,6 +38,9 @@ pub use self::{
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
         MessageStatusText, StatusCodeClass, TriggerType,
+    },
+    audit::{
+        AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
@@ -65,6 +71,11 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    search::{
+        FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
+        MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
+        MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
     task::{
         AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
         BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,

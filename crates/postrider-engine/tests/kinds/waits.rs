@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::Outcome,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -79,6 +80,7 @@ fn application() -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -122,7 +124,14 @@ fn settings() -> Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/test"),
         operator: None,
-        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        retention: Retention {
+            rows: long,
+            idempotency: long,
+            digests: long,
+            rejections: long,
+            audit_log: long,
+        },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

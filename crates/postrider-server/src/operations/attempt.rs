@@ -1,6 +1,7 @@
 //! Attempts, and the statuses of deliveries.
 
 pub(super) mod count;
+pub mod headers;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -3,11 +3,13 @@
 
 mod applications;
 mod attempts;
+mod audit_log;
 mod bad_input;
 mod batch;
 mod consumers;
 mod destinations;
 mod endpoints;
+mod environment;
 mod event_types;
 mod frozen_clock;
 mod hostile;

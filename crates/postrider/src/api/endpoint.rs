@@ -429,6 +429,26 @@ impl fmt::Debug for EndpointSecretRotateIn {
     }
 }
 
+/// The certificates that requests to an endpoint trust: its `trustedCertificates`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointServerCaOut {
+    /// PEM certificates; `null` if those of the system are trusted.
+    pub cert: Option<String>,
+}
+
+/// Replaces the certificates that requests to an endpoint trust.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointServerCaIn {
+    /// PEM certificates; `null` to trust those of the system.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
+    pub cert: Option<String>,
+}
+
 /// Numbers of an endpoint's deliveries by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
