@@ -8,7 +8,10 @@ use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{
-    catalog::{OrganizationSettings, Resend}, message::Message, target::Target, vault::Vault,
+    catalog::{OrganizationSettings, Resend},
+    message::Message,
+    target::Target,
+    vault::Vault,
 };
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
@@ -109,7 +112,12 @@ impl Engine {
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (Self { inner: Arc::new(Inner { components, vault, maintenance, background, has_failed }) }, tasks)
+        (
+            Self {
+                inner: Arc::new(Inner { components, vault, maintenance, background, has_failed }),
+            },
+            tasks,
+        )
     }
 
     /// Makes the message durable and starts its deliveries.

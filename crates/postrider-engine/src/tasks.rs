@@ -12,7 +12,8 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    background::BackgroundRunner, driver::Driver, listener::Listener, maintenance::MaintenanceTask, panic_text::panic_text,
+    background::BackgroundRunner, driver::Driver, listener::Listener, maintenance::MaintenanceTask,
+    panic_text::panic_text,
 };
 
 /// The tasks that have to run for the engine to work.

@@ -37,7 +37,12 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::{context::Context, event::EventOutcome, request::{InboundRequest, RequestParts}, verify::ReceiveError};
+use self::{
+    context::Context,
+    event::EventOutcome,
+    request::{InboundRequest, RequestParts},
+    verify::ReceiveError,
+};
 pub(crate) use self::{
     context::Dependencies,
     recheck::{Inbound, Recheck, is_whole},

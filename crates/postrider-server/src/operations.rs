@@ -20,7 +20,7 @@ mod internal_application;
 pub mod message;
 pub mod operational_webhook;
 mod page;
-mod render;
+pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
@@ -51,15 +51,15 @@ pub fn all() -> Vec<AnyOperation> {
         message::expunge::all(),
         message::precheck::all(),
         attempt::all(),
-        attempt::count::all(),
-        task::all(),
-        task::resend::all(),
-        task::statistics::all(),
         attempt::headers::all(),
         search::messages::all(),
         search::attempts::all(),
         search::failures::all(),
         search::lookup::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
         operational_webhook::all(),
         source::all(),

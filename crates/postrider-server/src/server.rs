@@ -20,6 +20,7 @@ use crate::{
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
+    feed::{self, Feeds},
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
     inbound::{self, Inbound, RejectionLog},
@@ -98,11 +99,17 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
+        let feeds = Feeds::new(feed::Dependencies {
+            operations: self.operations.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+        });
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
+            .merge(feed::router(feeds))
             .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()

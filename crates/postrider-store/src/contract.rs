@@ -34,6 +34,7 @@ pub trait Store:
     + Tasks
     + Maintenance
     + Cluster
+    + Tasks
 {
 }
 
@@ -49,5 +50,6 @@ impl<S> Store for S where
         + Tasks
         + Maintenance
         + Cluster
+        + Tasks
 {
 }

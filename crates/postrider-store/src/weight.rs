@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use postrider::EventTypeName;
 use postrider_core::{
-    catalog::{Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source, Task, TaskResult, Work},
+    catalog::{
+        Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source, Task, TaskResult,
+        Work,
+    },
     delivery::Attempt,
     kind::Fields,
     message::{Format, Message, Rejection},

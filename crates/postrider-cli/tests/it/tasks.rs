@@ -26,7 +26,8 @@ async fn publish(server: &Server, count: usize, more: &Value) {
         };
         let messages: Vec<_> = (first..count.min(first + 1_000)).map(message).collect();
         let body = json!({ "messages": messages });
-        let (status, _) = server.call(Method::POST, "/app/acme/msg/batch", Some(body)).await.unwrap();
+        let (status, _) =
+            server.call(Method::POST, "/app/acme/msg/batch", Some(body)).await.unwrap();
         assert_eq!(status, 202);
     }
 }

@@ -1,8 +1,6 @@
 //! Background tasks: work on many deliveries or messages, done batch by batch.
 
-use postrider::{
-    ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, TaskId, Uid,
-};
+use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, TaskId, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -245,7 +243,8 @@ mod tests {
 
     #[test]
     fn one_process_runs_a_task_until_its_lease_ends() {
-        let lease = |holder, until| Some(TaskLease { holder, until: Timestamp::from_millis(until) });
+        let lease =
+            |holder, until| Some(TaskLease { holder, until: Timestamp::from_millis(until) });
         for (lease, state, is_shared, expected) in [
             (None, TaskState::Running, true, true),
             (None, TaskState::Finished, true, false),

@@ -260,8 +260,7 @@ impl Context<'_> {
             Work::CountDeliveries { applications, .. } => applications,
             _ => &[],
         };
-        let scope =
-            Scope { organization: &self.task.organization, applications, endpoints: &[] };
+        let scope = Scope { organization: &self.task.organization, applications, endpoints: &[] };
         let mut batch = Batch::empty(self.task.cursor);
         let mut result = self.task.result.clone();
         for _ in 0..ENDPOINTS {

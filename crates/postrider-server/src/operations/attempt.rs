@@ -1,6 +1,6 @@
 //! Attempts, and the statuses of deliveries.
 
-pub(super) mod count;
+pub mod count;
 pub mod headers;
 
 use std::{collections::HashMap, sync::Arc};

@@ -1,10 +1,10 @@
 //! Messages.
 
 pub(super) mod batch;
-pub(super) mod expunge;
+pub mod expunge;
 mod incoming;
 pub(super) mod payload;
-pub(super) mod precheck;
+pub mod precheck;
 
 use postrider::{
     ApplicationId, EventTypeName, MessageId,
@@ -13,13 +13,13 @@ use postrider::{
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{IdOrUid, MessageFilter};
 
+use self::incoming::IncomingMessage;
+pub(crate) use self::incoming::Published;
 pub use self::{
     batch::CreateBatch,
     expunge::{BulkExpungeContent, ExpungeAllContents},
     precheck::Precheck,
 };
-use self::incoming::IncomingMessage;
-pub(crate) use self::incoming::Published;
 use crate::{
     api::{
         body::Unparsed,

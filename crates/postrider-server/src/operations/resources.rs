@@ -6,9 +6,15 @@ use postrider_engine::Engine;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::Authenticator, consumer::ConsumerHub, http::memory::MemoryBudget, inbound::{Inbound, RejectionLog},
-    locks::ChangeLocks, operations::event_type::archived::ArchivedEventTypes, quota::QuotaTracker,
-    settings::Settings, trials::Trials,
+    auth::Authenticator,
+    consumer::ConsumerHub,
+    http::memory::MemoryBudget,
+    inbound::{Inbound, RejectionLog},
+    locks::ChangeLocks,
+    operations::event_type::archived::ArchivedEventTypes,
+    quota::QuotaTracker,
+    settings::Settings,
+    trials::Trials,
 };
 
 /// What all operations work with.

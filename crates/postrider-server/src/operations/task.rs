@@ -2,14 +2,16 @@
 //! what the tasks work on.
 
 mod render;
-pub(super) mod resend;
+pub mod resend;
 mod start;
-pub(super) mod statistics;
+pub mod statistics;
 
 use postrider::{
     TaskId,
-    api::{BackgroundTaskKind, BackgroundTaskOut, BackgroundTaskStatus, BackgroundTaskType,
-        ListResponse},
+    api::{
+        BackgroundTaskKind, BackgroundTaskOut, BackgroundTaskStatus, BackgroundTaskType,
+        ListResponse,
+    },
 };
 use postrider_core::catalog::Task;
 use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
@@ -17,11 +19,10 @@ use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde_json::{Value, json};
 
-pub use self::{
-    resend::{BulkReplay, CancelOfApplication, CancelOfEndpoint, Preview, ReplayMissing, Start},
-    statistics::{AggregateAppStats, AggregateEventTypes},
+pub(super) use self::{
+    render::started,
+    start::{begin, period, who},
 };
-pub(super) use self::{render::started, start::{begin, period, who}};
 use crate::{
     api::{
         error::ApiError,
@@ -99,10 +100,7 @@ words! {
         "expungeContents" "countDeliveries" "listSubscriptions";
 }
 
-async fn list(
-    call: Call,
-    input: List,
-) -> Result<Done<ListResponse<BackgroundTaskOut>>, ApiError> {
+async fn list(call: Call, input: List) -> Result<Done<ListResponse<BackgroundTaskOut>>, ApiError> {
     let (query, wanted) = input.query;
     let mut page = Page::<TaskId>::of(&call, &query)?;
     let matches = |task: &Task| {

@@ -67,11 +67,11 @@ impl Furnished {
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
+        let endpoint = "e";
         let path = "/api/v1/stats/usage/event-types";
         let task = world.call(Method::PUT, path, None).await.id();
         let path = format!("/api/v1/background-task/{task}");
         world.until(&path, |it| it["status"] == "finished").await;
-        let endpoint = "e";
         Self { world, application, other_application, endpoint, attempt, dead_letter, task, log }
     }
 

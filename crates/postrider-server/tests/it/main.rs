@@ -11,6 +11,7 @@ mod destinations;
 mod endpoints;
 mod environment;
 mod event_types;
+mod feed;
 mod frozen_clock;
 mod hostile;
 mod idempotency;
@@ -31,6 +32,7 @@ mod rejected;
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod search;
 mod secrets;
 mod serving;
 mod sources;

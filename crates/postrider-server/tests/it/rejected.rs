@@ -12,7 +12,8 @@ const SOURCE: &str = "/ingest/api/v1/source";
 
 /// A source of GitHub with this secret; returns the path of its URL.
 async fn source(world: &World, uid: &str, secret: &str) -> String {
-    let body = json!({ "name": uid, "uid": uid, "type": "github", "secrets": [secret], "appId": "a" });
+    let body =
+        json!({ "name": uid, "uid": uid, "type": "github", "secrets": [secret], "appId": "a" });
     let created = world.post(SOURCE, body).await.expect(201);
     let url = created["ingestUrl"].as_str().unwrap();
     url.strip_prefix("http://portal.example").unwrap().to_owned()
@@ -61,9 +62,8 @@ async fn a_request_verifies_after_the_secret_was_corrected_and_can_be_accepted()
     let reply = world.post(&format!("{SOURCE}/s/secret/rotate"), rotated).await;
     assert!(reply.status.is_success(), "{}", reply.text);
     assert_eq!(verify().await, json!({ "verified": true, "isIncomplete": false }));
-    let accept = async || {
-        world.call(http::Method::POST, &format!("{base}/accept"), None).await.expect(200)
-    };
+    let accept =
+        async || world.call(http::Method::POST, &format!("{base}/accept"), None).await.expect(200);
     let accepted = accept().await;
     assert_eq!(accepted["isDuplicate"], false);
     let id = accepted["messageId"].as_str().unwrap();

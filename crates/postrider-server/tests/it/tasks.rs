@@ -32,7 +32,9 @@ async fn publish(world: &World, count: usize, event_type: &str) {
 }
 
 async fn all_failed(world: &World, endpoint: &str, count: usize) {
-    world.until(&format!("/api/v1/app/a/endpoint/{endpoint}/stats"), |it| it["fail"] == count).await;
+    world
+        .until(&format!("/api/v1/app/a/endpoint/{endpoint}/stats"), |it| it["fail"] == count)
+        .await;
 }
 
 /// The task as it is when it has ended.
@@ -51,8 +53,12 @@ async fn a_recovery_is_a_task_that_sends_each_failed_delivery_once() {
     publish(&world, 30, "a").await;
     all_failed(&world, "one", 30).await;
     let before = calls(&world);
-    let started = world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
-    assert_eq!((&started["task"], &started["status"]), (&json!("endpoint.recover"), &json!("running")));
+    let started =
+        world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
+    assert_eq!(
+        (&started["task"], &started["status"]),
+        (&json!("endpoint.recover"), &json!("running"))
+    );
     let task = ended(&world, &started).await;
     assert_eq!(task["status"], "finished");
     assert_eq!(task["data"], json!({ "messagesSent": 30 }));
@@ -232,11 +238,13 @@ async fn a_task_is_listed_filtered_and_cancelled() {
     let mut world = world().await;
     publish(&world, 3, "a").await;
     all_failed(&world, "one", 3).await;
-    let started = world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
+    let started =
+        world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
     ended(&world, &started).await;
     // Nothing runs any more.
     world.break_engine();
-    let waiting = world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
+    let waiting =
+        world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
     let count = async |query: &str| {
         let page = world.get(&format!("{TASKS}{query}")).await.expect(200);
         page["data"].as_array().unwrap().len()
@@ -263,7 +271,8 @@ async fn a_task_is_listed_filtered_and_cancelled() {
 async fn a_cancelled_task_ends_at_its_next_batch() {
     let world = world().await;
     publish(&world, 3, "a").await;
-    let started = world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
+    let started =
+        world.post(&format!("{ONE}/recover"), json!({ "since": EPOCH })).await.expect(202);
     let id = started["id"].as_str().unwrap();
     world.call(http::Method::POST, &format!("{TASKS}/{id}/cancel"), None).await.expect(200);
     let task = ended(&world, &started).await;

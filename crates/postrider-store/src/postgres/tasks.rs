@@ -28,9 +28,7 @@ impl Tasks for PostgresStore {
         after: Option<TaskId>,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        with_session!(self.node.api_session(), |session| catalog::open_tasks(
-            session, after, limit
-        ))
+        with_session!(self.node.api_session(), |session| catalog::open_tasks(session, after, limit))
     }
 
     async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {

@@ -45,7 +45,7 @@ store_tests! {
 
     async fn rejections_of_all_sources_of_an_organization_are_listed_by_time(store) {
         create_sources(store, 1..=2).await;
-        let foreign = Source { organization: "org_other".parse().unwrap(), ..fixture::source(3) };
+        let foreign = Source { organization: "org_other".parse().unwrap(), ..source(3) };
         store.save(&foreign, Expected::New).await.unwrap();
         let all_of_them = [(1, 1), (2, 2), (3, 3), (4, 1), (5, 2), (6, 3)];
         store.reject(all_of_them.iter().map(|&(number, source)| rejection(number, source)).collect()).await.unwrap();

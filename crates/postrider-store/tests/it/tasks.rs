@@ -7,8 +7,8 @@ use postrider_core::{
     retry::RetryPlan,
 };
 use postrider_store::{
-    Expected, IdOrUid, Records, ResendWhich, Scan, StatusKind, Store, StoreError,
-    TASK_RETENTION, TaskBatch, TaskEffect, Version,
+    Expected, IdOrUid, Records, ResendWhich, Scan, StatusKind, Store, StoreError, TASK_RETENTION,
+    TaskBatch, TaskEffect, Version,
 };
 
 use crate::{fixture, fixture::*, store_tests};

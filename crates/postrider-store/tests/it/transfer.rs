@@ -66,8 +66,8 @@ async fn create_installation(calls: &[Call], folder: &Path) {
     store.save(&consumer(9), Expected::New).await.unwrap();
     store.save(&partitions(), Expected::New).await.unwrap();
     store.save(&dead_letter(1, 9), Expected::New).await.unwrap();
-    store.save(&task(1), Expected::New).await.unwrap();
     store.change(Change::Elsewhere, audit_entry(1)).await.unwrap();
+    store.save(&task(1), Expected::New).await.unwrap();
     assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
@@ -101,10 +101,10 @@ async fn copy_there_and_back(calls: Vec<Call>) {
         assert_eq!(found, Some(partitions()));
         let found = store.list::<DeadLetter>(&consumer_id(9), all()).await.unwrap().items;
         assert_eq!(found, [dead_letter(1, 9)]);
-        let found = store.list::<Task>(&organization(), all()).await.unwrap().items;
-        assert_eq!(found, [task(1)]);
         let log = store.audit_log(&organization(), AuditFilter::default(), all()).await.unwrap();
         assert_eq!(log.items, [audit_entry(1)]);
+        let found = store.list::<Task>(&organization(), all()).await.unwrap().items;
+        assert_eq!(found, [task(1)]);
         // Rejections are kept for a short time only, and are not copied.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }

@@ -68,6 +68,7 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::DeadLetters
         | ChunkKind::Tasks
         | ChunkKind::AuditLog
+        | ChunkKind::Tasks
         | ChunkKind::Recoveries
         | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",

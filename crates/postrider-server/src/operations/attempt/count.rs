@@ -68,10 +68,7 @@ impl CountQuery {
     }
 }
 
-async fn count_by_endpoint(
-    call: Call,
-    input: CountByEndpoint,
-) -> Result<Done<CountOut>, ApiError> {
+async fn count_by_endpoint(call: Call, input: CountByEndpoint) -> Result<Done<CountOut>, ApiError> {
     let CountByEndpoint { app_id, endpoint_id, query } = input;
     let entry = call.application(&app_id).await?;
     let of = AttemptsOf::Endpoint(entry.application.id, call::endpoint(&entry, &endpoint_id)?.id);

@@ -5,9 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use postrider::{
     ApplicationId, EndpointId, EventTypeName,
-    api::{
-        Capability, EndpointStats, EventExampleIn, MessageOut, RecoverIn, RecoverOut,
-    },
+    api::{Capability, EndpointStats, EventExampleIn, MessageOut, RecoverIn, RecoverOut},
 };
 use postrider_core::{
     catalog::{Endpoint, Resend, ResendFilter, ResendPurpose, Work},

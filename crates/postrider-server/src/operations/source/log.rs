@@ -6,8 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::{
     RejectionId, SourceId,
     api::{
-        IngestLogAcceptOut, IngestLogOut, IngestLogVerifyOut, ListResponse,
-        ingest::PayloadEncoding,
+        IngestLogAcceptOut, IngestLogOut, IngestLogVerifyOut, ListResponse, ingest::PayloadEncoding,
     },
 };
 use postrider_core::{catalog::Source, message::Rejection, time::Timestamp};
@@ -16,8 +15,8 @@ use serde_json::json;
 
 use crate::{
     api::{
-        convert::to_wire, error::ApiError, operation::operations, path::PathArgument,
-        query::query, reply::Done,
+        convert::to_wire, error::ApiError, operation::operations, path::PathArgument, query::query,
+        reply::Done,
     },
     inbound::{Recheck, is_whole},
     operations::{
@@ -181,7 +180,8 @@ async fn find(
     Ok((source, rejection))
 }
 
-fn render(it: Rejection) -> IngestLogOut {
+/// A rejected request as responses show it.
+pub(crate) fn render(it: Rejection) -> IngestLogOut {
     let created_at = to_wire(it.created_at());
     let (payload, payload_encoding) = match str::from_utf8(&it.body) {
         Ok(text) => (text.to_owned(), PayloadEncoding::Text),

@@ -5,9 +5,7 @@ use postrider::api::{
     BackgroundTaskStatus, BackgroundTaskType, RecoverOut,
 };
 use postrider_core::{
-    catalog::{
-        Period, Resend, ResendFilter, ResendPurpose, Task, TaskResult, TaskState, Work,
-    },
+    catalog::{Period, Resend, ResendFilter, ResendPurpose, Task, TaskResult, TaskState, Work},
     delivery::{ResendMode, StatusKind},
     time::Timestamp,
 };

@@ -182,9 +182,8 @@ async fn resend_of(call: &Call, body: ResendIn) -> Result<Resend, ApiError> {
     check_count(&body.event_types, "eventTypes")?;
     check_count(&body.endpoint_ids, "endpointIds")?;
     let cause = body.cause.as_deref().map(str::parse).transpose();
-    let cause = cause.map_err(|error: UnknownCause| {
-        ApiError::invalid(&["body", "cause"], error.to_string())
-    })?;
+    let cause = cause
+        .map_err(|error: UnknownCause| ApiError::invalid(&["body", "cause"], error.to_string()))?;
     let (application, endpoints) = scope(call, &body).await?;
     Ok(Resend {
         purpose: ResendPurpose::Filter,

@@ -8,9 +8,7 @@ use postrider_core::catalog::Work;
 
 use super::{begin, period, started};
 use crate::{
-    api::{
-        body::Json, error::ApiError, operation::operations, path::id_or_uid, reply::Accepted,
-    },
+    api::{body::Json, error::ApiError, operation::operations, path::id_or_uid, reply::Accepted},
     operations::call::Call,
 };
 

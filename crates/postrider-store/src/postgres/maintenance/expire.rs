@@ -70,8 +70,8 @@ pub(in crate::postgres) async fn expire(
         let mut has_more = bodies::expire(session, now, bound).await?;
         has_more |= rows::delete_history(session, bound, state.log().first_partition()).await?;
         has_more |= rows::delete_dead_letters(session, bound).await?;
-        has_more |= rows::delete_tasks(session, first_kept(now, millis_of(TASK_RETENTION))).await?;
         has_more |= rows::delete_audit_log(session, audit_bound(now, retention)).await?;
+        has_more |= rows::delete_tasks(session, first_kept(now, millis_of(TASK_RETENTION))).await?;
         has_more |= delete_keys(session, now, retention).await?;
         if !has_more {
             state.timers().rows.restart(now, ROWS_MILLIS);

@@ -9,8 +9,8 @@ const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
     OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM source)
     OR EXISTS (SELECT FROM consumer) OR EXISTS (SELECT FROM dead_letter)
-    OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
     OR EXISTS (SELECT FROM task)
+    OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
 
