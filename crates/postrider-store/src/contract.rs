@@ -31,7 +31,6 @@ pub trait Store:
     + Idempotency
     + Rejections
     + Statistics
-    + Tasks
     + Maintenance
     + Cluster
     + Tasks
@@ -47,7 +46,6 @@ impl<S> Store for S where
         + Idempotency
         + Rejections
         + Statistics
-        + Tasks
         + Maintenance
         + Cluster
         + Tasks

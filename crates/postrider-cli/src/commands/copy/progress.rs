@@ -66,7 +66,6 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         ChunkKind::Consumers
         | ChunkKind::Partitions
         | ChunkKind::DeadLetters
-        | ChunkKind::Tasks
         | ChunkKind::AuditLog
         | ChunkKind::Tasks
         | ChunkKind::Recoveries
