@@ -57,7 +57,9 @@ pub(super) async fn accept(
     // Such a provider does not retry. If it sends an event again, an operator has requested that,
     // and the event is not a duplicate.
     let is_on_demand = request.source.provider.model.repeats == DuplicateRule::Never;
-    let mut may_be_requested = is_on_demand && !source.dedupe_by_body;
+    // An operator who accepts a rejected request twice requests nothing more.
+    let mut may_be_requested =
+        is_on_demand && !source.dedupe_by_body && request.rejection.is_none();
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
         match submit(engine, &mut submission, request, &verified).await? {
