@@ -17,6 +17,7 @@ pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
 mod internal_application;
+pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
@@ -69,6 +70,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        main_secret::all(),
         audit_log::all(),
         health::all(),
     ]
