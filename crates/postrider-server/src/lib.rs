@@ -61,6 +61,7 @@ pub use crate::{
     },
     auth::{
         access::Access,
+        key::{KeyGrant, KeyId},
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },

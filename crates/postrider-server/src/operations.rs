@@ -5,6 +5,7 @@
 pub mod application;
 pub mod attempt;
 pub mod authentication;
+pub mod autoconfig;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
@@ -14,6 +15,7 @@ pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+pub mod integration;
 mod internal_application;
 pub mod message;
 pub mod operational_webhook;
@@ -45,6 +47,8 @@ pub fn all() -> Vec<AnyOperation> {
         message::batch::all(),
         attempt::all(),
         authentication::all(),
+        integration::all(),
+        autoconfig::all(),
         operational_webhook::all(),
         source::all(),
         source::secret::all(),

@@ -10,6 +10,7 @@
 pub mod application;
 pub mod attempt;
 pub mod authentication;
+pub mod autoconfig;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
@@ -20,6 +21,7 @@ pub mod event;
 pub mod event_type;
 pub mod field;
 pub mod ingest;
+pub mod integration;
 pub mod kind;
 pub mod list;
 pub mod live;

@@ -131,7 +131,7 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
     }
     let operations = &route.api.operations;
     let principal = operations.resources().authenticator.authenticate(&parts.headers, now)?;
-    operations.check_access(access, &principal, now).await?;
+    let principal = operations.check_access(access, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();
     }

@@ -1,6 +1,6 @@
 //! Principals: on whose behalf an operation runs.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use postrider::OrganizationId;
 use postrider_core::{budget::CallerKey, time::Timestamp};
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     pub(crate) grant: Grant,
     /// Identifies the token, so that one token of an application can be revoked.
@@ -41,6 +41,15 @@ impl Principal {
     pub(crate) fn of_token(grant: Grant, token: [u8; 16]) -> Self {
         let holder = holder(&grant);
         Self { grant, token, holder, is_anonymous: false }
+    }
+
+    /// The same principal with these feature flags, if it is one of an application.
+    pub(crate) fn with_feature_flags(&self, flags: BTreeSet<String>) -> Self {
+        let mut principal = self.clone();
+        if let Some(application) = &mut principal.grant.application {
+            application.feature_flags = flags;
+        }
+        principal
     }
 
     /// The organization whose data the principal can reach.

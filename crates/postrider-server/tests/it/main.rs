@@ -4,6 +4,7 @@
 mod applications;
 mod attempts;
 mod bad_input;
+mod autoconfig;
 mod batch;
 mod consumers;
 mod destinations;
@@ -16,6 +17,7 @@ mod idempotency;
 mod identity;
 mod in_process;
 mod inbound;
+mod integrations;
 mod kinds;
 mod lists;
 mod live;
