@@ -6,6 +6,7 @@
 //! randomness in.
 
 pub mod address;
+pub mod audit;
 pub mod backlog;
 pub mod breaker;
 pub mod budget;
@@ -31,12 +32,14 @@ pub mod openapi;
 pub mod outcome;
 pub mod own_urls;
 mod path;
+pub mod payload_match;
 pub mod ports;
 pub mod proxy;
 pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod statistics;
 pub mod target;
 pub mod template;
 pub mod time;

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use postrider_store::Store;
 
 use crate::{
-    changes::Changes, clock::Clock, directory::Directory, metrics::Metrics,
-    operational::{OperationalListeners, OperationalMessages}, router::Router, sender::Sender, settings::Settings,
+    changes::Changes,
+    clock::Clock,
+    directory::Directory,
+    metrics::Metrics,
+    operational::{OperationalListeners, OperationalMessages},
+    router::Router,
+    sender::Sender,
+    settings::Settings,
     store_errors::StoreErrors,
 };
 

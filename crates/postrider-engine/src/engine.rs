@@ -71,7 +71,8 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
-        let listeners = OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
+        let listeners =
+            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
         let listeners = Arc::new(listeners);
         let operational = OperationalMessages {
             listeners: Arc::clone(&listeners),

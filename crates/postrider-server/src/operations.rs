@@ -4,6 +4,8 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit_log;
+pub(crate) mod audited;
 pub mod authentication;
 pub mod autoconfig;
 pub(crate) mod call;
@@ -21,6 +23,8 @@ pub mod message;
 pub mod operational_webhook;
 mod page;
 mod render;
+pub(crate) mod resources;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
@@ -46,6 +50,11 @@ pub fn all() -> Vec<AnyOperation> {
         message::all(),
         message::batch::all(),
         attempt::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
         authentication::all(),
         integration::all(),
         autoconfig::all(),
@@ -57,6 +66,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        audit_log::all(),
         health::all(),
     ]
     .concat()

@@ -4,8 +4,8 @@ mod pages;
 
 use std::sync::Arc;
 
-use axum::Router;
-use http::Uri;
+use axum::{Router, extract::Request};
+use bytes::Bytes;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
@@ -20,7 +20,10 @@ use crate::{
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
-    http::memory::MemoryBudget,
+    http::{
+        memory::{MemoryBudget, PUBLIC_CALLER},
+        upload::{self, BodyLimits},
+    },
     idempotency::IdempotentRequests,
     inbound::{self, RejectionLog},
     live::{self, Live},
@@ -30,7 +33,7 @@ use crate::{
     },
     quota::QuotaTracker,
     relay::{self, Relay},
-    settings::Settings,
+    settings::{Settings, SizeLimit},
     trials::Trials,
 };
 
@@ -107,12 +110,15 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
+        let fallback = Arc::clone(resources);
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
-            .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
+            .fallback(async move |request: Request| {
+                missing(&fallback, request).await.into_api_response().into_response()
+            })
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -137,9 +143,24 @@ impl Server {
     }
 }
 
-/// Why there is nothing at this path.
-fn missing(path: &str) -> ApiError {
-    unavailable::reason(path).map_or(ApiError::NotFound("page"), ApiError::NotAvailable)
+/// Why there is nothing at the path of the request.
+async fn missing(resources: &Resources, request: Request) -> ApiError {
+    let Some(reason) = unavailable::reason(request.uri().path()) else {
+        return ApiError::NotFound("page");
+    };
+    // Otherwise the connection would be closed, and many clients would not see the response.
+    match read_body(resources, request).await {
+        Ok(_) => ApiError::NotAvailable(reason),
+        Err(error) => error,
+    }
+}
+
+async fn read_body(resources: &Resources, request: Request) -> Result<Bytes, ApiError> {
+    let limits = &resources.settings.limits;
+    let limit = SizeLimit { bytes: limits.config_body, setting: "limits.config_body" };
+    let mut reserved = resources.memory.reserve(PUBLIC_CALLER, 0)?;
+    let bounds = BodyLimits::for_request(limits, limit);
+    upload::read(request.into_body(), bounds, &mut reserved).await
 }
 
 fn resources(

@@ -109,6 +109,7 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::Partitions(_)
                 | Chunk::DeadLetters(_)
                 | Chunk::Recoveries(_)
+                | Chunk::AuditLog(_)
                 | Chunk::CompletedKeys(_) => {},
             }
             after = page.next;

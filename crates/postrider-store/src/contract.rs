@@ -3,6 +3,7 @@
 //! Every method is a transaction: it succeeds or fails as a whole, and its changes are durable
 //! when it returns. A read sees every change that was acknowledged before the read began.
 
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod cluster;
 pub(crate) mod deliveries;
@@ -10,19 +11,40 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
+pub(crate) mod search;
+pub(crate) mod statistics;
 
 use self::{
-    catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+    audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
+    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
+    statistics::Statistics,
 };
 
 /// Durable state: the sum of all contracts.
 pub trait Store:
-    Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    Deliveries
+    + Catalog
+    + AuditLog
+    + History
+    + Search
+    + Idempotency
+    + Rejections
+    + Statistics
+    + Maintenance
+    + Cluster
 {
 }
 
 impl<S> Store for S where
-    S: Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+    S: Deliveries
+        + Catalog
+        + AuditLog
+        + History
+        + Search
+        + Idempotency
+        + Rejections
+        + Statistics
+        + Maintenance
+        + Cluster
 {
 }

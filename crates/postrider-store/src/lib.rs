@@ -1,7 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of seven contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of eleven contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
+//! [`Statistics`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -16,6 +17,7 @@ mod memory;
 mod page;
 mod postgres;
 pub mod private;
+mod ranking;
 mod rejected;
 mod root_certificates;
 pub mod transfer;
@@ -26,6 +28,7 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
 pub use crate::{
     contract::{
         Store,
+        audit::{AuditFilter, AuditLog, Change, Changed},
         catalog::{
             Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
             RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,
@@ -43,6 +46,8 @@ pub use crate::{
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
+        statistics::{Ranked, Statistics},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

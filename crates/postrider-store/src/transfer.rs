@@ -22,6 +22,7 @@ mod counts;
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
+    audit::AuditEntry,
     catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
@@ -82,6 +83,7 @@ pub enum Chunk {
     Consumers(Vec<Consumer>),
     Partitions(Vec<Partitions>),
     DeadLetters(Vec<DeadLetter>),
+    AuditLog(Vec<AuditEntry>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -170,6 +172,7 @@ pub enum ChunkKind {
     Consumers,
     Partitions,
     DeadLetters,
+    AuditLog,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -349,7 +352,8 @@ impl ChunkKind {
             Self::Sources => Self::Consumers,
             Self::Consumers => Self::Partitions,
             Self::Partitions => Self::DeadLetters,
-            Self::DeadLetters => Self::Messages,
+            Self::DeadLetters => Self::AuditLog,
+            Self::AuditLog => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

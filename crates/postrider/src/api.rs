@@ -9,6 +9,7 @@
 
 pub mod application;
 pub mod attempt;
+pub mod audit;
 pub mod authentication;
 pub mod autoconfig;
 pub mod consumer;
@@ -27,6 +28,7 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod search;
 pub mod time;
 pub mod usage;
 
@@ -37,6 +39,9 @@ pub use self::{
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
         MessageStatusText, StatusCodeClass, TriggerType,
+    },
+    audit::{
+        AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
@@ -66,6 +71,11 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    search::{
+        FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
+        MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
+        MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
     usage::{Usage, UsageOut},
 };
 

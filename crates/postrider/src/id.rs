@@ -154,6 +154,10 @@ id! {
     IntegrationId = "integ_";
     /// Identifies a subscription that configures itself.
     AutoConfigId = "auto_";
+    /// Identifies an entry of the audit log.
+    AuditId = "audit_";
+    /// Identifies an API key.
+    ApiKeyId = "key_";
 }
 
 /// Builds a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random bits from

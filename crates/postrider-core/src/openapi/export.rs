@@ -44,7 +44,8 @@ fn operation(event_type: &EventType) -> Value {
 
 /// The schema with the highest version.
 fn newest_schema(event_type: &EventType) -> Option<Value> {
-    let mut schemas: Map<String, Value> = serde_json::from_str(event_type.schemas.as_ref()?).ok()?;
+    let mut schemas: Map<String, Value> =
+        serde_json::from_str(event_type.schemas.as_ref()?).ok()?;
     let newest = schemas.keys().max_by_key(|it| (it.parse::<u64>().ok(), (*it).clone()))?.clone();
     schemas.remove(&newest)
 }
@@ -62,7 +63,9 @@ mod tests {
             description: "A user was created.".to_owned(),
             archived: false,
             deprecated: true,
-            schemas: Some(json!({ "9": { "type": "null" }, "10": { "type": "object" } }).to_string()),
+            schemas: Some(
+                json!({ "9": { "type": "null" }, "10": { "type": "object" } }).to_string(),
+            ),
             feature_flags: vec!["beta".to_owned()],
             group_name: Some("user".to_owned()),
             created_at: Timestamp::default(),

@@ -148,9 +148,11 @@ impl<'a> Importer<'a> {
                     let component = component.and_then(|it| it.strip_prefix(COMPONENTS));
                     let value = match component {
                         Some(component) => {
-                            let (first, rest) = component.split_once('/').unwrap_or((component, ""));
+                            let (first, rest) =
+                                component.split_once('/').unwrap_or((component, ""));
                             wanted.insert(unescape(first));
-                            let rest = if rest.is_empty() { String::new() } else { format!("/{rest}") };
+                            let rest =
+                                if rest.is_empty() { String::new() } else { format!("/{rest}") };
                             Value::String(format!("#/$defs/{first}{rest}"))
                         },
                         None => self.copy(place, value, wanted)?,
@@ -192,7 +194,10 @@ fn name(place: &[&str], key: &str, id: Option<&str>) -> Result<String, DocumentP
     let is_name = |it: &&str| it.parse::<EventTypeName>().is_ok();
     let found = [Some(key), id].into_iter().flatten().find(is_name);
     found.map(str::to_owned).ok_or_else(|| {
-        problem(place, "is not the name of an event type, and its operation has no such `operationId`")
+        problem(
+            place,
+            "is not the name of an event type, and its operation has no such `operationId`",
+        )
     })
 }
 
@@ -239,7 +244,10 @@ mod tests {
     #[track_caller]
     fn refuse(webhooks: Value, place: &str, message: &str) {
         let problem = import(&document(webhooks), 10_000).expect_err("it is refused");
-        assert_eq!((problem.place.join("/"), problem.message.as_str()), (place.to_owned(), message));
+        assert_eq!(
+            (problem.place.join("/"), problem.message.as_str()),
+            (place.to_owned(), message)
+        );
     }
 
     fn described(name: &str) -> DescribedEventType {

@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     request::SignatureHeaders,
     retry::{Schedule, Verdict},
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -422,7 +423,9 @@ pub(crate) fn settings() -> Settings {
             idempotency: 1_000_000 * SECOND,
             digests: 1_000_000 * SECOND,
             rejections: 1_000_000 * SECOND,
+            audit_log: 1_000_000 * SECOND,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

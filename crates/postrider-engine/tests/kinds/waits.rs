@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::Outcome,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -125,7 +126,14 @@ fn settings() -> Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/test"),
         operator: None,
-        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        retention: Retention {
+            rows: long,
+            idempotency: long,
+            digests: long,
+            rejections: long,
+            audit_log: long,
+        },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

@@ -72,10 +72,16 @@ fn all_reserved(version: Version) -> Response<Body> {
     response
 }
 
+/// Whether the audit log may record the request with its address. It records no messages.
+fn is_audited(request: &Request<Incoming>) -> bool {
+    let path = request.uri().path().trim_end_matches('/');
+    !request.method().is_safe() && !path.ends_with("/msg") && !path.ends_with("/msg/batch")
+}
+
 /// Adds what the handler may need of the connection, and only that: an extension costs an
 /// allocation.
 fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
-    if is_relay_path(request.uri().path()) {
+    if is_relay_path(request.uri().path()) || is_audited(request) {
         request.extensions_mut().insert(Peer(peer));
     }
     let has_token = request.headers().contains_key(header::AUTHORIZATION);

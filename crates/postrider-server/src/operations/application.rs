@@ -176,7 +176,7 @@ async fn get_usage(call: Call, GetUsage { app_id }: GetUsage) -> Result<Done<Usa
     for endpoint in &entry.endpoints {
         headers = headers.max(secrets::open_at_rest(&call, &endpoint.headers)?.len());
     }
-    call.quotas().usage(call.store(), &entry, headers, call.now).await.map(Done)
+    call.quotas().usage(call.reader(), &entry, headers, call.now).await.map(Done)
 }
 
 async fn update(

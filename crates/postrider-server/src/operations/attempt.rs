@@ -1,5 +1,7 @@
 //! Attempts, and the statuses of deliveries.
 
+pub mod headers;
+
 use std::{collections::HashMap, sync::Arc};
 
 use postrider::{

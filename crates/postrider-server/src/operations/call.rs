@@ -9,45 +9,20 @@ use postrider_core::{
 };
 use postrider_engine::{Engine, Entry};
 use postrider_store::{IdOrUid, Records, Store, Version};
-use tokio_util::task::TaskTracker;
 
+pub(crate) use super::resources::Resources;
 use crate::{
-    api::error::ApiError,
-    auth::{Authenticator, Principal},
-    consumer::ConsumerHub,
-    http::memory::{MemoryBudget, Reservation},
-    idempotency::IdempotencyKey,
-    inbound::RejectionLog,
-    locks::ChangeLocks,
-    operations::event_type::archived::ArchivedEventTypes,
-    quota::QuotaTracker,
-    settings::Settings,
+    api::error::ApiError, auth::Principal, http::memory::Reservation, idempotency::IdempotencyKey,
+    locks::ChangeLocks, operations::audited::AuditedStore, quota::QuotaTracker, settings::Settings,
     trials::Trials,
 };
-
-/// What all operations work with.
-#[derive(Debug)]
-pub(crate) struct Resources {
-    pub(crate) engine: Engine,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) locks: Arc<ChangeLocks>,
-    pub(crate) quotas: QuotaTracker,
-    pub(crate) archived: ArchivedEventTypes,
-    /// Rejected requests that are not stored yet.
-    pub(crate) rejections: RejectionLog,
-    pub(crate) memory: MemoryBudget,
-    pub(crate) consumers: Arc<ConsumerHub>,
-    pub(crate) trials: Trials,
-    /// Changes that go on if their caller stops waiting for them.
-    pub(crate) tasks: TaskTracker,
-}
 
 /// One call of an operation.
 #[derive(Debug)]
 pub struct Call {
     pub(crate) resources: Arc<Resources>,
     pub(crate) principal: Arc<Principal>,
+    pub(crate) store: AuditedStore,
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<IdempotencyKey>,
     /// Memory for the request's body.
@@ -90,7 +65,13 @@ impl Call {
         &self.resources.engine
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
+    /// The store. What is changed through it is recorded in the audit log.
+    pub(crate) const fn store(&self) -> &AuditedStore {
+        &self.store
+    }
+
+    /// The store as a part of the server that only reads takes it.
+    pub(crate) fn reader(&self) -> &dyn Store {
         self.resources.engine.store().as_ref()
     }
 

@@ -348,6 +348,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     match patch.trusted_certificates {
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.trusted_certificates = None,
+        // It was refused above.
+        api::Patch::Set(_) if !endpoint.kind.is_http() => {},
         api::Patch::Set(pem) => {
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },

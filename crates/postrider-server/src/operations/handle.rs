@@ -17,7 +17,10 @@ use crate::{
         Access, Principal,
         authenticator::{EXPIRED, refused},
     },
-    operations::call::{Call, Resources},
+    operations::{
+        audited::{AuditedStore, Origin},
+        call::{Call, Resources},
+    },
 };
 
 /// Runs operations in process.
@@ -73,9 +76,12 @@ impl Operations {
         self.complete(&operation.declaration, running).await
     }
 
-    /// A call that the server makes itself, on behalf of an organization.
-    pub(crate) fn own_call(&self, principal: &Arc<Principal>) -> Call {
+    /// A call that the server makes itself, on behalf of an organization. The audit log names the
+    /// operation.
+    pub(crate) fn own_call(&self, principal: &Arc<Principal>, operation: &'static str) -> Call {
+        let origin = Origin { operation, address: None };
         Call {
+            store: AuditedStore::new(&self.resources.engine, principal, origin),
             resources: Arc::clone(&self.resources),
             principal: Arc::clone(principal),
             now: self.resources.engine.clock().now(),
@@ -89,7 +95,7 @@ impl Operations {
         declaration: &Declaration,
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
-        let call = self.own_call(principal);
+        let call = self.own_call(principal, declaration.id);
         let principal = self.check_access(declaration.access, principal, call.now).await?;
         Ok(Call { principal, ..call })
     }

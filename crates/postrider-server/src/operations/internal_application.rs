@@ -3,7 +3,7 @@
 
 use postrider::api::Metadata;
 use postrider_core::catalog::{Application, OrganizationSettings};
-use postrider_store::{Expected, Records, StoreError};
+use postrider_store::{Expected, StoreError};
 
 use super::application;
 use crate::{

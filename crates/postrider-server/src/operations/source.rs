@@ -233,7 +233,7 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
         None => None,
     };
     if let Some(application) = chosen {
-        call.quotas().check_source_count(call.store(), call.organization(), application).await?;
+        call.quotas().check_source_count(call.reader(), call.organization(), application).await?;
     }
     let kind = body.kind.clone();
     let (choice, patch) = split(body)?;

@@ -24,7 +24,10 @@ async fn settings_are_replaced_changed_and_apply_to_one_organization() {
     let changed = world.patch(SETTINGS, json!({ "enforceHttps": true })).await.expect(200);
     assert_eq!(changed["enforceHttps"], true);
     let changed = world.patch(SETTINGS, json!({ "endpointsPerAppLimit": 1 })).await.expect(200);
-    assert_eq!((&changed["enforceHttps"], &changed["endpointsPerAppLimit"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&changed["enforceHttps"], &changed["endpointsPerAppLimit"]),
+        (&json!(true), &json!(1))
+    );
     assert_eq!(world.get("/api/v1/environment/settings").await.expect(200), changed);
     let other = token(&world.engine, "org_other", None);
     let elsewhere = world.call_as(&other, Method::GET, SETTINGS, None).await.expect(200);
@@ -70,7 +73,10 @@ async fn an_exported_environment_can_be_imported_elsewhere() {
         "featureFlags": ["beta"], "groupName": "a",
     });
     world.post("/api/v1/event-type", event_type).await.expect(201);
-    world.post("/api/v1/event-type", json!({ "name": "a.c", "description": "C" })).await.expect(201);
+    world
+        .post("/api/v1/event-type", json!({ "name": "a.c", "description": "C" }))
+        .await
+        .expect(201);
     world.delete("/api/v1/event-type/a.c").await.expect(204);
     world.patch(SETTINGS, json!({ "enforceHttps": true })).await.expect(200);
     let exported = world.post("/api/v1/environment/export", json!({})).await.expect(200);

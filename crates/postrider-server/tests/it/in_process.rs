@@ -33,6 +33,7 @@ struct Furnished {
     world: World,
     application: String,
     other_application: String,
+    endpoint: &'static str,
     attempt: String,
     dead_letter: String,
 }
@@ -47,6 +48,8 @@ impl Furnished {
         world.event_types(&["x"]).await;
         let endpoint = json!({ "url": "https://example.com", "uid": "e" });
         world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        let live = json!({ "kind": "live", "uid": "live", "disabled": true });
+        world.post("/api/v1/app/a/endpoint", live).await.expect(201);
         world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
@@ -57,7 +60,8 @@ impl Furnished {
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
-        Self { world, application, other_application, attempt, dead_letter }
+        let endpoint = "e";
+        Self { world, application, other_application, endpoint, attempt, dead_letter }
     }
 
     fn token(&self, caller: Caller) -> Option<String> {
@@ -73,7 +77,7 @@ impl Furnished {
     fn arguments(&self) -> [(&str, &str); 9] {
         [
             ("app_id", "a"),
-            ("endpoint_id", "e"),
+            ("endpoint_id", self.endpoint),
             ("destination_id", "d"),
             ("msg_id", "m"),
             ("attempt_id", &self.attempt),
@@ -261,6 +265,38 @@ async fn every_operation_has_the_same_result_in_process_as_over_http() {
                 check(&over_http, &in_process, operation, caller).await;
             }
         }
+    }
+}
+
+/// Operations that write no entry to the audit log, and why.
+const NOT_AUDITED: &[(&str, &str)] = &[
+    ("v1.message.create", "the message itself is the record"),
+    ("v1.message.create-batch", "the messages themselves are the record"),
+    ("v1.endpoint.send-example", "the message itself is the record"),
+    ("v1.endpoint.check", "it changes nothing"),
+    ("v1.endpoint.test", "it changes nothing"),
+    ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_that_changes_something_writes_to_the_audit_log() {
+    let changes = |it: &AnyOperation| !it.declaration.method.is_safe();
+    for operation in operations::all().iter().filter(|it| changes(it)) {
+        let id = operation.declaration.id;
+        let mut furnished = Furnished::new().await;
+        let caller = match id {
+            "v1.authentication.logout" => Caller::Application,
+            _ => Caller::Organization,
+        };
+        if id == "v1.endpoint.live-token" {
+            furnished.endpoint = "live";
+        }
+        let (status, json) = furnished.over_http(operation, caller).await;
+        assert!(status.is_success(), "{id}: {status} {json}");
+        let page = furnished.world.get(&format!("/api/v1/audit-log?operation={id}")).await;
+        let is_recorded = !page.expect(200)["data"].as_array().unwrap().is_empty();
+        let exemption = NOT_AUDITED.iter().find(|(exempt, _)| *exempt == id);
+        assert_ne!(is_recorded, exemption.is_some(), "{id} is recorded: {is_recorded}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod applications;
 mod attempts;
+mod audit_log;
 mod bad_input;
 mod autoconfig;
 mod batch;

@@ -28,6 +28,7 @@ use postrider_core::{
     own_urls::OwnUrls,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     target::Target,
     vault::Vault,
 };
@@ -183,7 +184,9 @@ fn engine_settings() -> engine::Settings {
             idempotency: DAY / 2,
             digests: DAY / 2,
             rejections: DAY / 2,
+            audit_log: 90 * DAY,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

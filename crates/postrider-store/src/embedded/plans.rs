@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::{
-    catalog,
+    audit, catalog,
     deliveries::{claim, recover},
     history::{attempts, deliveries, messages},
     index,
@@ -145,6 +145,35 @@ SCAN (subquery-1)",
             "SEARCH dead_letters {by_id} (id=?)\nLIST SUBQUERY 1\nSEARCH dead_letters {by_id} (id<?)\n\
              CREATE BLOOM FILTER"
         ),
+    );
+}
+
+#[test]
+fn the_audit_log_is_listed_and_removed_along_its_keys() {
+    let cases = [
+        (audit::ALL_UP, audit::ALL_DOWN, "organization (organization=? AND"),
+        (audit::RECORD_UP, audit::RECORD_DOWN, "record (organization=? AND record_id=? AND"),
+        (
+            audit::PRINCIPAL_UP,
+            audit::PRINCIPAL_DOWN,
+            "principal (organization=? AND principal=? AND",
+        ),
+        (
+            audit::OPERATION_UP,
+            audit::OPERATION_DOWN,
+            "operation (organization=? AND operation=? AND",
+        ),
+    ];
+    for (up, down, keys) in cases {
+        let plan = format!("SEARCH audit_log USING INDEX audit_log_by_{keys} id>? AND id<?)");
+        main_database(up, &plan);
+        main_database(down, &plan);
+    }
+    main_database(
+        audit::REMOVE_OLD,
+        "SEARCH audit_log USING PRIMARY KEY (id=?)
+LIST SUBQUERY 1
+SEARCH audit_log USING PRIMARY KEY (id<?)",
     );
 }
 

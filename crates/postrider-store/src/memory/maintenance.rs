@@ -93,6 +93,7 @@ impl State {
             _ => true,
         });
         self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
+        self.audit_log.retain(|id, _| !old(id.millis(), retention.audit_log));
         self.reservations.retain(|_, reserved| {
             reserved.response.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
         });
@@ -121,6 +122,7 @@ impl State {
         if gone.is_empty() {
             if due_at > Timestamp::from_millis(0) {
                 self.erasures.remove(&application);
+                self.rollups.retain(|key| key.subject.application() != Some(application));
             } else {
                 self.erasures.insert(application, now + LATE);
             }

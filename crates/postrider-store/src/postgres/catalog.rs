@@ -2,8 +2,8 @@
 
 mod key;
 mod read;
-mod remove;
-mod save;
+pub(super) mod remove;
+pub(super) mod save;
 mod table;
 
 use async_trait::async_trait;
@@ -83,7 +83,7 @@ impl Catalog for PostgresStore {
 
 impl PostgresStore {
     /// Whether the consumer may have one more dead letter.
-    async fn has_room(&self, consumer: &Parent) -> Result<bool, StoreError> {
+    pub(super) async fn has_room(&self, consumer: &Parent) -> Result<bool, StoreError> {
         with_session!(self.node.api_session(), |session| save::has_room(session, consumer))
     }
 }

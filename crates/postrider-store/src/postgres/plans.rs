@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
-    catalog,
+    audit, catalog,
     deliveries::{append, cancel, claim, recover, release, settle},
     history::{
         attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
@@ -22,6 +22,7 @@ use super::{
     maintenance::{expire, size},
     options::PostgresOptions,
     rejections,
+    statistics::{self as rollups, fold, read, remove},
     store::PostgresStore,
 };
 use crate::contract::maintenance::{Maintenance, Retention};
@@ -32,7 +33,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 12] = [
+const FILLED: [&str; 14] = [
     "application",
     "endpoint",
     "message",
@@ -45,6 +46,8 @@ const FILLED: [&str; 12] = [
     "source",
     "rejection",
     "dead_letter",
+    "audit_log",
+    "rollup",
 ];
 
 /// A schema with rows.
@@ -75,8 +78,13 @@ impl Database {
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());
         let options = PostgresOptions { url, connections: 1, ..PostgresOptions::default() };
         let store = PostgresStore::open(options).await.unwrap();
-        let retention =
-            Retention { rows: 30 * DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+        let retention = Retention {
+            rows: 30 * DAY,
+            idempotency: DAY,
+            digests: DAY,
+            rejections: DAY,
+            audit_log: DAY,
+        };
         let today = Timestamp::from_millis(1_700_000_000_000);
         while store.expire(today, retention).await.unwrap() {}
         store.close().await.unwrap();
@@ -216,12 +224,12 @@ const IDS: &str =
 /// Names, statements and their values; `ID`, `FIRST`, `LAST` and `IDS` stand for ids.
 #[rustfmt::skip]
 const HOT: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("append.find_known", append::FIND_KNOWN, "'{1,2}'::bigint[], IDS, IDS, '{a,b}'::bytea[], '{a,b}'::text[]"),
-    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[]"),
+    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[]"),
     ("lane.mark_due", lane::MARK_DUE, "IDS, IDS, '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], 1::bigint"),
     ("lane.lock", lane::LOCK, "IDS, IDS"),
     ("lane.refresh", lane::REFRESH, "IDS, IDS"),
@@ -280,10 +288,26 @@ const HOT: &[(&str, &str, &str)] = &[
     ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
     ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
     ("dead_letters.count", catalog::COUNT_DEAD_LETTERS, "ID, 10000::bigint"),
+    ("audit.all_up", audit::ALL_UP, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.all_down", audit::ALL_DOWN, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_up", audit::RECORD_UP, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_down", audit::RECORD_DOWN, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_up", audit::PRINCIPAL_UP, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_down", audit::PRINCIPAL_DOWN, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_up", audit::OPERATION_UP, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_down", audit::OPERATION_DOWN, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("expire.audit_log", expire::DELETE_AUDIT_LOG, "FIRST"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),
     ("rejections.down", rejections::REJECTIONS_DOWN, "ID, LAST, 51::bigint"),
+    ("statistics.count", rollups::COUNT, "IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("statistics.rollups", read::ROLLUPS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint, 60000::bigint, '{a,b}'::bytea[]"),
+    ("statistics.tally", read::TALLY, "IDS, false::boolean"),
+    ("statistics.problems", read::PROBLEMS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint"),
+    ("statistics.get", fold::GET, "'{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("statistics.expire", remove::EXPIRE, "0::smallint, 1600000000000::bigint"),
+    ("statistics.erase", remove::ERASE, "0::smallint, 'a'::bytea, 'b'::bytea"),
 ];
 
 #[tokio::test]

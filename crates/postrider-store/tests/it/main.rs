@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -18,6 +19,8 @@ mod model;
 mod postgres;
 mod rejections;
 mod schema;
+mod search;
+mod statistics;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

@@ -67,7 +67,7 @@ store_tests! {
 
     async fn rejections_expire(store) {
         create_sources(store, 1..=2).await;
-        let retention = Retention { rows: 30 * DAY, idempotency: DAY, digests: 30 * DAY, rejections: DAY };
+        let retention = Retention { rows: 30 * DAY, idempotency: DAY, digests: 30 * DAY, rejections: DAY, audit_log: DAY };
         store.reject((0..350).map(|it| rejection(it, 1 + it % 2)).collect()).await.unwrap();
         expire(store, at(299) + DAY, retention).await;
         let (first, second) = (rejection_numbers(store, 1).await, rejection_numbers(store, 2).await);

@@ -2,7 +2,9 @@
 and with all fields. Compares those that work with the list in sweep.txt.
 
 An operation gets its arguments by their names and types, from the tables below. So a new operation
-of the client needs an entry only if its arguments are special."""
+of the client needs an entry only if its arguments are special.
+
+With POSTRIDER_SWEEP_ALL, it also lists why each of the others does not work."""
 
 import dataclasses
 import datetime
@@ -13,6 +15,7 @@ import pathlib
 import time
 import typing
 
+import httpx
 import pydantic
 from svix import api_internal, models
 from svix.api import Svix, SvixOptions
@@ -32,10 +35,6 @@ NOW = datetime.datetime.now(datetime.timezone.utc)
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SCHEMA = {"type": "object", "properties": {"id": {"type": "integer", "example": 1}}}
 EVENT_TYPE = "sweep.done"
-
-
-class Skip(Exception):
-    """The operation cannot be called this way."""
 
 
 class Fixture:
@@ -179,11 +178,12 @@ VALUES = {
     "capabilities": [models.AppPortalCapability.VIEW_BASE],
     "session_ids": ["session"],
     "read_only": None,
-    "spec": {"openapi": "3.1.0", "webhooks": {"sweep.new": {"post": {}}}},
-    "spec_raw": None,
     "EventExampleIn.payload": None,
-    "IngestSourceIn.type": "generic-webhook",
-    "IngestSourceIn.config": None,
+    "EnvironmentIn.event_types": lambda it: [event_type_in(it)],
+    "OperationalWebhookEndpointIn.event_types": ["endpoint.created"],
+    "OperationalWebhookEndpointUpsertIn.event_types": ["endpoint.created"],
+    # A subscription that configures itself has the secret of its token.
+    "EndpointIn.secret": lambda it: None if "autoconfig" in it.made else KEY,
     "IngestEndpointTransformationPatch.code": None,
     "IngestEndpointTransformationPatch.enabled": False,
     "IngestEndpointTransformationPatch.variables": None,
@@ -192,6 +192,11 @@ VALUES = {
     "message_type": None,
     "status": None,
 }
+
+
+def event_type_in(it):
+    return models.EventTypeIn(name=it.unique("imported"), description="Sweep")
+
 
 # Models whose fields depend on each other.
 MODELS = {
@@ -202,6 +207,15 @@ MODELS = {
         type="fifoEndpoint",
         config=models.SinkHttpConfigPatch(url=receiver.url("new")),
         **({"channels": ["blue"]} if full else {}),
+    ),
+    "EventTypeImportOpenApiIn": lambda it, full: models.EventTypeImportOpenApiIn(
+        spec={"openapi": "3.1.0", "webhooks": {it.unique("hook"): {"post": {}}}},
+        **({"dry_run": True, "replace_all": True} if full else {}),
+    ),
+    "IngestSourceIn": lambda it, full: models.IngestSourceIn(
+        name="Sweep",
+        type="generic-webhook",
+        **({"uid": it.unique("uid"), "metadata": {"key": "value"}} if full else {}),
     ),
 }
 
@@ -323,6 +337,8 @@ def run(name, function, resource, full):
         return f"422 {problems}"
     except HttpError as error:
         return f"{error.status_code} {error.detail}"
+    except httpx.TransportError as error:
+        return f"no response: {error}"
     except pydantic.ValidationError as error:
         return f"the response cannot be read: {error}"
     return None
@@ -347,7 +363,7 @@ def main():
         failures = [f"{'all' if full else 'required'} fields: {it}" for full, it in reasons if it]
         if not failures:
             found.add(name)
-        if bool(failures) == (name in expected) or os.environ.get("SWEEP_ALL"):
+        if bool(failures) == (name in expected) or os.environ.get("POSTRIDER_SWEEP_ALL"):
             wrong.append(f"{name}: {'; '.join(failures) or 'works, but is not in the list'}")
     for name in sorted(expected - found):
         if not any(line.startswith(name + ":") for line in wrong):

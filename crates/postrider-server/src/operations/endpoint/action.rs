@@ -150,7 +150,7 @@ async fn send_example(call: Call, input: SendExample) -> Result<Done<MessageOut>
         None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
     };
     payload::check_length(&payload, &call.settings().limits)?;
-    call.quotas().count_message(call.store(), &entry, call.now).await?;
+    call.quotas().count_message(call.reader(), &entry, call.now).await?;
     let submission = Submission {
         entry,
         event_type,

@@ -20,10 +20,20 @@ const CAPABILITIES: &str = "the capabilities of tokens determine what applicatio
 /// The settings of the hosted API that have no effect here, with their defaults and the reason.
 fn without_effect(name: &str) -> Option<(Value, &'static str)> {
     Some(match name {
-        "customColor" | "customLogoUrl" | "customThemeOverride" | "customStringsOverride"
-        | "customBaseFontSize" | "customFontFamily" | "customFontFamilyUrl" | "displayName"
-        | "colorPaletteLight" | "colorPaletteDark" | "whitelabelLogo" => (Value::Null, BRANDING),
-        "eventCatalogPublished" | "showSvixBrandFooter" | "showFeatureTooltips"
+        "customColor"
+        | "customLogoUrl"
+        | "customThemeOverride"
+        | "customStringsOverride"
+        | "customBaseFontSize"
+        | "customFontFamily"
+        | "customFontFamilyUrl"
+        | "displayName"
+        | "colorPaletteLight"
+        | "colorPaletteDark"
+        | "whitelabelLogo" => (Value::Null, BRANDING),
+        "eventCatalogPublished"
+        | "showSvixBrandFooter"
+        | "showFeatureTooltips"
         | "enableMessageStream" => (json!(false), BRANDING),
         "showUseSvixPlay" => (json!(true), BRANDING),
         "advancedEndpointTypes" => (json!([]), BRANDING),
@@ -39,8 +49,11 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
         "enableEndpointOauthConfig" | "enableEndpointMtlsConfig" => {
             (json!(false), "endpoints have neither OAuth nor client certificates")
         },
-        "enableChannels" | "enableMessageTags" | "enableIntegrationManagement"
-        | "webhooksAutoConfig" | "mcpToken" => (json!(false), CAPABILITIES),
+        "enableChannels"
+        | "enableMessageTags"
+        | "enableIntegrationManagement"
+        | "webhooksAutoConfig"
+        | "mcpToken" => (json!(false), CAPABILITIES),
         "enableMsgAtmptLog" => (json!(false), "attempts are always logged"),
         "enableApplicationAlerts" => (json!(false), OPERATIONAL),
         "applicationAlertEvents" => (json!([]), OPERATIONAL),
@@ -186,9 +199,10 @@ mod tests {
         let mut problems = Problems::within(&["body"]);
         let settings = apply(OrganizationSettings::default(), &given, &mut problems);
         let result = match problems.finish_with(settings) {
-            Err(ApiError::Invalid(items)) => {
-                Err(items.into_iter().map(|it| format!("{}: {}", it.loc.join("."), it.msg)).collect())
-            },
+            Err(ApiError::Invalid(items)) => Err(items
+                .into_iter()
+                .map(|it| format!("{}: {}", it.loc.join("."), it.msg))
+                .collect()),
             other => Ok(other.expect("only its input can be invalid")),
         };
         assert_eq!(result, *expected);
@@ -210,7 +224,10 @@ mod tests {
             }),
             &Ok(expected),
         );
-        check(json!({ "showUseSvixPlay": true, "customColor": null, "retryPolicy": null }), &Ok(default));
+        check(
+            json!({ "showUseSvixPlay": true, "customColor": null, "retryPolicy": null }),
+            &Ok(default),
+        );
         let refused = |problems: &[&str]| Err(problems.iter().map(ToString::to_string).collect());
         check(
             json!({ "enforceHttps": 1, "endpointsPerAppLimit": 0 }),

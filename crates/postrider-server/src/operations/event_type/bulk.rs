@@ -4,12 +4,7 @@ use postrider::{EventTypeName, api::environment::MAX_EVENT_TYPES};
 use postrider_core::catalog::EventType;
 use postrider_store::{Expected, IdOrUid, LIST_BYTES, Records, Scan, Weight};
 
-use crate::{
-    api::error::ApiError,
-    operations::call::Call,
-    race,
-    settings::SizeLimit,
-};
+use crate::{api::error::ApiError, operations::call::Call, race, settings::SizeLimit};
 
 /// Event types that are read in one call.
 const PAGE: usize = 250;

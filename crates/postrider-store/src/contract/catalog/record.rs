@@ -1,6 +1,6 @@
 //! The kinds of records, and what a store has to know of each.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt};
 
 use postrider::{
     ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
@@ -19,7 +19,7 @@ use crate::{error::StoreError, weight::Weight};
 pub trait Record: Serialize + DeserializeOwned + Weight + Send + Sync + 'static {
     const KIND: RecordKind;
     type Parent: Clone + Into<Parent> + Send + Sync;
-    type Id: Clone + Into<RecordId> + Send + Sync;
+    type Id: Clone + fmt::Display + Into<RecordId> + Send + Sync;
     /// A further key that finds the record; `Infallible` if there is none.
     type UniqueKey: Into<UniqueKey> + Send;
 

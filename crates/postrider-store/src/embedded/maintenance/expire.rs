@@ -44,6 +44,7 @@ impl Ledger {
         more |= self.expire_responses(now, retention.idempotency)?;
         more |= self.expire_rejections(first_kept_time(now, retention.rejections))?;
         more |= self.expire_dead_letters(first_kept_time(now, retention.rows))?;
+        more |= self.expire_audit_log(first_kept_time(now, retention.audit_log))?;
         more |= self.free_event_types()?;
         Ok(more)
     }

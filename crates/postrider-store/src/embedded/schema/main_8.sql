@@ -1,5 +1,23 @@
 -- Who may do what, and who did it: API keys, sessions and the audit log.
 
+-- An id starts with its time, so the oldest entries come first.
+CREATE TABLE audit_log (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  record_id TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  entry TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_log_by_organization ON audit_log (organization, id);
+
+CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
+
+CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
+
+CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
+
 
 -- Background tasks.
 
@@ -9,3 +27,4 @@
 
 -- Search and statistics.
 
+CREATE INDEX endpoints_by_url ON endpoints (json_extract(record, '$.url'));

@@ -40,7 +40,7 @@ pub(super) async fn has_room(
     Ok(found.get::<_, i64>(0) < most)
 }
 
-pub(super) async fn save(
+pub(in crate::postgres) async fn save(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,

@@ -1,5 +1,19 @@
 -- Who may do what, and who did it: API keys, sessions and the audit log.
 
+-- An id starts with its time, so the oldest entries come first.
+CREATE TABLE audit_log (
+    id uuid PRIMARY KEY,
+    organization text NOT NULL,
+    record_id text NOT NULL,
+    principal text NOT NULL,
+    operation text NOT NULL,
+    entry text NOT NULL
+);
+CREATE INDEX audit_log_of ON audit_log (organization, id);
+CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
+CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
+CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
+
 
 -- Background tasks.
 
@@ -9,3 +23,47 @@
 
 -- Search and statistics.
 
+-- What was accepted and attempted, across applications. Ids grow, so an insertion appends to the
+-- last page of its day.
+CREATE INDEX message_id ON message (id);
+CREATE INDEX attempt_id ON attempt (id);
+CREATE INDEX attempt_failed ON attempt (id) WHERE status < 200 OR status > 299;
+CREATE INDEX delivery_not_delivered ON delivery (message) WHERE state <> 1;
+
+CREATE INDEX endpoint_id ON endpoint (id);
+CREATE INDEX endpoint_url ON endpoint (((record::json) ->> 'url') COLLATE "C");
+
+-- What was counted and is not added up yet: rows come with the messages and attempts that they
+-- count and go a few seconds later.
+CREATE TABLE tally (
+    application uuid NOT NULL,
+    -- The endpoint of attempts, the source of requests; none for messages.
+    subject uuid,
+    -- What is counted, and in which minute.
+    fact bigint NOT NULL,
+    count bigint NOT NULL
+) WITH (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 100000,
+    autovacuum_analyze_scale_factor = 0,
+    autovacuum_analyze_threshold = 100000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- The numbers of a subject in each period of each resolution: 0 minutes, 1 hours, 2 days.
+CREATE TABLE rollup (
+    resolution smallint NOT NULL,
+    start bigint NOT NULL,
+    -- The id of the application, and of what belongs to it.
+    subject bytea NOT NULL,
+    -- Failed attempts and rejected requests.
+    problems bigint NOT NULL,
+    counters bytea NOT NULL,
+    PRIMARY KEY (resolution, start, subject)
+) WITH (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_cost_delay = 0
+);

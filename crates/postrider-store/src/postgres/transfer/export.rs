@@ -187,6 +187,17 @@ pub(super) async fn dead_letters(
     Ok(ExportPage { chunk: Chunk::DeadLetters(records("dead letter", &found)?), next })
 }
 
+const AUDIT_LOG: &str = "SELECT entry, id FROM audit_log WHERE id > $1 ORDER BY id LIMIT $2";
+
+pub(super) async fn audit_log(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, AUDIT_LOG, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::AuditLog(records("audit entry", &found)?), next })
+}
+
 /// Rows in the order of the id in their second column, and the cursor after them.
 async fn by_id(
     session: &mut Session,
