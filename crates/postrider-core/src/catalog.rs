@@ -3,6 +3,7 @@
 mod consumer;
 mod keys;
 mod settings;
+mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -16,6 +17,10 @@ pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     keys::{AutoConfig, Integration},
     settings::OrganizationSettings,
+    task::{
+        DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
+        TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
+    },
 };
 use crate::{
     delivery::{DeliveryOrder, ResendMode},

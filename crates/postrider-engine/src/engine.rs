@@ -8,13 +8,17 @@ use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{
-    catalog::OrganizationSettings, message::Message, target::Target, vault::Vault,
+    catalog::{OrganizationSettings, Resend},
+    message::Message,
+    target::Target,
+    vault::Vault,
 };
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
     command::Submit,
@@ -27,6 +31,7 @@ use crate::{
     operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
     queue::StoredPartitions,
+    rotation::{Rotation, RotationTask},
     router::Router,
     sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
@@ -46,6 +51,8 @@ struct Inner {
     components: Components,
     vault: Vault,
     maintenance: Arc<Notify>,
+    background: Arc<Notify>,
+    rotation: Rotation,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -95,17 +102,22 @@ impl Engine {
             listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
+        let background = Arc::<Notify>::default();
         let drivers = inboxes
             .into_iter()
             .enumerate()
             .map(|(index, inbox)| Driver::new(&components, Shard { index, count }, inbox));
+        let (rotating, rotation) = RotationTask::new(&components, &vault);
         let tasks = EngineTasks {
             drivers: drivers.collect(),
+            rotation: rotating,
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
+            background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (Self { inner: Arc::new(Inner { components, vault, maintenance, has_failed }) }, tasks)
+        let inner = Inner { components, vault, maintenance, background, rotation, has_failed };
+        (Self { inner: Arc::new(inner) }, tasks)
     }
 
     /// Makes the message durable and starts its deliveries.
@@ -140,6 +152,11 @@ impl Engine {
 
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    /// The state of the rotation of the main secret.
+    pub fn rotation(&self) -> &Rotation {
+        &self.inner.rotation
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -215,7 +232,7 @@ impl Engine {
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries
     /// were cancelled. Calls in flight end normally.
     pub async fn forget(&self, application: ApplicationId, message: MessageId) {
-        self.components().router.forget(application, message).await;
+        self.components().router.forget(application, message, None).await;
     }
 
     /// Claims due deliveries without delay. Call it after a resend or a recovery, or when an
@@ -223,6 +240,21 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// Looks for new and cancelled background tasks without delay.
+    pub fn wake_background_tasks(&self) {
+        self.inner.background.notify_one();
+    }
+
+    /// The deliveries that a resend would send again: their number, as far as they are counted, and
+    /// some of them.
+    pub async fn preview(
+        &self,
+        organization: &OrganizationId,
+        resend: &Resend,
+    ) -> Result<Preview, StoreError> {
+        background::preview(&**self.store(), organization, resend).await
     }
 
     fn components(&self) -> &Components {

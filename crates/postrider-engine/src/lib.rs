@@ -2,8 +2,10 @@
 //!
 //! [`Engine`] is the handle that servers hold. Behind it each shard has one [`Driver`], which
 //! carries out what its dispatcher decides. A [`Sender`] makes the calls, the [`MaintenanceTask`]
-//! does work that can wait, and the [`Listener`] follows other nodes.
+//! does work that can wait, the [`BackgroundRunner`] carries out what operators start, and the
+//! [`Listener`] follows other nodes.
 
+mod background;
 mod cache;
 pub mod certificates;
 mod changes;
@@ -20,6 +22,7 @@ mod metrics;
 mod operational;
 mod panic_text;
 mod queue;
+mod rotation;
 mod router;
 mod sender;
 mod settings;
@@ -28,6 +31,7 @@ mod submission;
 mod tasks;
 
 pub use crate::{
+    background::{BackgroundRunner, Preview},
     cache::Cache,
     clock::Clock,
     directory::{Directory, Entry, OpenSource},
@@ -41,6 +45,7 @@ pub use crate::{
         LeasedPartition, PARTITION_RENEWAL, PartitionLeases, Queue, QueueConnector, QueueError,
         QueueMessage, Receipt, StoredPartitions,
     },
+    rotation::{Rotation, RotationStatus, RotationTask, SecretCounts},
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
         FetchError, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,

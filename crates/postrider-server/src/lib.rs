@@ -35,6 +35,7 @@
 mod api;
 mod auth;
 mod consumer;
+mod feed;
 mod http;
 mod idempotency;
 mod inbound;
@@ -47,6 +48,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod sso;
 mod trials;
 
 pub use crate::{
@@ -63,10 +65,11 @@ pub use crate::{
         access::Access,
         key::{KeyGrant, KeyId},
         principal::Principal,
+        role::{Role, UnknownRole},
         token::{ApplicationGrant, Grant, mint},
     },
     consumer::Consumers,
-    http::serve,
+    http::{ServerTls, TlsFileError, serve},
     operations::{
         consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
@@ -74,6 +77,7 @@ pub use crate::{
     },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
+    sso::{ClientSecret, SsoSettings},
 };
 #[doc(no_inline)]
 pub use postrider_store::IdOrUid;

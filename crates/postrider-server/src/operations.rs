@@ -19,15 +19,17 @@ pub(crate) mod handle;
 pub mod health;
 pub mod integration;
 mod internal_application;
+pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
-mod render;
+pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
+pub mod task;
 
 use crate::api::operation::AnyOperation;
 
@@ -49,12 +51,18 @@ pub fn all() -> Vec<AnyOperation> {
         environment::all(),
         message::all(),
         message::batch::all(),
+        message::expunge::all(),
+        message::precheck::all(),
         attempt::all(),
         attempt::headers::all(),
         search::messages::all(),
         search::attempts::all(),
         search::failures::all(),
         search::lookup::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
         integration::all(),
         autoconfig::all(),
@@ -66,6 +74,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        main_secret::all(),
         audit_log::all(),
         health::all(),
     ]

@@ -20,12 +20,14 @@ use crate::{
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
+    feed::{self, Feeds},
     http::{
+        cors,
         memory::{MemoryBudget, PUBLIC_CALLER},
         upload::{self, BodyLimits},
     },
     idempotency::IdempotentRequests,
-    inbound::{self, RejectionLog},
+    inbound::{self, Inbound, RejectionLog},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -34,6 +36,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::{Settings, SizeLimit},
+    sso::{self, SingleSignOn},
     trials::Trials,
 };
 
@@ -44,6 +47,7 @@ pub struct Server {
     metrics: Metrics,
     exposition: Arc<Exposition>,
     errors: Arc<ErrorReporter>,
+    sso: Option<Arc<SingleSignOn>>,
 }
 
 impl Server {
@@ -63,12 +67,15 @@ impl Server {
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
-        let resources = Arc::new(resources(engine.clone(), settings, &metrics, consumers));
+        let errors = Arc::new(ErrorReporter::new(engine.clone()));
+        let sso = SingleSignOn::of(&settings, &engine).map(Arc::new);
+        let resources = resources(engine, settings, (&metrics, &errors), consumers);
         Self {
-            operations: Operations::new(resources),
+            operations: Operations::new(Arc::new(resources)),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
-            errors: Arc::new(ErrorReporter::new(engine)),
+            errors,
+            sso,
         }
     }
 
@@ -92,16 +99,6 @@ impl Server {
             memory: resources.memory.clone(),
             errors: Arc::clone(&self.errors),
         });
-        let inbound = inbound::Dependencies {
-            engine: resources.engine.clone(),
-            settings: Arc::clone(&resources.settings),
-            metrics: self.metrics.inbound.clone(),
-            memory: resources.memory.clone(),
-            locks: Arc::clone(&resources.locks),
-            errors: Arc::clone(&self.errors),
-            rejections: resources.rejections.clone(),
-            tasks: resources.tasks.clone(),
-        };
         let live = Live::new(live::Dependencies {
             engine: resources.engine.clone(),
             settings: Arc::clone(&resources.settings),
@@ -110,15 +107,33 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
+        let feeds = Feeds::new(feed::Dependencies {
+            operations: self.operations.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+        });
         let fallback = Arc::clone(resources);
-        pages::router(&resources.settings, &resources.memory, &self.exposition)
-            .merge(self.api())
-            .merge(inbound::router(inbound, &relay))
+        let origins = &resources.settings.cors_origins;
+        pages::router(&resources.settings)
+            .merge(cors::allow(self.api(), origins))
+            .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
+            .merge(cors::allow(feed::router(feeds), origins))
+            .merge(self.sso.clone().map_or_else(Router::new, sso::router))
             .fallback(async move |request: Request| {
                 missing(&fallback, request).await.into_api_response().into_response()
             })
+            .method_not_allowed_fallback(async || {
+                ApiError::MethodNotAllowed.into_api_response().into_response()
+            })
+    }
+
+    /// The routes of the listener for metrics.
+    pub fn metrics_router(&self) -> Router {
+        let memory = &self.operations.resources().memory;
+        pages::metrics_router(memory, &self.exposition)
+            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -136,6 +151,7 @@ impl Server {
             idempotency,
             errors: Arc::clone(&self.errors),
             anonymous: Principal::anonymous(),
+            sso: self.sso.clone(),
         });
         operations::all().into_iter().fold(Router::new(), |router, operation| {
             route::mount(router, &api, &self.metrics, operation)
@@ -166,27 +182,43 @@ async fn read_body(resources: &Resources, request: Request) -> Result<Bytes, Api
 fn resources(
     engine: Engine,
     settings: Settings,
-    metrics: &Metrics,
+    (metrics, errors): (&Metrics, &Arc<ErrorReporter>),
     consumers: ConsumerHub,
 ) -> Resources {
     let limits = &settings.limits;
     let tasks = TaskTracker::new();
     let dropped = metrics.inbound.dropped_rejections.clone();
+    let authenticator =
+        Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens));
+    let quotas =
+        QuotaTracker::new(settings.quotas, limits.remembered_accounts, metrics.refusals.clone());
+    let archived = ArchivedEventTypes::new(limits.remembered_event_types);
+    let memory = MemoryBudget::new(limits.request_memory);
+    let settings = Arc::new(settings);
+    let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
+    let locks = Arc::default();
+    let inbound = Inbound::new(inbound::Dependencies {
+        engine: engine.clone(),
+        settings: Arc::clone(&settings),
+        metrics: metrics.inbound.clone(),
+        memory: memory.clone(),
+        locks: Arc::clone(&locks),
+        errors: Arc::clone(errors),
+        rejections: rejections.clone(),
+        tasks: tasks.clone(),
+    });
     Resources {
-        authenticator: Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens)),
-        locks: Arc::default(),
-        quotas: QuotaTracker::new(
-            settings.quotas,
-            limits.remembered_accounts,
-            metrics.refusals.clone(),
-        ),
-        archived: ArchivedEventTypes::new(limits.remembered_event_types),
-        rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
-        memory: MemoryBudget::new(limits.request_memory),
+        authenticator,
+        locks,
+        quotas,
+        archived,
+        rejections,
+        inbound,
+        memory,
         consumers: Arc::new(consumers),
         trials: Trials::default(),
         tasks,
-        settings: Arc::new(settings),
+        settings,
         engine,
     }
 }

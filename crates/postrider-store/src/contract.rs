@@ -12,12 +12,14 @@ pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
 pub(crate) mod search;
+pub(crate) mod sign_ins;
 pub(crate) mod statistics;
+pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
-    statistics::Statistics,
+    sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -32,6 +34,8 @@ pub trait Store:
     + Statistics
     + Maintenance
     + Cluster
+    + Tasks
+    + SignIns
 {
 }
 
@@ -46,5 +50,7 @@ impl<S> Store for S where
         + Statistics
         + Maintenance
         + Cluster
+        + Tasks
+        + SignIns
 {
 }

@@ -48,9 +48,11 @@ mod pending_row;
 mod plans;
 mod readers;
 mod row;
+mod sign_ins;
 mod state;
 mod statistics;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -1,8 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of eleven contracts: [`Deliveries`],
+//! [`Store`] is the only way to durable state. It is the sum of twelve contracts: [`Deliveries`],
 //! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
-//! [`Statistics`], [`Maintenance`] and [`Cluster`].
+//! [`Statistics`], [`Tasks`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -23,7 +23,7 @@ mod root_certificates;
 pub mod transfer;
 mod weight;
 
-pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
+pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 
 pub use crate::{
     contract::{
@@ -41,13 +41,15 @@ pub use crate::{
         },
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
         idempotency::{Idempotency, KeyReservation},
-        maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
         search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
+        sign_ins::{SignIn, SignIns},
         statistics::{Ranked, Statistics},
+        tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

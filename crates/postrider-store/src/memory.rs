@@ -13,8 +13,10 @@ mod maintenance;
 mod node;
 mod rejections;
 mod search;
+mod sign_ins;
 mod state;
 mod statistics;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

@@ -57,8 +57,10 @@ mod rejections;
 mod row;
 mod search;
 mod session;
+mod sign_ins;
 mod statistics;
 mod store;
+mod tasks;
 mod transfer;
 mod value;
 

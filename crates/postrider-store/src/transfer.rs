@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
     audit::AuditEntry,
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source},
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
     queue::partitions::Partitions,
@@ -84,6 +84,7 @@ pub enum Chunk {
     Partitions(Vec<Partitions>),
     DeadLetters(Vec<DeadLetter>),
     AuditLog(Vec<AuditEntry>),
+    Tasks(Vec<Task>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -173,6 +174,7 @@ pub enum ChunkKind {
     Partitions,
     DeadLetters,
     AuditLog,
+    Tasks,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -353,7 +355,8 @@ impl ChunkKind {
             Self::Consumers => Self::Partitions,
             Self::Partitions => Self::DeadLetters,
             Self::DeadLetters => Self::AuditLog,
-            Self::AuditLog => Self::Messages,
+            Self::AuditLog => Self::Tasks,
+            Self::Tasks => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

@@ -26,9 +26,11 @@ pub mod integration;
 pub mod kind;
 pub mod list;
 pub mod live;
+pub mod main_secret;
 pub mod message;
 pub mod renamed;
 pub mod search;
+pub mod task;
 pub mod time;
 pub mod usage;
 
@@ -49,10 +51,9 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
-        EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
-        EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
-        RecoverIn, RecoverOut,
+        EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
+        EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
+        EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
@@ -60,12 +61,13 @@ pub use self::{
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
     field::Patch,
     ingest::{
-        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogOut,
-        IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
-        RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
+        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogAcceptOut,
+        IngestLogOut, IngestLogVerifyOut, IngestSourceConsumerPortalAccessIn, IngestSourceIn,
+        IngestSourceOut, IngestSourcePatch, RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
     kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
+    main_secret::{MainSecretOut, MainSecretUse},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,
         TransformationsParams,
@@ -75,6 +77,13 @@ pub use self::{
         FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
         MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
         MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
+    task::{
+        AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
+        BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,
+        BulkExpungeContentsIn, BulkExpungeContentsOut, BulkExpungeStatus, BulkReplayIn,
+        CancelMsgsIn, CountOut, MessagePrecheckIn, MessagePrecheckOut, RecoverOut, ReplayIn,
+        ResendIn, ResendPreviewOut, ResendSampleOut,
     },
     usage::{Usage, UsageOut},
 };

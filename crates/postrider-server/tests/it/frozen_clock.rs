@@ -13,11 +13,11 @@ use std::{
 use async_trait::async_trait;
 use postrider::{
     ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
-    RejectionId, SourceId, Uid,
+    RejectionId, SourceId, TaskId, Uid,
 };
 use postrider_core::{
     audit::AuditEntry,
-    catalog::{Endpoint, Recovery},
+    catalog::{Endpoint, Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
@@ -29,8 +29,9 @@ use postrider_store::{
     DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
     MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
     Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Statistics, Stats, StoreError,
-    StoreEvent, StoreSize, StoredRecord, Version,
+    Rewrite, RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch,
+    SignIn, SignIns, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
+    Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -361,10 +362,54 @@ impl Idempotency for FrozenClockStore {
 }
 
 #[async_trait]
+impl Tasks for FrozenClockStore {
+    async fn open_tasks(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.open_tasks(after, limit).await
+    }
+
+    async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {
+        let _guard = hold_clock();
+        self.store.run_batch(batch).await
+    }
+}
+
+#[async_trait]
+impl SignIns for FrozenClockStore {
+    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.begin_sign_in(digest, sign_in).await
+    }
+
+    async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
+        let _guard = hold_clock();
+        self.store.sign_in(digest).await
+    }
+
+    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.end_sign_in(digest).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
         self.store.reject(rejections).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections_of(organization, scan).await
     }
 
     async fn rejections(
@@ -426,9 +471,14 @@ impl Maintenance for FrozenClockStore {
         self.store.erase(now, limit).await
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
         let _guard = hold_clock();
-        self.store.rewrite(rewrite).await
+        self.store.rewrite(position, limit, rewrite).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

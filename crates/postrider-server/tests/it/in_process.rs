@@ -1,7 +1,7 @@
 //! Operations have the same results and the same refusals in process as over HTTP.
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use postrider::api::{ApplicationIn, MessageIn};
 use postrider_server::{
     Access, AnyOperation, ApiError, ApplicationGrant, Grant, JsonText, Principal, Quotas, RawInput,
@@ -36,6 +36,8 @@ struct Furnished {
     endpoint: &'static str,
     attempt: String,
     dead_letter: String,
+    task: String,
+    log: String,
 }
 
 impl Furnished {
@@ -56,12 +58,21 @@ impl Furnished {
         let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
         let attempts = world.until("/api/v1/app/a/attempt/msg/m", is_attempted).await;
         let attempt = attempts["data"][0]["id"].as_str().unwrap().to_owned();
-        world.post("/ingest/api/v1/source", source("s")).await.expect(201);
+        let created = world.post("/ingest/api/v1/source", source("s")).await.expect(201);
+        let url = created["ingestUrl"].as_str().unwrap();
+        let unsigned = Request::post(url).body(Body::from("{}")).unwrap();
+        assert_eq!(world.send(unsigned).await.status, 401);
+        let log = world.get("/ingest/api/v1/source/s/log").await.expect(200);
+        let log = log["data"][0]["id"].as_str().unwrap().to_owned();
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
         let endpoint = "e";
-        Self { world, application, other_application, endpoint, attempt, dead_letter }
+        let path = "/api/v1/stats/usage/event-types";
+        let task = world.call(Method::PUT, path, None).await.id();
+        let path = format!("/api/v1/background-task/{task}");
+        world.until(&path, |it| it["status"] == "finished").await;
+        Self { world, application, other_application, endpoint, attempt, dead_letter, task, log }
     }
 
     fn token(&self, caller: Caller) -> Option<String> {
@@ -74,7 +85,7 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 9] {
+    fn arguments(&self) -> [(&str, &str); 11] {
         [
             ("app_id", "a"),
             ("endpoint_id", self.endpoint),
@@ -85,6 +96,8 @@ impl Furnished {
             ("event_type_name", "x"),
             ("consumer_id", "q"),
             ("dead_letter_id", &self.dead_letter),
+            ("task_id", &self.task),
+            ("log_id", &self.log),
         ]
     }
 
@@ -167,7 +180,19 @@ fn body(operation: &AnyOperation) -> String {
         "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
         "v1.destination.headers-patch" => json!({ "headers": { "x-a": "1" } }),
         "v1.destination.rotate-secret" => json!({}),
-        "v1.endpoint.recover" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.recover"
+        | "v1.endpoint.bulk-replay"
+        | "v1.endpoint.replay-missing"
+        | "v1.resend.create"
+        | "v1.resend.preview" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.cancel-msgs" | "v1.application.cancel-msgs" => {
+            json!({ "createdBefore": "2020-01-01T00:00:00Z" })
+        },
+        "v1.message.precheck" => json!({ "eventType": "x" }),
+        "v1.message.bulk-expunge-content" => json!({ "ids": ["m"] }),
+        "v1.statistics.aggregate-app-stats" => {
+            json!({ "since": "2020-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z" })
+        },
         "v1.endpoint.send-example" | "v1.message.create" => {
             json!({ "eventType": "x", "payload": {} })
         },

@@ -12,14 +12,14 @@ use postrider::{
 };
 use postrider_core::{
     catalog::Endpoint,
-    delivery::Attempt,
+    delivery::{Attempt, StatusKind},
     message::{Message, Rejection},
     outcome::{Cause, Outcome},
     payload_match::PayloadMatch,
 };
 
 use crate::{
-    contract::history::{AttemptFilter, MessageFilter, StatusKind},
+    contract::history::{AttemptFilter, MessageFilter},
     error::StoreError,
     page::{Scan, ScanPage},
 };

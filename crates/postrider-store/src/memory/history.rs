@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{Attempt, DeliveryId, Status},
+    delivery::{Attempt, DeliveryId, Status, StatusKind},
     message::Message,
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ use crate::{
         catalog::IdOrUid,
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
     },
     error::StoreError,

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use postrider::{DeadLetterId, MessageId};
+use postrider::{DeadLetterId, MessageId, TaskId};
 use postrider_core::time::Timestamp;
 
 use super::{MemoryStore, node::lock, state::State};
@@ -13,7 +13,8 @@ use crate::{
             RecordId, RecordKind, RecordRow, Version,
             record::{Record, decode},
         },
-        maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
+        tasks::TASK_RETENTION,
     },
     error::StoreError,
 };
@@ -34,8 +35,15 @@ impl Maintenance for MemoryStore {
         self.transact(|state| Ok(state.erase(now, limit)))
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        self.transact(|state| state.rewrite(&*rewrite))
+    /// All values are one page.
+    async fn rewrite(
+        &self,
+        _position: RewritePosition,
+        _limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
+        let replaced = self.transact(|state| state.rewrite(&*rewrite))?;
+        Ok(RewritePage { replaced, next: None })
     }
 
     /// There is nothing on disk that could be copied.
@@ -86,9 +94,12 @@ impl State {
         deliveries.retain(|id, _| messages.contains_key(&id.message));
         event_ids.retain(|_, id| messages.contains_key(id));
         digests.retain(|_, id| !old(id.millis(), retention.digests));
-        self.records.retain(|(kind, _, id), _| match (kind, id) {
+        self.records.retain(|(kind, _, id), (_, row)| match (kind, id) {
             (RecordKind::DeadLetter, RecordId::Uuid(id)) => {
                 !old(DeadLetterId::from_u128(*id).millis(), retention.rows)
+            },
+            (RecordKind::Task, RecordId::Uuid(id)) => {
+                !row.is_disabled || !old(TaskId::from_u128(*id).millis(), TASK_RETENTION)
             },
             _ => true,
         });
@@ -157,7 +168,8 @@ impl State {
                 RecordKind::Application
                 | RecordKind::EventType
                 | RecordKind::Partitions
-                | RecordKind::DeadLetter => false,
+                | RecordKind::DeadLetter
+                | RecordKind::Task => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

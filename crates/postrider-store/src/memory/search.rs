@@ -8,7 +8,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::Endpoint,
-    delivery::Attempt,
+    delivery::{Attempt, StatusKind},
     message::{Message, Rejection},
 };
 
@@ -16,7 +16,6 @@ use super::{MemoryStore, history::status, state::State};
 use crate::{
     contract::{
         catalog::{Parent, RecordKind, record::decode},
-        history::StatusKind,
         search::{AttemptSearch, EndpointKey, MessageSearch, Reach, Search},
     },
     error::StoreError,

@@ -20,7 +20,9 @@ mod postgres;
 mod rejections;
 mod schema;
 mod search;
+mod sign_ins;
 mod statistics;
+mod tasks;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

@@ -67,6 +67,7 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::Partitions
         | ChunkKind::DeadLetters
         | ChunkKind::AuditLog
+        | ChunkKind::Tasks
         | ChunkKind::Recoveries
         | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",

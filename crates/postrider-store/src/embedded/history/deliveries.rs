@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{DeliveryId, Status},
+    delivery::{DeliveryId, Status, StatusKind},
     message::Message,
     time::Timestamp,
 };
@@ -15,7 +15,7 @@ use super::{
     walk::{Span, walk},
 };
 use crate::{
-    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusKind},
+    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow},
     embedded::{
         error::{Inconsistency, IndexError},
         extras,

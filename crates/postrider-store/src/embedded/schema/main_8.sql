@@ -18,8 +18,27 @@ CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
 
 CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
+CREATE TABLE sign_ins (
+  digest BLOB PRIMARY KEY,
+  expires_at INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
--- Background tasks.
+CREATE INDEX sign_ins_by_expiry ON sign_ins (expires_at);
+
+
+-- Background tasks. An id starts with its time, so the oldest come first.
+CREATE TABLE tasks (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  ended INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX tasks_by_organization ON tasks (organization, id);
+
+CREATE INDEX tasks_open ON tasks (id) WHERE ended = 0;
 
 
 -- Settings, integrations and automatic configuration.

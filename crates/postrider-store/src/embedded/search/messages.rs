@@ -1,15 +1,12 @@
 //! Messages of several applications.
 
 use postrider::MessageId;
-use postrider_core::message::Message;
+use postrider_core::{delivery::StatusKind, message::Message};
 use rusqlite::{Row, params};
 
 use super::owner::Owners;
 use crate::{
-    contract::{
-        history::StatusKind,
-        search::{MessageSearch, PAYLOAD_BYTES, Reach},
-    },
+    contract::search::{MessageSearch, PAYLOAD_BYTES, Reach},
     embedded::{
         error::IndexError,
         history::{

@@ -48,6 +48,8 @@ const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letter WHERE consumer = $1";
 
 const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letter WHERE consumer = $1 AND id = $2";
 
+const REMOVE_TASK: &str = "DELETE FROM task WHERE organization = $1 AND id = $2";
+
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
 
 pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection WHERE source = $1";
@@ -94,6 +96,7 @@ pub(in crate::postgres) async fn remove(
         (RecordKind::Partitions, ..) => {
             Ok(session.execute(REMOVE_PARTITIONS, &key[..1]).await? > 0)
         },
+        (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
         // No record has such a parent or id.
         (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
     }

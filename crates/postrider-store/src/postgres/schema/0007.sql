@@ -14,8 +14,33 @@ CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
 CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
 CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
+CREATE TABLE sign_in (
+    digest bytea PRIMARY KEY,
+    expires_at bigint NOT NULL,
+    record text NOT NULL
+);
 
--- Background tasks.
+CREATE INDEX sign_in_by_expiry ON sign_in (expires_at);
+
+
+-- Background tasks. An id starts with its time, so the oldest come first. A running task is saved
+-- all the time.
+CREATE TABLE task (
+    id uuid PRIMARY KEY,
+    organization text NOT NULL,
+    ended boolean NOT NULL,
+    record text NOT NULL,
+    version bigint NOT NULL DEFAULT 1
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 1000
+);
+CREATE INDEX task_of ON task (organization, id);
+CREATE INDEX task_open ON task (id) WHERE NOT ended;
+
+-- Lists of the rejections of all sources.
+CREATE INDEX rejection_by_id ON rejection (id);
 
 
 -- Settings, integrations and automatic configuration.

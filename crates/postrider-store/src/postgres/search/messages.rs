@@ -4,15 +4,12 @@
 use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, MessageId};
-use postrider_core::message::Message;
+use postrider_core::{delivery::StatusKind, message::Message};
 use tokio_postgres::Row;
 
 use super::fetch::{self, MessageKey};
 use crate::{
-    contract::{
-        history::StatusKind,
-        search::{MessageSearch, PAYLOAD_BYTES, Reach},
-    },
+    contract::search::{MessageSearch, PAYLOAD_BYTES, Reach},
     page::{Scan, ScanPage},
     postgres::{
         error::DatabaseError,
