@@ -1,6 +1,7 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod disablement;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,7 +11,10 @@ use postrider::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
+pub use self::{
+    consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    disablement::{DisableReason, DisabledBy, Disablement},
+};
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
@@ -85,6 +89,9 @@ pub struct Endpoint {
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
+    /// Why the endpoint is disabled, if it is and that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disablement: Option<Disablement>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

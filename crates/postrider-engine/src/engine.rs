@@ -7,7 +7,10 @@ use futures_util::FutureExt;
 use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::{message::Message, target::Target, vault::Vault};
+use postrider_core::{
+    lane_state::LaneState, message::Message, statistics::StatisticsRetention, target::Target,
+    vault::Vault,
+};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -195,6 +198,16 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// How long statistics are kept.
+    pub fn statistics_retention(&self) -> StatisticsRetention {
+        self.components().settings.statistics_retention
+    }
+
+    /// The states of this node's lanes for the endpoints of an application, or of all.
+    pub async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
+        self.components().router.lane_states(of).await
     }
 
     fn components(&self) -> &Components {

@@ -18,6 +18,8 @@ mod page;
 mod render;
 pub(crate) mod secrets;
 pub mod source;
+pub mod state;
+pub mod statistics;
 mod status;
 
 use crate::api::operation::AnyOperation;
@@ -45,6 +47,11 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        statistics::all(),
+        statistics::worst::all(),
+        statistics::hosted::all(),
+        statistics::application::all(),
+        state::all(),
         health::all(),
     ]
     .concat()

@@ -20,7 +20,7 @@ use crate::{
     consumer::{ConsumerHub, Consumers},
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
-    inbound::{self, RejectionLog},
+    inbound::{self, RejectionLog, RequestCounts},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -95,6 +95,7 @@ impl Server {
             locks: Arc::clone(&resources.locks),
             errors: Arc::clone(&self.errors),
             rejections: resources.rejections.clone(),
+            requests: resources.requests.clone(),
             tasks: resources.tasks.clone(),
         };
         let live = Live::new(live::Dependencies {
@@ -154,6 +155,7 @@ fn resources(
         ),
         archived: ArchivedEventTypes::new(limits.remembered_event_types),
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
+        requests: RequestCounts::new(Arc::clone(engine.store()), tasks.clone()),
         memory: MemoryBudget::new(limits.request_memory),
         consumers: Arc::new(consumers),
         trials: Trials::default(),

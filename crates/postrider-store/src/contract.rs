@@ -9,12 +9,14 @@ pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
+pub(crate) mod overview;
 pub(crate) mod rejections;
 pub(crate) mod statistics;
 
 use self::{
     catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+    idempotency::Idempotency, maintenance::Maintenance, overview::Overview,
+    rejections::Rejections,
     statistics::Statistics,
 };
 
@@ -26,6 +28,7 @@ pub trait Store:
     + Idempotency
     + Rejections
     + Statistics
+    + Overview
     + Maintenance
     + Cluster
 {
@@ -38,6 +41,7 @@ impl<S> Store for S where
         + Idempotency
         + Rejections
         + Statistics
+        + Overview
         + Maintenance
         + Cluster
 {

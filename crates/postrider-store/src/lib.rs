@@ -1,7 +1,7 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Statistics`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of nine contracts: [`Deliveries`],
+//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Statistics`], [`Overview`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -43,6 +43,9 @@ pub use crate::{
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        overview::{
+            EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
+        },
         rejections::{MAX_REJECTIONS, Rejections},
         statistics::{Ranked, Statistics},
     },

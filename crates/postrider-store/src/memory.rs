@@ -10,6 +10,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod node;
+mod overview;
 mod rejections;
 mod state;
 mod statistics;

@@ -24,6 +24,8 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod state;
+pub mod statistics;
 pub mod time;
 pub mod usage;
 
@@ -63,6 +65,16 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    state::{
+        ApplicationStateOut, BreakerOut, DisabledOut, DisabledReason, EndpointRateLimitStatus,
+        EndpointStateOut, EndpointThrottleRateStatusOut, NodeOut, StatusOut, StoreStatusOut,
+    },
+    statistics::{
+        ActiveAppCount, AppAttemptEventTypeStats, AppAttemptStatsOut, AttemptStatisticsData,
+        AttemptStatisticsResponse, EndpointCountOut, LatencyBucketOut, LatencyOut,
+        RejectingSourceOut, RejectingSourcesOut, StatisticsCountsOut, StatisticsPeriod,
+        StatisticsPointOut, StatisticsSeriesOut, WorstEndpointOut, WorstEndpointsOut,
+    },
     usage::{Usage, UsageOut},
 };
 

@@ -17,7 +17,7 @@ use crate::{
     consumer::ConsumerHub,
     http::memory::{MemoryBudget, Reservation},
     idempotency::IdempotencyKey,
-    inbound::RejectionLog,
+    inbound::{RejectionLog, RequestCounts},
     locks::ChangeLocks,
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
@@ -36,6 +36,8 @@ pub(crate) struct Resources {
     pub(crate) archived: ArchivedEventTypes,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
+    /// Received requests that are not stored yet.
+    pub(crate) requests: RequestCounts,
     pub(crate) memory: MemoryBudget,
     pub(crate) consumers: Arc<ConsumerHub>,
     pub(crate) trials: Trials,
@@ -106,6 +108,11 @@ impl Call {
 
     pub(crate) fn organization(&self) -> &OrganizationId {
         &self.principal.grant.organization
+    }
+
+    /// Stores what was counted of received requests, so that statistics contain it.
+    pub(crate) async fn count_requests(&self) -> Result<(), ApiError> {
+        Ok(self.resources.requests.flush().await?)
     }
 
     /// The application that the path names, if the principal may see it.

@@ -31,6 +31,7 @@ mod schema;
 mod secrets;
 mod serving;
 mod sources;
+mod statistics;
 mod thin;
 mod tokens;
 mod world;
