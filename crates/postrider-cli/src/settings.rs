@@ -54,6 +54,7 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             idempotency: IDEMPOTENCY,
             digests: DIGESTS,
             rejections: REJECTIONS,
+            audit_log: config.retention.audit_log,
         },
         statistics_retention: StatisticsRetention {
             minutes: config.retention.statistics_minutes,

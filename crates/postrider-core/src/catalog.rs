@@ -2,6 +2,8 @@
 
 mod consumer;
 mod disablement;
+mod settings;
+mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -14,6 +16,11 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     disablement::{DisableReason, DisabledBy, Disablement},
+    settings::OrganizationSettings,
+    task::{
+        DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
+        TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
+    },
 };
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
@@ -39,6 +46,10 @@ pub struct Application {
     pub throttle_rate: Option<u32>,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
+    /// The settings of the organization, if the server created the application for it; an
+    /// application of a client has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<OrganizationSettings>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -6,10 +6,12 @@
 //! randomness in.
 
 pub mod address;
+pub mod audit;
 pub mod backlog;
 pub mod breaker;
 pub mod budget;
 pub mod catalog;
+pub mod cause;
 pub mod concurrency;
 pub mod connections;
 pub mod data_rate;
@@ -28,9 +30,12 @@ pub mod limiter;
 pub mod live;
 pub mod message;
 pub mod names;
+pub mod openapi;
 pub mod outcome;
 pub mod own_urls;
+pub mod pace;
 mod path;
+pub mod payload_match;
 pub mod ports;
 pub mod proxy;
 pub mod queue;

@@ -13,8 +13,8 @@ use std::{
 };
 
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, MessageId, RejectionId,
-    SourceId, TaskId,
+    ApiKeyId, ApplicationId, AttemptId, AuditId, ConsumerId, DeadLetterId, EndpointId, MessageId,
+    RejectionId, SourceId, TaskId,
 };
 use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};
@@ -162,9 +162,24 @@ impl Clock {
         AttemptId::from_parts(sequence, tail)
     }
 
+    /// Identifies this process among those that share the store.
+    pub(crate) fn holder(&self) -> u64 {
+        self.generator().next_u64()
+    }
+
     pub fn task_id(&self) -> TaskId {
         let (sequence, tail) = self.next();
         TaskId::from_parts(sequence, tail)
+    }
+
+    pub fn audit_id(&self) -> AuditId {
+        let (sequence, tail) = self.next();
+        AuditId::from_parts(sequence, tail)
+    }
+
+    pub fn api_key_id(&self) -> ApiKeyId {
+        let (sequence, tail) = self.next();
+        ApiKeyId::from_parts(sequence, tail)
     }
 
     /// A sequence after all earlier ones, and a random tail.

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use postrider_store::Store;
 
 use crate::{
-    changes::Changes, clock::Clock, directory::Directory, metrics::Metrics,
-    operational::OperationalMessages, router::Router, sender::Sender, settings::Settings,
+    changes::Changes,
+    clock::Clock,
+    directory::Directory,
+    metrics::Metrics,
+    operational::{OperationalListeners, OperationalMessages},
+    router::Router,
+    sender::Sender,
+    settings::Settings,
     store_errors::StoreErrors,
 };
 
@@ -23,4 +29,5 @@ pub(crate) struct Components {
     pub changes: Changes,
     pub errors: Arc<StoreErrors>,
     pub operational: Arc<OperationalMessages>,
+    pub listeners: Arc<OperationalListeners>,
 }

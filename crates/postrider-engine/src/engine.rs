@@ -8,7 +8,11 @@ use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{
-    lane_state::LaneState, message::Message, statistics::StatisticsRetention, target::Target,
+    catalog::{OrganizationSettings, Resend},
+    lane_state::LaneState,
+    message::Message,
+    statistics::StatisticsRetention,
+    target::Target,
     vault::Vault,
 };
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
@@ -16,16 +20,17 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
     command::Submit,
     components::Components,
-    directory::Directory,
+    directory::{Directory, Entry},
     driver::Driver,
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
-    operational::OperationalMessages,
+    operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
     queue::StoredPartitions,
     router::Router,
@@ -47,6 +52,7 @@ struct Inner {
     components: Components,
     vault: Vault,
     maintenance: Arc<Notify>,
+    background: Arc<Notify>,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -72,8 +78,11 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        let listeners =
+            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
+        let listeners = Arc::new(listeners);
         let operational = OperationalMessages {
-            operator: settings.operator.clone(),
+            listeners: Arc::clone(&listeners),
             store: Arc::clone(&store),
             directory: Arc::clone(&directory),
             clock: Arc::clone(&clock),
@@ -90,8 +99,10 @@ impl Engine {
             router,
             errors,
             operational: Arc::new(operational),
+            listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
+        let background = Arc::<Notify>::default();
         let drivers = inboxes
             .into_iter()
             .enumerate()
@@ -99,10 +110,16 @@ impl Engine {
         let tasks = EngineTasks {
             drivers: drivers.collect(),
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
+            background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (Self { inner: Arc::new(Inner { components, vault, maintenance, has_failed }) }, tasks)
+        (
+            Self {
+                inner: Arc::new(Inner { components, vault, maintenance, background, has_failed }),
+            },
+            tasks,
+        )
     }
 
     /// Makes the message durable and starts its deliveries.
@@ -176,7 +193,29 @@ impl Engine {
         StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
-    /// The organization that receives operational messages.
+    /// The applications that receive the operational messages about an organization.
+    pub async fn operational_listeners(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Vec<Arc<Entry>>, StoreError> {
+        self.components().listeners.of(organization).await
+    }
+
+    /// The settings of an organization.
+    pub async fn organization_settings(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<OrganizationSettings, StoreError> {
+        self.components().listeners.settings(organization).await
+    }
+
+    /// The organization of the applications that the server creates. Each belongs to an
+    /// organization, whose id is its uid; its endpoints receive the operational webhooks.
+    pub fn internal_organization(&self) -> &OrganizationId {
+        self.components().listeners.own()
+    }
+
+    /// The organization that receives operational messages about all others.
     pub fn operator(&self) -> Option<&OrganizationId> {
         self.components().settings.operator.as_ref()
     }
@@ -190,7 +229,7 @@ impl Engine {
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries
     /// were cancelled. Calls in flight end normally.
     pub async fn forget(&self, application: ApplicationId, message: MessageId) {
-        self.components().router.forget(application, message).await;
+        self.components().router.forget(application, message, None).await;
     }
 
     /// Claims due deliveries without delay. Call it after a resend or a recovery, or when an
@@ -208,6 +247,21 @@ impl Engine {
     /// The states of this node's lanes for the endpoints of an application, or of all.
     pub async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
         self.components().router.lane_states(of).await
+    }
+
+    /// Looks for new and cancelled background tasks without delay.
+    pub fn wake_background_tasks(&self) {
+        self.inner.background.notify_one();
+    }
+
+    /// The deliveries that a resend would send again: their number, as far as they are counted, and
+    /// some of them.
+    pub async fn preview(
+        &self,
+        organization: &OrganizationId,
+        resend: &Resend,
+    ) -> Result<Preview, StoreError> {
+        background::preview(&**self.store(), organization, resend).await
     }
 
     fn components(&self) -> &Components {

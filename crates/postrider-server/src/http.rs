@@ -2,6 +2,7 @@
 //! and responses may take.
 
 mod activity;
+pub(crate) mod client_address;
 pub(crate) mod memory;
 mod peer;
 mod registry;

@@ -35,6 +35,7 @@
 mod api;
 mod auth;
 mod consumer;
+mod feed;
 mod http;
 mod idempotency;
 mod inbound;

@@ -9,7 +9,6 @@
 //! have connections and memory of their own, so that they cannot crowd out the others.
 
 mod capacity;
-mod client_address;
 mod connect;
 mod connection;
 mod follow;

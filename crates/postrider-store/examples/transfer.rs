@@ -108,7 +108,9 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::Consumers(_)
                 | Chunk::Partitions(_)
                 | Chunk::DeadLetters(_)
+                | Chunk::Tasks(_)
                 | Chunk::Recoveries(_)
+                | Chunk::AuditLog(_)
                 | Chunk::CompletedKeys(_) => {},
             }
             after = page.next;

@@ -3,6 +3,7 @@
 //! Every method is a transaction: it succeeds or fails as a whole, and its changes are durable
 //! when it returns. A read sees every change that was acknowledged before the read began.
 
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod cluster;
 pub(crate) mod deliveries;
@@ -11,38 +12,45 @@ pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod overview;
 pub(crate) mod rejections;
+pub(crate) mod search;
 pub(crate) mod statistics;
+pub(crate) mod tasks;
 
 use self::{
-    catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
+    audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, overview::Overview,
-    rejections::Rejections,
-    statistics::Statistics,
+    rejections::Rejections, search::Search, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
 pub trait Store:
     Deliveries
     + Catalog
+    + AuditLog
     + History
+    + Search
     + Idempotency
     + Rejections
     + Statistics
     + Overview
     + Maintenance
     + Cluster
+    + Tasks
 {
 }
 
 impl<S> Store for S where
     S: Deliveries
         + Catalog
+        + AuditLog
         + History
+        + Search
         + Idempotency
         + Rejections
         + Statistics
         + Overview
         + Maintenance
         + Cluster
+        + Tasks
 {
 }

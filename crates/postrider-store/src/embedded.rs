@@ -16,6 +16,7 @@
 //! Each contract has a module with its name, here as in the other stores. The other modules are
 //! what this store is made of.
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -23,6 +24,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod rejections;
+mod search;
 
 mod checkpoint;
 mod commit;
@@ -50,6 +52,7 @@ mod row;
 mod state;
 mod statistics;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -1,7 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of nine contracts: [`Deliveries`],
-//! [`Catalog`], [`History`], [`Idempotency`], [`Rejections`], [`Statistics`], [`Overview`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of thirteen contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
+//! [`Statistics`], [`Overview`], [`Tasks`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -22,11 +23,12 @@ mod root_certificates;
 pub mod transfer;
 mod weight;
 
-pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
+pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 
 pub use crate::{
     contract::{
         Store,
+        audit::{AuditFilter, AuditLog, Change, Changed},
         catalog::{
             Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
             RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,
@@ -39,7 +41,7 @@ pub use crate::{
         },
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
@@ -47,7 +49,9 @@ pub use crate::{
             EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
         },
         rejections::{MAX_REJECTIONS, Rejections},
+        search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
         statistics::{Ranked, Statistics},
+        tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

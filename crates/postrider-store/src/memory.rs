@@ -3,6 +3,7 @@
 //! It is for tests and experiments. It keeps every promise of [`Store`](crate::Store) that does
 //! not need a disk, and it scans where the other stores use an index.
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -12,8 +13,10 @@ mod maintenance;
 mod node;
 mod overview;
 mod rejections;
+mod search;
 mod state;
 mod statistics;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

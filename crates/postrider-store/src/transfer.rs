@@ -22,7 +22,8 @@ mod counts;
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source},
+    audit::AuditEntry,
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
     queue::partitions::Partitions,
@@ -82,6 +83,8 @@ pub enum Chunk {
     Consumers(Vec<Consumer>),
     Partitions(Vec<Partitions>),
     DeadLetters(Vec<DeadLetter>),
+    AuditLog(Vec<AuditEntry>),
+    Tasks(Vec<Task>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -170,6 +173,8 @@ pub enum ChunkKind {
     Consumers,
     Partitions,
     DeadLetters,
+    AuditLog,
+    Tasks,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -349,7 +354,9 @@ impl ChunkKind {
             Self::Sources => Self::Consumers,
             Self::Consumers => Self::Partitions,
             Self::Partitions => Self::DeadLetters,
-            Self::DeadLetters => Self::Messages,
+            Self::DeadLetters => Self::AuditLog,
+            Self::AuditLog => Self::Tasks,
+            Self::Tasks => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

@@ -150,6 +150,10 @@ id! {
     ConsumerId = "csm_";
     /// Identifies a message of a queue that could not be accepted.
     DeadLetterId = "dead_";
+    /// Identifies an entry of the audit log.
+    AuditId = "audit_";
+    /// Identifies an API key.
+    ApiKeyId = "key_";
 }
 
 /// Builds a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random bits from

@@ -122,7 +122,7 @@ settings! {
         log_format: LogFormat = "auto";
     }
     sections {
-        /// How long messages are kept.
+        /// How long messages and the audit log are kept.
         retention: Retention;
         /// Limits of received webhooks.
         inbound: Inbound;
@@ -138,13 +138,15 @@ settings! {
 }
 
 settings! {
-    /// How long messages are kept.
+    /// How long messages and the audit log are kept.
     Retention {
         /// How long the payload of a message is kept, unless the message specifies it.
         payload: Duration = "90d";
         /// How long messages and attempts are kept. A message with pending deliveries is kept
         /// longer, unless all of them are for disabled endpoints.
         rows: Duration = "90d";
+        /// How long entries of the audit log are kept.
+        audit_log: Duration = "90d";
         /// How long statistics by minute are kept.
         statistics_minutes: Duration = "3d";
         /// How long statistics by hour are kept.

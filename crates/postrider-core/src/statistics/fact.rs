@@ -132,8 +132,7 @@ impl Fact {
             FactKind::Request(result) => (REQUEST, [result.code(), 0, 0]),
         };
         let [first, second, third] = fields;
-        let packed =
-            u64::from(self.minute) << 32 | first << 24 | second << 16 | third << 8 | kind;
+        let packed = u64::from(self.minute) << 32 | first << 24 | second << 16 | third << 8 | kind;
         packed.cast_signed()
     }
 

@@ -84,8 +84,11 @@ mod tests {
         check(now - 5, now, now, &[(Minute, now - 5, now)]);
         check(now - 65, now, now, &[(Minute, now - 65, now - 60), (Hour, now - 60, now)]);
         let since = now - DAY - 61;
-        let expected =
-            [(Minute, since, now - DAY - 60), (Hour, now - DAY - 60, now - DAY), (Day, now - DAY, now)];
+        let expected = [
+            (Minute, since, now - DAY - 60),
+            (Hour, now - DAY - 60, now - DAY),
+            (Day, now - DAY, now),
+        ];
         check(since, now, now, &expected);
         check(now, now, now, &[]);
     }

@@ -151,9 +151,10 @@ mod tests {
         };
         rollups.add(counted, Some(&"org_1".parse().unwrap()));
         rollups.add(counted, None);
-        let counts = rollups.entries().iter().map(|(key, counters)| {
-            (key.resolution, key.start.as_millis(), counters.accepted())
-        });
+        let counts = rollups
+            .entries()
+            .iter()
+            .map(|(key, counters)| (key.resolution, key.start.as_millis(), counters.accepted()));
         let day = |count| (Resolution::Day, 86_400_000, count);
         let hour = |count| (Resolution::Hour, 90_000_000, count);
         let minute = |count| (Resolution::Minute, 90_000_000, count);

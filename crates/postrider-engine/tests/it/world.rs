@@ -423,6 +423,7 @@ pub(crate) fn settings() -> Settings {
             idempotency: 1_000_000 * SECOND,
             digests: 1_000_000 * SECOND,
             rejections: 1_000_000 * SECOND,
+            audit_log: 1_000_000 * SECOND,
         },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
@@ -438,6 +439,7 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -80,6 +80,7 @@ fn application() -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -124,7 +125,13 @@ fn settings() -> Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/test"),
         operator: None,
-        retention: Retention { rows: long, idempotency: long, digests: long, rejections: long },
+        retention: Retention {
+            rows: long,
+            idempotency: long,
+            digests: long,
+            rejections: long,
+            audit_log: long,
+        },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }

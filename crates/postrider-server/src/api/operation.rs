@@ -88,7 +88,7 @@ pub(crate) enum BodySize {
     EventType,
     /// One message.
     Message,
-    /// Many messages.
+    /// Many messages or event types.
     Batch,
 }
 

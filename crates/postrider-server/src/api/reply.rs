@@ -3,7 +3,7 @@
 //! The status code is part of the type, so that the document and the response cannot differ.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -85,6 +85,46 @@ impl<T: Serialize + JsonSchema + Send + 'static> Reply for Upserted<T> {
             Self::Created(value) => response(StatusCode::CREATED, &value),
             Self::Existing(value) => response(StatusCode::OK, &value),
         }
+    }
+
+    fn into_value(self) -> Self {
+        self
+    }
+}
+
+/// JSON values, one on each line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ndjson<T> {
+    pub lines: Vec<T>,
+    /// Where the next page starts; none if this is the last one.
+    pub iterator: Option<String>,
+}
+
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+
+/// The response header with the iterator of the next page.
+const ITERATOR: HeaderName = HeaderName::from_static("postrider-iterator");
+
+impl<T: Serialize + JsonSchema + Send + 'static> Reply for Ndjson<T> {
+    type Value = Self;
+
+    fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
+        vec![(StatusCode::OK, Some(generator.subschema_for::<T>()))]
+    }
+
+    fn into_api_response(self) -> Result<ApiResponse, ApiError> {
+        let internal = |error: serde_json::Error| ApiError::Internal(error.into());
+        let mut body = Vec::new();
+        for line in &self.lines {
+            serde_json::to_writer(&mut body, line).map_err(internal)?;
+            body.push(b'\n');
+        }
+        let mut response = ApiResponse::json(StatusCode::OK, body);
+        response.headers.push((header::CONTENT_TYPE, NDJSON));
+        let iterator = self.iterator.map(HeaderValue::try_from).transpose();
+        let iterator = iterator.map_err(|error| ApiError::Internal(error.into()))?;
+        response.headers.extend(iterator.map(|iterator| (ITERATOR, iterator)));
+        Ok(response)
     }
 
     fn into_value(self) -> Self {

@@ -1,6 +1,6 @@
 //! Operations as HTTP routes.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -23,12 +23,18 @@ use crate::{
     },
     auth::{Access, Principal},
     http::{
-        Activity,
+        Activity, Peer,
+        client_address::client_address,
         upload::{self, BodyLimits},
     },
     idempotency::{IdempotencyKey, IdempotentRequests},
     metrics::{Metrics, OperationMetrics},
-    operations::{call::Call, handle::Operations},
+    operations::{
+        audited::{AuditedStore, Origin},
+        call::Call,
+        handle::Operations,
+    },
+    settings::Settings,
 };
 
 /// What the routes of all operations share.
@@ -113,7 +119,12 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
         },
     };
     let memory_pool = resources.memory.clone();
-    let call = Call { resources, principal, now, idempotency, _memory: memory };
+    let origin = Origin {
+        operation: declaration.id,
+        address: is_change.then(|| address(&parts, &resources.settings)).flatten(),
+    };
+    let store = AuditedStore::new(&resources.engine, &principal, origin);
+    let call = Call { resources, principal, store, now, idempotency, _memory: memory };
     let response = if declaration.runs_to_completion() {
         complete(route, call, path, parts, body).await?
     } else {
@@ -136,6 +147,12 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         connection.authenticate();
     }
     Ok(principal)
+}
+
+/// The address of the client, for the audit log.
+fn address(parts: &Parts, settings: &Settings) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().copied()?;
+    Some(client_address(&settings.trusted_proxies, Some(peer), &parts.headers))
 }
 
 async fn path(parts: &mut Parts) -> Result<RawPathParams, ApiError> {

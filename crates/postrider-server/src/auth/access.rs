@@ -19,6 +19,21 @@ pub enum Access {
 }
 
 impl Access {
+    /// Whether applications can change something with the operation.
+    pub(crate) const fn changes(self) -> bool {
+        match self {
+            Self::Anyone
+            | Self::Organization
+            | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
+            Self::Application(
+                Capability::ManageEndpointSecret
+                | Capability::ManageTransformations
+                | Capability::CreateAttempts
+                | Capability::ManageEndpoint,
+            ) => true,
+        }
+    }
+
     pub(crate) fn check(self, principal: &Principal) -> Result<(), ApiError> {
         match (self, &principal.grant.application) {
             (Self::Anyone, _) | (_, None) => Ok(()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use postrider::OrganizationId;
-use postrider_core::{budget::CallerKey, time::Timestamp};
+use postrider::{OrganizationId, api::PrincipalKind};
+use postrider_core::{audit::Actor, budget::CallerKey, time::Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -19,6 +19,8 @@ pub struct Principal {
     pub(crate) token: [u8; 16],
     /// Whose share of the memory budget its requests take.
     pub(crate) holder: CallerKey,
+    /// As the audit log names it.
+    pub(crate) actor: Actor,
     is_anonymous: bool,
 }
 
@@ -35,12 +37,21 @@ impl Principal {
     pub fn anonymous() -> Arc<Self> {
         let organization = "org_anonymous".parse().expect("it is a valid name");
         let grant = Grant { organization, application: None, expires_at: None };
-        Arc::new(Self { grant, token: [0; 16], holder: PUBLIC_CALLER, is_anonymous: true })
+        let actor = Actor::installation();
+        Arc::new(Self { grant, token: [0; 16], holder: PUBLIC_CALLER, actor, is_anonymous: true })
+    }
+
+    /// The installation itself, on behalf of an organization: what its configuration says, and
+    /// what it reads from queues.
+    pub(crate) fn installation(organization: OrganizationId) -> Arc<Self> {
+        let grant = Grant { organization, application: None, expires_at: None };
+        Arc::new(Self { actor: Actor::installation(), ..Self::of_token(grant, [0; 16]) })
     }
 
     pub(crate) fn of_token(grant: Grant, token: [u8; 16]) -> Self {
         let holder = holder(&grant);
-        Self { grant, token, holder, is_anonymous: false }
+        let actor = actor(&grant);
+        Self { grant, token, holder, actor, is_anonymous: false }
     }
 
     /// The organization whose data the principal can reach.
@@ -62,6 +73,15 @@ impl Principal {
 fn holder(grant: &Grant) -> CallerKey {
     let organization = || CallerKey::from_be_bytes(digest(grant.organization.as_str()));
     grant.application.as_ref().map_or_else(organization, |application| application.id.as_u128())
+}
+
+/// The token's subject.
+fn actor(grant: &Grant) -> Actor {
+    let (kind, id) = match &grant.application {
+        Some(application) => (PrincipalKind::ApplicationToken, application.id.to_string()),
+        None => (PrincipalKind::OrganizationToken, grant.organization.to_string()),
+    };
+    Actor { kind, id, name: None }
 }
 
 /// The first half of a text's SHA-256.

@@ -37,7 +37,7 @@ impl Context {
     }
 
     pub(super) fn call(&self) -> Call {
-        self.operations.own_call(&self.principal)
+        self.operations.own_call(&self.principal, "consumer")
     }
 }
 

@@ -13,10 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{context::Context, hub::ConsumerHub, reader::Reader};
-use crate::{
-    auth::{Principal, token::Grant},
-    operations::handle::Operations,
-};
+use crate::{auth::Principal, operations::handle::Operations};
 
 /// Time between two looks at the stored consumers. Changes over this node are seen at once.
 const POLL: Duration = Duration::from_secs(2);
@@ -127,11 +124,10 @@ impl Consumers {
         let state = self.hub().state(id, now);
         state.set(ConsumerStatus::Connecting, None, now);
         let organization = consumer.organization.clone();
-        let grant = Grant { organization, application: None, expires_at: None };
         let reader = Reader(Context {
             operations: self.operations.clone(),
             consumer: consumer.clone(),
-            principal: Principal::new(grant),
+            principal: Principal::installation(organization),
             state,
             stop: stop.clone(),
         });

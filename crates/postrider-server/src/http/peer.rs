@@ -14,7 +14,7 @@ use super::{
     activity::{Activity, InProgress},
     tracked_body::TrackedBody,
 };
-use crate::{api::error::ApiError, live::is_live_path, relay::is_relay_path};
+use crate::{api::error::ApiError, feed, live::is_live_path, relay::is_relay_path};
 
 /// Path of health checks.
 const HEALTH_PATH: &str = "/api/v1/health";
@@ -72,14 +72,22 @@ fn all_reserved(version: Version) -> Response<Body> {
     response
 }
 
+/// Whether the audit log may record the request with its address. It records no messages.
+fn is_audited(request: &Request<Incoming>) -> bool {
+    let path = request.uri().path().trim_end_matches('/');
+    !request.method().is_safe() && !path.ends_with("/msg") && !path.ends_with("/msg/batch")
+}
+
 /// Adds what the handler may need of the connection, and only that: an extension costs an
 /// allocation.
 fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
-    if is_relay_path(request.uri().path()) {
+    if is_relay_path(request.uri().path()) || is_audited(request) {
         request.extensions_mut().insert(Peer(peer));
     }
     let has_token = request.headers().contains_key(header::AUTHORIZATION);
-    if (has_token && !activity.is_authenticated()) || is_live_path(request.uri().path()) {
+    let path = request.uri().path();
+    let is_stream = is_live_path(path) || path == feed::PATH;
+    if (has_token && !activity.is_authenticated()) || is_stream {
         request.extensions_mut().insert(Arc::clone(activity));
     }
 }

@@ -176,7 +176,7 @@ async fn get_usage(call: Call, GetUsage { app_id }: GetUsage) -> Result<Done<Usa
     for endpoint in &entry.endpoints {
         headers = headers.max(secrets::open_at_rest(&call, &endpoint.headers)?.len());
     }
-    call.quotas().usage(call.store(), &entry, headers, call.now).await.map(Done)
+    call.quotas().usage(call.reader(), &entry, headers, call.now).await.map(Done)
 }
 
 async fn update(
@@ -203,6 +203,7 @@ async fn replace(
     let application = Application {
         id: old.id,
         ended_tokens: old.ended_tokens,
+        settings: old.settings,
         created_at: old.created_at,
         ..new
     };
@@ -294,6 +295,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         ended_tokens: Vec::new(),
+        settings: None,
         metadata: body.metadata,
         created_at: call.now,
         updated_at: call.now,
@@ -339,7 +341,8 @@ pub(super) async fn find_or_create(
         (None, Some(application), ApplicationPath::Application(named)) => {
             Box::pin(create_inline(call, named, application, place)).await
         },
-        (None, None, _) | (None, Some(_), ApplicationPath::Source(_)) => {
+        (None, None, _)
+        | (None, Some(_), ApplicationPath::Source(_) | ApplicationPath::Operational) => {
             Err(ApiError::NotFound("application"))
         },
     }

@@ -30,7 +30,10 @@ use crate::{
         Access,
         token::{self, ApplicationGrant, Grant, LEEWAY},
     },
-    operations::call::{ApplicationPath, Call},
+    operations::{
+        audited::of_application,
+        call::{ApplicationPath, Call},
+    },
     race,
 };
 
@@ -111,6 +114,12 @@ pub(super) async fn grant_access(
         }),
         expires_at: Some(call.now + expiry),
     };
+    let requested = [
+        ("expiry", json!(expiry.as_secs())),
+        ("session", json!(grant.application.as_ref().and_then(|it| it.session.as_ref()))),
+        ("capabilities", json!(grant.application.as_ref().map(|it| &it.capabilities))),
+    ];
+    call.store().record(of_application("application", id, id), requested).await?;
     let token = token::mint(&grant, &call.settings().jwt_secret, call.now);
     Ok(AppPortalAccessOut { url: link(call, id, &token), token })
 }

@@ -2,70 +2,49 @@
 
 use std::sync::Arc;
 
-use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId};
+use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId, Uid};
 use postrider_core::{
     catalog::{Endpoint, Source},
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry};
 use postrider_store::{IdOrUid, Records, Store, Version};
-use tokio_util::task::TaskTracker;
 
+pub(crate) use super::resources::Resources;
 use crate::{
-    api::error::ApiError,
-    auth::{Authenticator, Principal},
-    consumer::ConsumerHub,
-    http::memory::{MemoryBudget, Reservation},
-    idempotency::IdempotencyKey,
-    inbound::{RejectionLog, RequestCounts},
-    locks::ChangeLocks,
-    operations::event_type::archived::ArchivedEventTypes,
-    quota::QuotaTracker,
-    settings::Settings,
+    api::error::ApiError, auth::Principal, http::memory::Reservation, idempotency::IdempotencyKey,
+    locks::ChangeLocks, operations::audited::AuditedStore, quota::QuotaTracker, settings::Settings,
     trials::Trials,
 };
-
-/// What all operations work with.
-#[derive(Debug)]
-pub(crate) struct Resources {
-    pub(crate) engine: Engine,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) locks: Arc<ChangeLocks>,
-    pub(crate) quotas: QuotaTracker,
-    pub(crate) archived: ArchivedEventTypes,
-    /// Rejected requests that are not stored yet.
-    pub(crate) rejections: RejectionLog,
-    /// Received requests that are not stored yet.
-    pub(crate) requests: RequestCounts,
-    pub(crate) memory: MemoryBudget,
-    pub(crate) consumers: Arc<ConsumerHub>,
-    pub(crate) trials: Trials,
-    /// Changes that go on if their caller stops waiting for them.
-    pub(crate) tasks: TaskTracker,
-}
 
 /// One call of an operation.
 #[derive(Debug)]
 pub struct Call {
     pub(crate) resources: Arc<Resources>,
     pub(crate) principal: Arc<Principal>,
+    pub(crate) store: AuditedStore,
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<IdempotencyKey>,
     /// Memory for the request's body.
     pub(crate) _memory: Option<Reservation>,
 }
 
-/// How a path names an application: by its id or uid, or by one of its sources.
+/// How a path names an application: by its id or uid, by one of its sources, or as the one that
+/// receives the operational webhooks of the organization.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ApplicationPath<'a> {
     Application(&'a IdOrUid<ApplicationId>),
     Source(&'a IdOrUid<SourceId>),
+    Operational,
 }
 
 impl ApplicationPath<'_> {
     pub(crate) const fn is_source(self) -> bool {
         matches!(self, Self::Source(_))
+    }
+
+    pub(crate) const fn is_operational(self) -> bool {
+        matches!(self, Self::Operational)
     }
 }
 
@@ -86,7 +65,13 @@ impl Call {
         &self.resources.engine
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
+    /// The store. What is changed through it is recorded in the audit log.
+    pub(crate) const fn store(&self) -> &AuditedStore {
+        &self.store
+    }
+
+    /// The store as a part of the server that only reads takes it.
+    pub(crate) fn reader(&self) -> &dyn Store {
         self.resources.engine.store().as_ref()
     }
 
@@ -137,7 +122,17 @@ impl Call {
                 let application = self.source(named).await?.application;
                 Ok(directory.entry(application).await?)
             },
+            ApplicationPath::Operational => {
+                let Some(uid) = self.internal_uid() else { return Ok(None) };
+                let organization = self.engine().internal_organization();
+                Ok(directory.find(organization, &IdOrUid::Uid(uid)).await?)
+            },
         }
+    }
+
+    /// The uid of the organization's internal application.
+    pub(crate) fn internal_uid(&self) -> Option<Uid> {
+        self.organization().as_str().parse().ok()
     }
 
     /// The source, as it is stored now.

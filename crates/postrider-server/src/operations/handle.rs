@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postrider::OrganizationId;
 use postrider_core::time::Timestamp;
 use postrider_store::IdOrUid;
 
@@ -16,7 +17,10 @@ use crate::{
         Access, Principal,
         authenticator::{EXPIRED, refused},
     },
-    operations::call::{Call, Resources},
+    operations::{
+        audited::{AuditedStore, Origin},
+        call::{Call, Resources},
+    },
 };
 
 /// Runs operations in process.
@@ -72,9 +76,12 @@ impl Operations {
         self.complete(&operation.declaration, running).await
     }
 
-    /// A call that the server makes itself, on behalf of an organization.
-    pub(crate) fn own_call(&self, principal: &Arc<Principal>) -> Call {
+    /// A call that the server makes itself, on behalf of an organization. The audit log names the
+    /// operation.
+    pub(crate) fn own_call(&self, principal: &Arc<Principal>, operation: &'static str) -> Call {
+        let origin = Origin { operation, address: None };
         Call {
+            store: AuditedStore::new(&self.resources.engine, principal, origin),
             resources: Arc::clone(&self.resources),
             principal: Arc::clone(principal),
             now: self.resources.engine.clock().now(),
@@ -88,7 +95,7 @@ impl Operations {
         declaration: &Declaration,
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
-        let call = self.own_call(principal);
+        let call = self.own_call(principal, declaration.id);
         self.check_access(declaration.access, principal, call.now).await?;
         Ok(call)
     }
@@ -133,7 +140,19 @@ impl Operations {
                 return Err(refused("the token was logged out"));
             }
             self.resources.quotas.count_request(application.id, now)?;
+            if access.changes() {
+                self.refuse_if_read_only(&grant.organization).await?;
+            }
         }
         access.check(principal)
+    }
+
+    /// Refuses changes by applications if the settings of their organization do.
+    async fn refuse_if_read_only(&self, organization: &OrganizationId) -> Result<(), ApiError> {
+        let settings = self.resources.engine.organization_settings(organization).await?;
+        if settings.read_only {
+            return Err(ApiError::Forbidden("applications can only read (setting `readOnly`)"));
+        }
+        Ok(())
     }
 }

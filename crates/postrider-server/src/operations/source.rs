@@ -4,7 +4,7 @@ pub(super) mod dashboard;
 pub(super) mod endpoint;
 mod fields;
 mod kind;
-pub(super) mod log;
+pub(crate) mod log;
 mod render;
 pub(super) mod secret;
 
@@ -233,7 +233,7 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
         None => None,
     };
     if let Some(application) = chosen {
-        call.quotas().check_source_count(call.store(), call.organization(), application).await?;
+        call.quotas().check_source_count(call.reader(), call.organization(), application).await?;
     }
     let kind = body.kind.clone();
     let (choice, patch) = split(body)?;
@@ -323,6 +323,7 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: call.now,
         updated_at: call.now,
     };

@@ -4,7 +4,6 @@ pub(super) mod application;
 pub(super) mod hosted;
 mod range;
 mod render;
-pub mod usage;
 pub(super) mod worst;
 
 use postrider::{

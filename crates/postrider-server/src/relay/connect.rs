@@ -15,7 +15,6 @@ use postrider::listen::ENVELOPE_BYTES;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
-    client_address::client_address,
     connection::{Connection, Ended},
     follow, forward,
     sessions::Trust,
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     api::error::ApiError,
     auth::{Access, Principal},
-    http::Peer,
+    http::{Peer, client_address::client_network},
 };
 
 /// How long a listener may take to send its first message.
@@ -37,7 +36,7 @@ pub(super) async fn connect(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let proxies = &relay.settings.trusted_proxies;
-    let address = client_address(proxies, peer.map(|Extension(it)| it), &headers);
+    let address = client_network(proxies, peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((admitted, upgrade)) => {
             // Base 64 has four characters for three bytes.

@@ -15,7 +15,6 @@ use tokio::{
 };
 
 use super::{
-    client_address::client_address,
     paths::IN_PATH,
     request_filter,
     response_filter::response,
@@ -26,6 +25,7 @@ use crate::{
     api::error::ApiError,
     http::{
         Peer,
+        client_address::client_network,
         memory::{RELAY_CALLER, Reservation},
         upload::{self, BodyLimits},
     },
@@ -110,7 +110,7 @@ fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, A
     let peer = request.extensions().get::<Peer>().copied();
     let proxies = &relay.settings.trusted_proxies;
     let guesser = is_short_token(token)
-        .then(|| (client_address(proxies, peer, request.headers()), relay.now()));
+        .then(|| (client_network(proxies, peer, request.headers()), relay.now()));
     if let Some((address, now)) = guesser
         && relay.guess_limiter.refuses(address, now)
     {

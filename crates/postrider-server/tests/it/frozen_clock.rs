@@ -12,11 +12,12 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, OrganizationId, RejectionId,
-    SourceId,
+    ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
+    RejectionId, SourceId, TaskId, Uid,
 };
 use postrider_core::{
-    catalog::Recovery,
+    audit::AuditEntry,
+    catalog::{Endpoint, Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
     lane_state::LaneState,
     message::{Message, Rejection},
@@ -24,14 +25,14 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, EndpointCounts, EndpointPlace, EndpointRow,
-    Expected, History, IdOrUid, Idempotency,
-    KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, NodeRow,
-    Overview, Parent, PostgresOptions,
-    PostgresStore, Queued, Ranked, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Space, Statistics, Stats, StoreError, StoreEvent,
-    StoreSize, StoredRecord, Version,
+    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
+    Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected, History,
+    IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, MessageSearch, NewMessage,
+    NodeLease, NodeRow, Overview, Parent, PostgresOptions, PostgresStore, Queued, Ranked, Reach,
+    RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention, Rewrite, Scan,
+    ScanPage, Scope, Search, Selector, SettleBatch, Space, Statistics, Stats, StoreError,
+    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -269,6 +270,76 @@ impl History for FrozenClockStore {
 }
 
 #[async_trait]
+impl AuditLog for FrozenClockStore {
+    async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        let _guard = hold_clock();
+        self.store.change(change, entry).await
+    }
+
+    async fn audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: AuditFilter,
+        scan: Scan<AuditId>,
+    ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.audit_log(organization, filter, scan).await
+    }
+}
+
+#[async_trait]
+impl Search for FrozenClockStore {
+    async fn search_messages(
+        &self,
+        reach: Reach,
+        search: MessageSearch,
+        scan: Scan<MessageId>,
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_messages(reach, search, scan).await
+    }
+
+    async fn search_attempts(
+        &self,
+        reach: Reach,
+        search: AttemptSearch,
+        scan: Scan<AttemptId>,
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_attempts(reach, search, scan).await
+    }
+
+    async fn messages_by_event_id(
+        &self,
+        organization: OrganizationId,
+        event_id: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let _guard = hold_clock();
+        self.store.messages_by_event_id(organization, event_id, limit).await
+    }
+
+    async fn endpoints_by_key(
+        &self,
+        organization: OrganizationId,
+        key: EndpointKey,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoints_by_key(organization, key, limit).await
+    }
+
+    async fn rejection_by_id(
+        &self,
+        organization: OrganizationId,
+        id: RejectionId,
+    ) -> Result<Option<Rejection>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejection_by_id(organization, id).await
+    }
+}
+
+#[async_trait]
 impl Idempotency for FrozenClockStore {
     async fn reserve_key(
         &self,
@@ -292,10 +363,36 @@ impl Idempotency for FrozenClockStore {
 }
 
 #[async_trait]
+impl Tasks for FrozenClockStore {
+    async fn open_tasks(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.open_tasks(after, limit).await
+    }
+
+    async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {
+        let _guard = hold_clock();
+        self.store.run_batch(batch).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
         self.store.reject(rejections).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections_of(organization, scan).await
     }
 
     async fn rejections(

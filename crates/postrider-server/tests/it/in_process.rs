@@ -1,7 +1,7 @@
 //! Operations have the same results and the same refusals in process as over HTTP.
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use postrider::api::{ApplicationIn, MessageIn};
 use postrider_server::{
     Access, AnyOperation, ApiError, ApplicationGrant, Grant, JsonText, Principal, Quotas, RawInput,
@@ -33,8 +33,11 @@ struct Furnished {
     world: World,
     application: String,
     other_application: String,
+    endpoint: &'static str,
     attempt: String,
     dead_letter: String,
+    task: String,
+    log: String,
 }
 
 impl Furnished {
@@ -47,17 +50,29 @@ impl Furnished {
         world.event_types(&["x"]).await;
         let endpoint = json!({ "url": "https://example.com", "uid": "e" });
         world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        let live = json!({ "kind": "live", "uid": "live", "disabled": true });
+        world.post("/api/v1/app/a/endpoint", live).await.expect(201);
         world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
         let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
         let attempts = world.until("/api/v1/app/a/attempt/msg/m", is_attempted).await;
         let attempt = attempts["data"][0]["id"].as_str().unwrap().to_owned();
-        world.post("/ingest/api/v1/source", source("s")).await.expect(201);
+        let created = world.post("/ingest/api/v1/source", source("s")).await.expect(201);
+        let url = created["ingestUrl"].as_str().unwrap();
+        let unsigned = Request::post(url).body(Body::from("{}")).unwrap();
+        assert_eq!(world.send(unsigned).await.status, 401);
+        let log = world.get("/ingest/api/v1/source/s/log").await.expect(200);
+        let log = log["data"][0]["id"].as_str().unwrap().to_owned();
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
-        Self { world, application, other_application, attempt, dead_letter }
+        let endpoint = "e";
+        let path = "/api/v1/stats/usage/event-types";
+        let task = world.call(Method::PUT, path, None).await.id();
+        let path = format!("/api/v1/background-task/{task}");
+        world.until(&path, |it| it["status"] == "finished").await;
+        Self { world, application, other_application, endpoint, attempt, dead_letter, task, log }
     }
 
     fn token(&self, caller: Caller) -> Option<String> {
@@ -70,10 +85,10 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 9] {
+    fn arguments(&self) -> [(&str, &str); 11] {
         [
             ("app_id", "a"),
-            ("endpoint_id", "e"),
+            ("endpoint_id", self.endpoint),
             ("destination_id", "d"),
             ("msg_id", "m"),
             ("attempt_id", &self.attempt),
@@ -81,6 +96,8 @@ impl Furnished {
             ("event_type_name", "x"),
             ("consumer_id", "q"),
             ("dead_letter_id", &self.dead_letter),
+            ("task_id", &self.task),
+            ("log_id", &self.log),
         ]
     }
 
@@ -163,7 +180,19 @@ fn body(operation: &AnyOperation) -> String {
         "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
         "v1.destination.headers-patch" => json!({ "headers": { "x-a": "1" } }),
         "v1.destination.rotate-secret" => json!({}),
-        "v1.endpoint.recover" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.recover"
+        | "v1.endpoint.bulk-replay"
+        | "v1.endpoint.replay-missing"
+        | "v1.resend.create"
+        | "v1.resend.preview" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.cancel-msgs" | "v1.application.cancel-msgs" => {
+            json!({ "createdBefore": "2020-01-01T00:00:00Z" })
+        },
+        "v1.message.precheck" => json!({ "eventType": "x" }),
+        "v1.message.bulk-expunge-content" => json!({ "ids": ["m"] }),
+        "v1.statistics.aggregate-app-stats" => {
+            json!({ "since": "2020-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z" })
+        },
         "v1.endpoint.send-example" | "v1.message.create" => {
             json!({ "eventType": "x", "payload": {} })
         },
@@ -261,6 +290,38 @@ async fn every_operation_has_the_same_result_in_process_as_over_http() {
                 check(&over_http, &in_process, operation, caller).await;
             }
         }
+    }
+}
+
+/// Operations that write no entry to the audit log, and why.
+const NOT_AUDITED: &[(&str, &str)] = &[
+    ("v1.message.create", "the message itself is the record"),
+    ("v1.message.create-batch", "the messages themselves are the record"),
+    ("v1.endpoint.send-example", "the message itself is the record"),
+    ("v1.endpoint.check", "it changes nothing"),
+    ("v1.endpoint.test", "it changes nothing"),
+    ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_that_changes_something_writes_to_the_audit_log() {
+    let changes = |it: &AnyOperation| !it.declaration.method.is_safe();
+    for operation in operations::all().iter().filter(|it| changes(it)) {
+        let id = operation.declaration.id;
+        let mut furnished = Furnished::new().await;
+        let caller = match id {
+            "v1.authentication.logout" => Caller::Application,
+            _ => Caller::Organization,
+        };
+        if id == "v1.endpoint.live-token" {
+            furnished.endpoint = "live";
+        }
+        let (status, json) = furnished.over_http(operation, caller).await;
+        assert!(status.is_success(), "{id}: {status} {json}");
+        let page = furnished.world.get(&format!("/api/v1/audit-log?operation={id}")).await;
+        let is_recorded = !page.expect(200)["data"].as_array().unwrap().is_empty();
+        let exemption = NOT_AUDITED.iter().find(|(exempt, _)| *exempt == id);
+        assert_ne!(is_recorded, exemption.is_some(), "{id} is recorded: {is_recorded}");
     }
 }
 

@@ -3,12 +3,15 @@
 
 mod applications;
 mod attempts;
+mod audit_log;
 mod bad_input;
 mod batch;
 mod consumers;
 mod destinations;
 mod endpoints;
+mod environment;
 mod event_types;
+mod feed;
 mod frozen_clock;
 mod hostile;
 mod idempotency;
@@ -24,14 +27,17 @@ mod messages;
 mod openapi;
 mod operational;
 mod quotas;
+mod rejected;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod search;
 mod secrets;
 mod serving;
 mod sources;
 mod statistics;
+mod tasks;
 mod thin;
 mod tokens;
 mod world;

@@ -184,6 +184,7 @@ fn engine_settings() -> engine::Settings {
             idempotency: DAY / 2,
             digests: DAY / 2,
             rejections: DAY / 2,
+            audit_log: 90 * DAY,
         },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
@@ -227,6 +228,7 @@ impl World {
         for driver in parts.drivers {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
+        tasks.spawn(parts.background.run(stop.clone()));
         tasks.spawn(parts.maintenance.run(stop));
         let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);

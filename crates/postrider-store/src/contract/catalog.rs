@@ -13,7 +13,7 @@ use std::{convert::Infallible, fmt};
 use async_trait::async_trait;
 use postrider::{
     ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
-    Uid,
+    TaskId, Uid,
 };
 use postrider_core::time::Timestamp;
 
@@ -34,6 +34,7 @@ pub enum RecordKind {
     /// The leases on the partitions of a consumer's queue.
     Partitions,
     DeadLetter,
+    Task,
 }
 
 /// What a record belongs to. Uids are unique among the records of one kind and parent.
@@ -221,6 +222,7 @@ impl RecordKind {
             Self::Consumer => "consumer",
             Self::Partitions => "partitions of a queue",
             Self::DeadLetter => "dead letter",
+            Self::Task => "background task",
         }
     }
 }
@@ -259,7 +261,7 @@ macro_rules! record_ids {
         }
     )+};
 }
-record_ids!(ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId);
+record_ids!(ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId, TaskId);
 
 impl From<EventTypeName> for RecordId {
     fn from(name: EventTypeName) -> Self {

@@ -23,6 +23,8 @@ pub struct Retention {
     pub digests: Duration,
     /// Rejections, from their creation.
     pub rejections: Duration,
+    /// Entries of the audit log, from their creation.
+    pub audit_log: Duration,
 }
 
 /// Encrypts stored secrets again. Each method returns the new version of a value, or `None` if

@@ -1,6 +1,6 @@
 //! Records, in one table per kind.
 
-mod read;
+pub(super) mod read;
 mod remove;
 mod save;
 mod table;
@@ -10,7 +10,9 @@ use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 
 #[cfg(test)]
-pub(super) use self::{remove::REMOVE_SOURCES, save::COUNT_DEAD_LETTERS, table::SOURCE_BY_TOKEN};
+pub(super) use self::{
+    read::OPEN_TASKS, remove::REMOVE_SOURCES, save::COUNT_DEAD_LETTERS, table::SOURCE_BY_TOKEN,
+};
 use super::store::EmbeddedStore;
 use crate::{
     contract::catalog::{

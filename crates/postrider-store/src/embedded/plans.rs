@@ -4,12 +4,12 @@
 use rusqlite::Connection;
 
 use super::{
-    catalog,
+    audit, catalog,
     deliveries::{claim, recover},
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    maintenance, rejections,
+    maintenance, rejections, search,
 };
 
 #[track_caller]
@@ -104,6 +104,63 @@ fn lists_walk_along_their_keys() {
 }
 
 #[test]
+fn searches_across_applications_walk_along_their_keys() {
+    let rows = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    for statement in [search::messages::ALL_UP, search::messages::ALL_DOWN] {
+        main_database(statement, &format!("SEARCH messages {rows}"));
+    }
+    for statement in [search::attempts::ALL_UP, search::attempts::ALL_DOWN] {
+        main_database(statement, &format!("SEARCH attempts {rows}"));
+    }
+    for statement in [search::messages::ENDED_UP, search::messages::ENDED_DOWN] {
+        index_database(
+            statement,
+            "SEARCH deliveries USING COVERING INDEX deliveries_not_delivered \
+             (state=? AND message>? AND message<?)",
+        );
+    }
+    for statement in [search::attempts::FAILED_UP, search::attempts::FAILED_DOWN] {
+        index_database(
+            statement,
+            "SEARCH attempts_by_endpoint USING COVERING INDEX attempts_failed \
+             (attempt>? AND attempt<?)",
+        );
+    }
+}
+
+#[test]
+fn names_are_looked_up_along_their_keys() {
+    let application = "SEARCH applications USING PRIMARY KEY (id=?)";
+    main_database(search::owner::IS_OF_ORGANIZATION, application);
+    main_database(
+        search::lookup::APPLICATIONS,
+        "SEARCH applications USING COVERING INDEX applications_by_organization (organization=?)",
+    );
+    main_database(
+        search::lookup::ENDPOINT,
+        &format!("SEARCH endpoints USING PRIMARY KEY (id=?)\n{application}"),
+    );
+    main_database(
+        search::lookup::BY_URL,
+        &format!(
+            "SEARCH endpoints USING INDEX endpoints_by_url (<expr>>? AND <expr><?)\n{application}"
+        ),
+    );
+    main_database(
+        search::lookup::BY_UID,
+        "CO-ROUTINE owner
+SEARCH applications USING COVERING INDEX applications_by_organization (organization=?)
+SCAN owner
+SEARCH endpoints USING INDEX endpoints_by_uid (application=? AND uid=?)",
+    );
+    main_database(
+        search::lookup::REJECTION,
+        "SEARCH rejections USING INDEX sqlite_autoindex_rejections_1 (id=?)
+SEARCH sources USING PRIMARY KEY (id=?)",
+    );
+}
+
+#[test]
 fn undelivered_messages_are_found_without_visiting_delivered_ones() {
     let keys = "(endpoint=? AND state=? AND message>? AND message<?)";
     for statement in [deliveries::NOT_DELIVERED_UP, deliveries::NOT_DELIVERED_DOWN] {
@@ -149,8 +206,53 @@ SCAN (subquery-1)",
 }
 
 #[test]
+fn the_audit_log_is_listed_and_removed_along_its_keys() {
+    let cases = [
+        (audit::ALL_UP, audit::ALL_DOWN, "organization (organization=? AND"),
+        (audit::RECORD_UP, audit::RECORD_DOWN, "record (organization=? AND record_id=? AND"),
+        (
+            audit::PRINCIPAL_UP,
+            audit::PRINCIPAL_DOWN,
+            "principal (organization=? AND principal=? AND",
+        ),
+        (
+            audit::OPERATION_UP,
+            audit::OPERATION_DOWN,
+            "operation (organization=? AND operation=? AND",
+        ),
+    ];
+    for (up, down, keys) in cases {
+        let plan = format!("SEARCH audit_log USING INDEX audit_log_by_{keys} id>? AND id<?)");
+        main_database(up, &plan);
+        main_database(down, &plan);
+    }
+    main_database(
+        audit::REMOVE_OLD,
+        "SEARCH audit_log USING PRIMARY KEY (id=?)
+LIST SUBQUERY 1
+SEARCH audit_log USING PRIMARY KEY (id<?)",
+    );
+}
+
+#[test]
+fn open_tasks_are_found_and_ended_ones_removed_along_their_keys() {
+    main_database(catalog::OPEN_TASKS, "SEARCH tasks USING INDEX tasks_open (id>?)");
+    let by_id = "sqlite_autoindex_tasks_1";
+    main_database(
+        maintenance::REMOVE_TASKS,
+        &format!(
+            "SEARCH tasks USING COVERING INDEX {by_id} (id=?)\nLIST SUBQUERY 1\n\
+             SEARCH tasks USING INDEX {by_id} (id<?)\nCREATE BLOOM FILTER"
+        ),
+    );
+}
+
+#[test]
 fn rejections_are_listed_and_removed_along_their_keys() {
     let of_source = "USING INDEX rejections_by_source (source=? AND";
+    let by_id = "SEARCH rejections USING INDEX sqlite_autoindex_rejections_1";
+    main_database(rejections::ALL_UP, &format!("{by_id} (id>?)"));
+    main_database(rejections::ALL_DOWN, &format!("{by_id} (id<?)"));
     main_database(rejections::REJECTIONS_UP, &format!("SEARCH rejections {of_source} id>?)"));
     main_database(rejections::REJECTIONS_DOWN, &format!("SEARCH rejections {of_source} id<?)"));
     main_database(

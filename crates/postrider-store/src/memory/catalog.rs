@@ -112,7 +112,11 @@ impl State {
         }
     }
 
-    fn save_record(&mut self, row: RecordRow, expected: Expected) -> Result<Version, StoreError> {
+    pub(super) fn save_record(
+        &mut self,
+        row: RecordRow,
+        expected: Expected,
+    ) -> Result<Version, StoreError> {
         let key = key(row.kind, &row.parent, row.id.clone());
         let current = self.records.get(&key).map(|(version, _)| *version);
         let version = expected.next(row.kind, current)?;
@@ -157,7 +161,7 @@ impl State {
         Ok(())
     }
 
-    fn remove_record(&mut self, key: &RecordKey, parent: &Parent) -> bool {
+    pub(super) fn remove_record(&mut self, key: &RecordKey, parent: &Parent) -> bool {
         match (key, parent) {
             ((RecordKind::Application, _, RecordId::Uuid(id)), _) => {
                 self.remove_parts_of(ApplicationId::from_u128(*id));
@@ -215,7 +219,7 @@ impl State {
     }
 }
 
-fn key(kind: RecordKind, parent: &Parent, id: RecordId) -> RecordKey {
+pub(super) fn key(kind: RecordKind, parent: &Parent, id: RecordId) -> RecordKey {
     let organization = match (kind, parent) {
         (RecordKind::EventType, Parent::Organization(organization)) => Some(organization.clone()),
         _ => None,

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use postrider::{DeadLetterId, MessageId};
+use postrider::{DeadLetterId, MessageId, TaskId};
 use postrider_core::time::Timestamp;
 
 use super::{MemoryStore, node::lock, state::State};
@@ -14,6 +14,7 @@ use crate::{
             record::{Record, decode},
         },
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        tasks::TASK_RETENTION,
     },
     error::StoreError,
 };
@@ -86,13 +87,17 @@ impl State {
         deliveries.retain(|id, _| messages.contains_key(&id.message));
         event_ids.retain(|_, id| messages.contains_key(id));
         digests.retain(|_, id| !old(id.millis(), retention.digests));
-        self.records.retain(|(kind, _, id), _| match (kind, id) {
+        self.records.retain(|(kind, _, id), (_, row)| match (kind, id) {
             (RecordKind::DeadLetter, RecordId::Uuid(id)) => {
                 !old(DeadLetterId::from_u128(*id).millis(), retention.rows)
+            },
+            (RecordKind::Task, RecordId::Uuid(id)) => {
+                !row.is_disabled || !old(TaskId::from_u128(*id).millis(), TASK_RETENTION)
             },
             _ => true,
         });
         self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
+        self.audit_log.retain(|id, _| !old(id.millis(), retention.audit_log));
         self.reservations.retain(|_, reserved| {
             reserved.response.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
         });
@@ -156,7 +161,8 @@ impl State {
                 RecordKind::Application
                 | RecordKind::EventType
                 | RecordKind::Partitions
-                | RecordKind::DeadLetter => false,
+                | RecordKind::DeadLetter
+                | RecordKind::Task => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

@@ -6,9 +6,11 @@ use std::{
 };
 
 use postrider::{
-    ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId, RejectionId, SourceId, Uid,
+    ApplicationId, AttemptId, AuditId, EndpointId, MessageId, OrganizationId, RejectionId,
+    SourceId, Uid,
 };
 use postrider_core::{
+    audit::AuditEntry,
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
@@ -42,6 +44,7 @@ pub(super) struct State {
     pub(super) records: BTreeMap<RecordKey, (Version, RecordRow)>,
     pub(super) failing: BTreeMap<EndpointId, Timestamp>,
     pub(super) rejections: BTreeMap<(SourceId, RejectionId), Rejection>,
+    pub(super) audit_log: BTreeMap<AuditId, AuditEntry>,
     pub(super) reservations: HashMap<[u8; 32], ReservedKey>,
     /// Removed applications, and when the rest of their data is erased.
     pub(super) erasures: BTreeMap<ApplicationId, Timestamp>,
@@ -199,6 +202,12 @@ impl State {
         Arc::make_mut(message).body = None;
         self.cancel_where(|delivery| delivery.delivery.id.message == id);
         true
+    }
+
+    /// Removes the response of an attempt.
+    pub(super) fn expunge_attempt(&mut self, message: MessageId, id: AttemptId) -> bool {
+        let attempt = self.attempts.get_mut(&id).filter(|it| it.delivery.message == message);
+        attempt.map(|attempt| attempt.response = None).is_some()
     }
 
     /// The endpoints whose deliveries are paused.

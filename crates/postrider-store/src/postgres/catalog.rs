@@ -2,8 +2,8 @@
 
 mod key;
 mod read;
-mod remove;
-mod save;
+pub(super) mod remove;
+pub(super) mod save;
 mod table;
 
 use async_trait::async_trait;
@@ -12,9 +12,14 @@ use postrider_core::time::Timestamp;
 
 #[cfg(test)]
 pub(super) use self::{
+    read::OPEN_TASKS,
     remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
     save::COUNT_DEAD_LETTERS,
     table::SOURCE_BY_TOKEN,
+};
+pub(super) use self::{
+    read::{open_tasks, version},
+    save::write,
 };
 use super::store::{PostgresStore, with_session};
 use crate::{
@@ -83,7 +88,7 @@ impl Catalog for PostgresStore {
 
 impl PostgresStore {
     /// Whether the consumer may have one more dead letter.
-    async fn has_room(&self, consumer: &Parent) -> Result<bool, StoreError> {
+    pub(super) async fn has_room(&self, consumer: &Parent) -> Result<bool, StoreError> {
         with_session!(self.node.api_session(), |session| save::has_room(session, consumer))
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
-    catalog,
+    audit, catalog,
     deliveries::{append, cancel, claim, recover, release, settle},
     history::{
         attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
@@ -21,9 +21,10 @@ use super::{
     idempotency, lane,
     maintenance::{expire, size},
     options::PostgresOptions,
-    rejections,
+    rejections, search,
     statistics::{self as rollups, fold, read, remove},
     store::PostgresStore,
+    tasks::{self, effect},
 };
 use crate::contract::maintenance::{Maintenance, Retention};
 
@@ -33,7 +34,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 13] = [
+const FILLED: [&str; 15] = [
     "application",
     "endpoint",
     "message",
@@ -46,7 +47,9 @@ const FILLED: [&str; 13] = [
     "source",
     "rejection",
     "dead_letter",
+    "audit_log",
     "rollup",
+    "task",
 ];
 
 /// A schema with rows.
@@ -77,8 +80,13 @@ impl Database {
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());
         let options = PostgresOptions { url, connections: 1, ..PostgresOptions::default() };
         let store = PostgresStore::open(options).await.unwrap();
-        let retention =
-            Retention { rows: 30 * DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+        let retention = Retention {
+            rows: 30 * DAY,
+            idempotency: DAY,
+            digests: DAY,
+            rejections: DAY,
+            audit_log: DAY,
+        };
         let today = Timestamp::from_millis(1_700_000_000_000);
         while store.expire(today, retention).await.unwrap() {}
         store.close().await.unwrap();
@@ -258,6 +266,26 @@ const HOT: &[(&str, &str, &str)] = &[
     ("history.open_down", history_deliveries::OPEN_DOWN, "ID, ID, FIRST, LAST, 51::bigint, 2::smallint"),
     ("history.states", states::STATES_OF_MESSAGE, "ID, ID"),
     ("history.stats", statistics::STATS, "ID, ID, FIRST, LAST"),
+    ("search.messages_up", search::messages::ALL_UP, "'org'::text, FIRST, LAST, 51::bigint"),
+    ("search.messages_down", search::messages::ALL_DOWN, "'org'::text, FIRST, LAST, 51::bigint"),
+    ("search.not_delivered_up", search::messages::ENDED_UP, "FIRST, LAST, 51::bigint"),
+    ("search.not_delivered_down", search::messages::ENDED_DOWN, "FIRST, LAST, 51::bigint"),
+    ("search.attempts_up", search::attempts::ALL_UP, "FIRST, LAST, 51::bigint"),
+    ("search.attempts_down", search::attempts::ALL_DOWN, "FIRST, LAST, 51::bigint"),
+    ("search.failed_up", search::attempts::FAILED_UP, "FIRST, LAST, 51::bigint"),
+    ("search.failed_down", search::attempts::FAILED_DOWN, "FIRST, LAST, 51::bigint"),
+    ("search.messages_by_id", search::fetch::MESSAGES, "IDS, IDS, 'org'::text"),
+    ("search.lengths", search::fetch::LENGTHS, "IDS, IDS"),
+    ("search.bodies", search::fetch::BODIES, "IDS, IDS"),
+    ("search.with_ended", search::fetch::WITH_ENDED, "IDS, IDS, 1::smallint"),
+    ("search.with_queued", search::fetch::WITH_QUEUED, "IDS, IDS, true::boolean"),
+    ("search.attempts_by_id", search::fetch::ATTEMPTS, "IDS, IDS, IDS, true::boolean"),
+    ("search.records", search::fetch::RECORDS, "IDS, IDS"),
+    ("lookup.event_id", search::lookup::BY_EVENT_ID, "'org'::text, 'a'::text, 10000::bigint, 50::bigint"),
+    ("lookup.endpoint", search::lookup::ENDPOINT, "ID, 'org'::text"),
+    ("lookup.endpoint_uid", search::lookup::BY_UID, "'org'::text, 'a'::text, 10000::bigint, 50::bigint"),
+    ("lookup.endpoint_url", search::lookup::BY_URL, "'a'::text, 'b'::text, 'org'::text, 50::bigint"),
+    ("lookup.rejection", search::lookup::REJECTION, "'org'::text, ID, 10000::bigint"),
     ("size.waiting", size::WAITING, "10000::bigint"),
     ("history.backlog", statistics::BACKLOG, "ID, 10000::bigint"),
     ("size.oldest", size::OLDEST, ""),
@@ -276,14 +304,35 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.digests", expire::DELETE_DIGESTS, "FIRST"),
     ("expire.rejections", expire::DELETE_REJECTIONS, "1600000000000::bigint"),
     ("expire.dead_letters", expire::DELETE_DEAD_LETTERS, "FIRST"),
+    ("expire.tasks", expire::DELETE_TASKS, "FIRST"),
     ("expire.responses", expire::DELETE_RESPONSES, "1600000000000::bigint"),
     ("sources.by_token", catalog::SOURCE_BY_TOKEN, "'a'::bytea"),
     ("sources.forget", catalog::REMOVE_REJECTIONS, "ID"),
     ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
     ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
     ("dead_letters.count", catalog::COUNT_DEAD_LETTERS, "ID, 10000::bigint"),
+    ("audit.all_up", audit::ALL_UP, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.all_down", audit::ALL_DOWN, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_up", audit::RECORD_UP, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.record_down", audit::RECORD_DOWN, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_up", audit::PRINCIPAL_UP, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.principal_down", audit::PRINCIPAL_DOWN, "'org_1'::text, 'key_1'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_up", audit::OPERATION_UP, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("audit.operation_down", audit::OPERATION_DOWN, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
+    ("expire.audit_log", expire::DELETE_AUDIT_LOG, "FIRST"),
+    ("tasks.open", catalog::OPEN_TASKS, "FIRST, 51::bigint"),
+    ("tasks.lock", tasks::LOCK, "ID"),
+    ("tasks.lock_messages", effect::LOCK_MESSAGES, "ID, ID, IDS, true::bool"),
+    ("tasks.resend_waiting", effect::RESEND_WAITING, "ID, ID, IDS, 1::bigint, true::bool"),
+    ("tasks.resend_ended", effect::RESEND_ENDED, "ID, ID, IDS, 1::bigint, 1::bigint, true::bool"),
+    ("tasks.add_targets", effect::ADD_TARGETS, "ID, ID, IDS"),
+    ("tasks.cancel", effect::CANCEL, "ID, ID, IDS"),
+    ("tasks.expunge", effect::EXPUNGE, "ID, IDS"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
+    ("rejections.all_up", rejections::ALL_UP, "'org 1'::text, FIRST, 2000::bigint"),
+    ("rejections.all_down", rejections::ALL_DOWN, "'org 1'::text, LAST, 2000::bigint"),
+    ("rejections.details", rejections::DETAILS, "IDS, IDS"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),
     ("rejections.down", rejections::REJECTIONS_DOWN, "ID, LAST, 51::bigint"),
     ("statistics.count", rollups::COUNT, "IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),

@@ -35,6 +35,8 @@ pub(super) struct Session {
     /// Limit for one statement.
     timeout: Duration,
     in_transaction: bool,
+    /// Transactions that begin now are parts of one that began before.
+    joins: bool,
     /// A statement was sent, and its response has not been read completely.
     is_busy: bool,
 }
@@ -46,9 +48,9 @@ impl Session {
         timeout: Duration,
     ) -> Result<Self, DatabaseError> {
         let object = Some(pool.get().await?);
-        let (in_transaction, is_busy) = (false, false);
-        let pool = pool.clone();
-        Ok(Self { pool, object, prepares, timeout: timeout + GRACE, in_transaction, is_busy })
+        let (in_transaction, joins, is_busy) = (false, false, false);
+        let (pool, timeout) = (pool.clone(), timeout + GRACE);
+        Ok(Self { pool, object, prepares, timeout, in_transaction, joins, is_busy })
     }
 
     /// Runs a statement that returns rows.
@@ -142,20 +144,48 @@ impl Session {
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), DatabaseError> {
+        if self.joins {
+            return Ok(());
+        }
         self.in_transaction = true;
         self.run("BEGIN").await
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), DatabaseError> {
+        if self.joins {
+            return Ok(());
+        }
         self.run("COMMIT").await?;
         self.in_transaction = false;
         Ok(())
     }
 
+    /// In a transaction that began before, nothing may have been changed by this part, or the
+    /// caller rolls back all of it.
     pub(super) async fn rollback(&mut self) -> Result<(), DatabaseError> {
+        if self.joins {
+            return Ok(());
+        }
         self.run("ROLLBACK").await?;
         self.in_transaction = false;
         Ok(())
+    }
+
+    /// Begins a transaction that those which begin before its end are parts of.
+    pub(super) async fn begin_outer(&mut self) -> Result<(), DatabaseError> {
+        self.begin().await?;
+        self.joins = true;
+        Ok(())
+    }
+
+    pub(super) async fn commit_outer(&mut self) -> Result<(), DatabaseError> {
+        self.joins = false;
+        self.commit().await
+    }
+
+    pub(super) async fn rollback_outer(&mut self) -> Result<(), DatabaseError> {
+        self.joins = false;
+        self.rollback().await
     }
 
     /// The prepared statement; none if this connection does not prepare.

@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId, TaskId,
+    ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+    TaskId,
 };
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
@@ -46,7 +47,17 @@ macro_rules! ids {
         }
     )+};
 }
-ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId, SourceId, RejectionId, ConsumerId);
+ids!(
+    ApplicationId,
+    AttemptId,
+    AuditId,
+    ConsumerId,
+    EndpointId,
+    MessageId,
+    RejectionId,
+    SourceId,
+    TaskId
+);
 
 /// The lowest id that can be created at this moment or later.
 pub(super) const fn first_id_at(at: Timestamp) -> Uuid {

@@ -9,6 +9,9 @@ pub struct RecordCounts {
     pub sources: u64,
     pub consumers: u64,
     pub dead_letters: u64,
+    /// Entries of the audit log.
+    pub audit_log: u64,
+    pub tasks: u64,
     pub messages: u64,
     /// Messages that still have their payload.
     pub bodies: u64,
@@ -28,7 +31,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 17] {
+    pub const fn rows(&self) -> [(&'static str, u64); 19] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -36,6 +39,8 @@ impl RecordCounts {
             ("sources", self.sources),
             ("consumers", self.consumers),
             ("dead letters", self.dead_letters),
+            ("audit log entries", self.audit_log),
+            ("background tasks", self.tasks),
             ("messages", self.messages),
             ("  with their payload", self.bodies),
             ("event ids", self.event_ids),

@@ -7,11 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, MessageId,
-    OrganizationId, RejectionId, SourceId, TaskId,
-    api::{DeadLetterCause, QueueKind},
+    ApplicationId, AttemptId, AuditId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
+    MessageId, OrganizationId, RejectionId, SourceId, TaskId,
+    api::{AuditChange, DeadLetterCause, PrincipalKind, QueueKind},
 };
 use postrider_core::{
+    audit::{Actor, AuditEntry, AuditedRecord},
     catalog::{
         Application, AtRest, Consumer, DeadBody, DeadLetter, Endpoint, EventType, Ordering,
         Recovery, SealedSecret, Source, SourceResponse, SourceSecret,
@@ -39,7 +40,7 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps everything for a day.
 pub(crate) const ONE_DAY: Retention =
-    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY, audit_log: DAY };
 
 /// The time this many milliseconds after [`START`].
 pub(crate) const fn at(millis: u64) -> Timestamp {
@@ -82,6 +83,7 @@ pub(crate) fn application(number: u64) -> Application {
         metadata: [("kind".to_owned(), "test".to_owned())].into(),
         throttle_rate: Some(7),
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -111,6 +113,32 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         disablement: None,
         created_at: at(0),
         updated_at: at(0),
+    }
+}
+
+/// An entry of the audit log about endpoint 1, created like message `number`.
+pub(crate) fn audit_entry(number: u64) -> AuditEntry {
+    AuditEntry {
+        id: AuditId::from_parts((START + number) << 12, number),
+        organization: organization(),
+        actor: Actor {
+            kind: PrincipalKind::ApiKey,
+            id: format!("key_{}", number % 2),
+            name: Some("deploy".to_owned()),
+        },
+        address: Some([192, 0, 2, 1].into()),
+        operation: format!("v1.endpoint.{}", number % 3),
+        record: AuditedRecord {
+            kind: "endpoint".to_owned(),
+            id: endpoint_id(number % 5).to_string(),
+            application: Some(application_id(1)),
+        },
+        changes: vec![AuditChange {
+            field: "url".to_owned(),
+            old: Some("https://example.com/1".into()),
+            new: None,
+            withheld: None,
+        }],
     }
 }
 

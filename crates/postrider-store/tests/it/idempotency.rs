@@ -74,7 +74,7 @@ async fn an_unfinished_key_is_taken_over_from_another_node() {
 
 store_tests! {
     async fn a_digest_outlives_responses_and_its_message(store) {
-        let retention = Retention { rows: DAY, idempotency: DAY, digests: 30 * DAY, rejections: DAY };
+        let retention = Retention { rows: DAY, idempotency: DAY, digests: 30 * DAY, rejections: DAY, audit_log: DAY };
         store.append(vec![free_with_digest(1, &[])]).await.unwrap();
         expire(store, at(0) + 20 * DAY, retention).await;
         assert_eq!(stored_message(store, 1).await, None);

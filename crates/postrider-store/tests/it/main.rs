@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod audit;
 mod catalog;
 mod cluster;
 mod deliveries;
@@ -19,7 +20,9 @@ mod overview;
 mod postgres;
 mod rejections;
 mod schema;
+mod search;
 mod statistics;
+mod tasks;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

@@ -20,8 +20,7 @@ use crate::{
 
 const LONG: Duration = Duration::from_secs(1_000_000_000);
 
-const FOREVER: StatisticsRetention =
-    StatisticsRetention { minutes: LONG, hours: LONG, days: LONG };
+const FOREVER: StatisticsRetention = StatisticsRetention { minutes: LONG, hours: LONG, days: LONG };
 
 const HOUR: u64 = 60 * 60 * 1_000;
 
@@ -32,11 +31,7 @@ fn whole(resolution: Resolution) -> Period {
 }
 
 /// The sum of a subject's numbers.
-pub(crate) async fn total(
-    store: &dyn Store,
-    subject: Subject,
-    resolution: Resolution,
-) -> Counters {
+pub(crate) async fn total(store: &dyn Store, subject: Subject, resolution: Resolution) -> Counters {
     let mut total = Counters::default();
     for (_, counters) in store.rollups(vec![subject], whole(resolution)).await.unwrap() {
         total.merge(&counters);

@@ -61,6 +61,18 @@ pub(crate) struct DeadLetterPath {
     dead_letter: String,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct TaskPath {
+    /// Background task, by id
+    task: String,
+}
+
+impl TaskPath {
+    pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
+        Call::new(method, &[&["background-task", self.task.as_str()], rest].concat())
+    }
+}
+
 impl ConsumerPath {
     pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
         Call::new(method, &[&["consumer", self.consumer.as_str()], rest].concat())

@@ -2,12 +2,12 @@
 
 use postrider::{OrganizationId, Uid, api::ConsumerIn};
 use postrider_core::catalog::Consumer;
-use postrider_store::{Expected, IdOrUid, Records};
+use postrider_store::{Expected, IdOrUid};
 
 use super::{Upsert, fields, find_if_any};
 use crate::{
     api::{error::ApiError, operation::Operation},
-    auth::{principal::Principal, token::Grant},
+    auth::Principal,
     operations::{call::Call, endpoint::declared::Declared, handle::Operations, secrets},
     race,
 };
@@ -31,7 +31,7 @@ impl Operations {
         declared: &DeclaredConsumer,
     ) -> Result<Declared, ApiError> {
         let organization = declared.organization.clone();
-        let principal = Principal::new(Grant { organization, application: None, expires_at: None });
+        let principal = Principal::installation(organization);
         let call = self.authorize(&Upsert::declaration(), &principal).await?;
         let try_once = || race::retry(|| try_declare(&call, declared));
         match try_once().await {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{error::ApiError, operation::Operation, problems::Problems},
-    auth::{principal::Principal, token::Grant},
+    auth::Principal,
     operations::{application, call::Call, event_type::builtin, handle::Operations, secrets},
     race,
 };
@@ -50,7 +50,7 @@ impl Operations {
     /// types that do not exist yet. Quotas do not apply.
     pub async fn declare(&self, declared: &DeclaredEndpoint) -> Result<Declared, ApiError> {
         let organization = declared.organization.clone();
-        let principal = Principal::new(Grant { organization, application: None, expires_at: None });
+        let principal = Principal::installation(organization);
         self.ensure_application(&principal, &declared.application).await?;
         let call = self.authorize(&Create::declaration(), &principal).await?;
         let try_once = || race::retry(|| try_declare(&call, declared));

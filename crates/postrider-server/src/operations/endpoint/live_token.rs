@@ -15,6 +15,7 @@ use postrider::{
 };
 use postrider_core::live::Scope;
 use postrider_store::IdOrUid;
+use serde_json::json;
 
 use crate::{
     api::{
@@ -30,7 +31,10 @@ use crate::{
         path_of,
         token::{LiveGrant, mint},
     },
-    operations::call::{self, Call},
+    operations::{
+        audited::of_application,
+        call::{self, Call},
+    },
 };
 
 const CHANNELS: WordRule = WordRule {
@@ -72,6 +76,9 @@ async fn create(call: Call, input: CreateLiveToken) -> Result<Done<LiveTokenOut>
         scope,
         creator: principal.grant.application.as_ref().map(|_| principal.token),
     };
+    let requested = [("expiresAt", json!(grant.expires_at.to_rfc3339()))];
+    let record = of_application("endpoint", endpoint.id, grant.application);
+    call.store().record(record, requested).await?;
     let token = mint(&grant, &call.settings().jwt_secret, call.now);
     let url = call.settings().url(&path_of(endpoint.id));
     Ok(Done(LiveTokenOut {

@@ -132,7 +132,7 @@ impl<'a> IncomingMessage<'a> {
         let (body, format) = self.body(call)?;
         let inline = self.application.take();
         let entry = application::find_or_create(call, app_id.into(), inline, place).await?;
-        call.quotas().count_message(call.store(), &entry, call.now).await?;
+        call.quotas().count_message(call.reader(), &entry, call.now).await?;
         let ValidMessage { event_type, event_id, channels, tags, deliver_at, body_until } = valid;
         let submission = Submission {
             entry,
@@ -246,7 +246,7 @@ async fn refuse_archived(
     place: &[&str],
 ) -> Result<(), ApiError> {
     let archived = &call.resources.archived;
-    if archived.contains(call.store(), call.organization(), event_type).await? {
+    if archived.contains(call.reader(), call.organization(), event_type).await? {
         let place = [place, &["eventType"]].concat();
         return Err(ApiError::invalid(&place, "the event type is archived"));
     }

@@ -1,13 +1,13 @@
 //! The kinds of records, and what a store has to know of each.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt};
 
 use postrider::{
     ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
-    Uid,
+    TaskId, Uid,
 };
 use postrider_core::{
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source},
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
     queue::partitions::Partitions,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,7 +19,7 @@ use crate::{error::StoreError, weight::Weight};
 pub trait Record: Serialize + DeserializeOwned + Weight + Send + Sync + 'static {
     const KIND: RecordKind;
     type Parent: Clone + Into<Parent> + Send + Sync;
-    type Id: Clone + Into<RecordId> + Send + Sync;
+    type Id: Clone + fmt::Display + Into<RecordId> + Send + Sync;
     /// A further key that finds the record; `Infallible` if there is none.
     type UniqueKey: Into<UniqueKey> + Send;
 
@@ -200,6 +200,26 @@ impl Record for DeadLetter {
 
     fn id(&self) -> DeadLetterId {
         self.id
+    }
+}
+
+/// An ended task counts as disabled.
+impl Record for Task {
+    const KIND: RecordKind = RecordKind::Task;
+    type Parent = OrganizationId;
+    type Id = TaskId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> TaskId {
+        self.id
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.has_ended()
     }
 }
 

@@ -3,19 +3,20 @@
 use std::future::Future;
 
 use postrider::ConsumerId;
-use postrider_core::catalog::Consumer;
+use postrider_core::{audit::AuditEntry, catalog::Consumer};
 
 use super::{
     Catalog, Expected, IdOrUid, RecordRange, RecordRow, Selector, StoredRecord, Version,
     record::Record,
 };
 use crate::{
+    contract::audit::{AuditLog, Change, Changed},
     error::StoreError,
     page::{Scan, ScanPage},
 };
 
 /// Gets, lists, saves and removes typed records in any store.
-pub trait Records: Catalog {
+pub trait Records: Catalog + AuditLog {
     /// Returns the record with this id or uid.
     fn get<R: Record>(
         &self,
@@ -95,6 +96,33 @@ pub trait Records: Catalog {
         async move { self.save_record(row?, expected).await }
     }
 
+    /// Saves the record, and writes the entry in the same transaction; see [`AuditLog::change`].
+    fn save_audited<R: Record>(
+        &self,
+        record: &R,
+        expected: Expected,
+        entry: AuditEntry,
+    ) -> impl Future<Output = Result<Version, StoreError>> + Send {
+        let row = RecordRow::of(record);
+        async move {
+            match self.change(Change::SaveRecord(row?, expected), entry).await? {
+                Changed::Saved(version) => Ok(version),
+                Changed::Done(_) | Changed::Cancelled(_) => unreachable!("a record was saved"),
+            }
+        }
+    }
+
+    /// Removes the record, and writes the entry in the same transaction if there was one.
+    fn remove_audited<R: Record>(
+        &self,
+        parent: &R::Parent,
+        id: &R::Id,
+        entry: AuditEntry,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        let change = Change::RemoveRecord(R::KIND, parent.clone().into(), id.clone().into());
+        async move { Ok(self.change(change, entry).await? == Changed::Done(true)) }
+    }
+
     /// Removes the record; see [`Catalog::remove_record`].
     fn remove<R: Record>(
         &self,
@@ -105,7 +133,7 @@ pub trait Records: Catalog {
     }
 }
 
-impl<C: Catalog + ?Sized> Records for C {}
+impl<C: Catalog + AuditLog + ?Sized> Records for C {}
 
 async fn select<R: Record, C: Catalog + ?Sized>(
     catalog: &C,

@@ -38,6 +38,8 @@ const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE consumer = ?1"
 
 const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letters WHERE consumer = ?1 AND id = ?2";
 
+const REMOVE_TASK: &str = "DELETE FROM tasks WHERE organization = ?1 AND id = ?2";
+
 impl Ledger {
     pub(in crate::embedded) fn remove_record(
         &mut self,
@@ -71,6 +73,10 @@ impl Ledger {
             (RecordKind::DeadLetter, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
                 self.db.prepare_cached(REMOVE_DEAD_LETTER)?.execute(values)?
+            },
+            (RecordKind::Task, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_TASK)?.execute(values)?
             },
             // No record has such a parent or id.
             (RecordKind::Application | RecordKind::Endpoint | RecordKind::Source, ..) => 0,

@@ -42,6 +42,7 @@ impl Table {
             RecordKind::Consumer => &CONSUMERS,
             RecordKind::Partitions => &PARTITIONS,
             RecordKind::DeadLetter => &DEAD_LETTERS,
+            RecordKind::Task => &TASKS,
         }
     }
 }
@@ -263,6 +264,35 @@ const LIST_DEAD_LETTERS: Scan = Scan {
     descending: "SELECT version, record
         FROM dead_letters
         WHERE consumer = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static TASKS: Table = Table {
+    by_id: "SELECT version, record FROM tasks WHERE organization = ?1 AND id = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_TASKS,
+    list_visible: LIST_TASKS,
+    version: "SELECT version FROM tasks WHERE id = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO tasks (id, organization, record, version, ended)
+        VALUES (?1, ?2, ?3, ?4, ?6)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, ended = excluded.ended",
+};
+
+const LIST_TASKS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM tasks
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM tasks
+        WHERE organization = ?1 AND id < ?2
         ORDER BY id DESC
         LIMIT ?3",
 };

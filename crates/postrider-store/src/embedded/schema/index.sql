@@ -22,6 +22,9 @@ CREATE TABLE deliveries (
 -- Most deliveries are delivered; this finds the others without visiting those.
 CREATE INDEX deliveries_open ON deliveries (endpoint, state, message) WHERE state > 0;
 
+-- Deliveries of all endpoints that ended without success.
+CREATE INDEX deliveries_not_delivered ON deliveries (state, message) WHERE state > 1;
+
 CREATE TABLE attempts_by_endpoint (
   endpoint INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
@@ -29,6 +32,10 @@ CREATE TABLE attempts_by_endpoint (
   status INTEGER NOT NULL,
   PRIMARY KEY (endpoint, attempt)
 ) STRICT, WITHOUT ROWID;
+
+-- Failed attempts to all endpoints.
+CREATE INDEX attempts_failed ON attempts_by_endpoint (attempt, message, status)
+  WHERE status < 200 OR status > 299;
 
 CREATE TABLE attempts_by_message (
   message INTEGER NOT NULL,

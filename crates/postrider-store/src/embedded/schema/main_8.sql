@@ -1,7 +1,36 @@
 -- Who may do what, and who did it: API keys, sessions and the audit log.
 
+-- An id starts with its time, so the oldest entries come first.
+CREATE TABLE audit_log (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  record_id TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  entry TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
--- Background tasks.
+CREATE INDEX audit_log_by_organization ON audit_log (organization, id);
+
+CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
+
+CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
+
+CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
+
+
+-- Background tasks. An id starts with its time, so the oldest come first.
+CREATE TABLE tasks (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  ended INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX tasks_by_organization ON tasks (organization, id);
+
+CREATE INDEX tasks_open ON tasks (id) WHERE ended = 0;
 
 
 -- Settings, integrations and automatic configuration.
@@ -9,3 +38,4 @@
 
 -- Search and statistics.
 
+CREATE INDEX endpoints_by_url ON endpoints (json_extract(record, '$.url'));

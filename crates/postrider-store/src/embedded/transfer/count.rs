@@ -43,6 +43,8 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         sources: count("SELECT count(*) FROM sources")?,
         consumers: count("SELECT count(*) FROM consumers")?,
         dead_letters: count("SELECT count(*) FROM dead_letters")?,
+        audit_log: count("SELECT count(*) FROM audit_log")?,
+        tasks: count("SELECT count(*) FROM tasks")?,
         messages,
         bodies,
         event_ids: count("SELECT count(*) FROM event_ids")?,

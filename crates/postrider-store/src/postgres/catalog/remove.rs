@@ -48,6 +48,8 @@ const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letter WHERE consumer = $1";
 
 const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letter WHERE consumer = $1 AND id = $2";
 
+const REMOVE_TASK: &str = "DELETE FROM task WHERE organization = $1 AND id = $2";
+
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
 
 pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection WHERE source = $1";
@@ -55,7 +57,24 @@ pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection W
 pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
     WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
 
-pub(super) async fn remove(
+/// The deliveries that are cancelled before the record is removed.
+pub(in crate::postgres) const fn scope(
+    kind: RecordKind,
+    parent: &Parent,
+    id: &RecordId,
+) -> Option<Scope> {
+    match (kind, parent, id) {
+        (RecordKind::Application, _, RecordId::Uuid(id)) => {
+            Some(Scope::Application(ApplicationId::from_u128(*id)))
+        },
+        (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
+            Some(Scope::Endpoint(*application, EndpointId::from_u128(*id)))
+        },
+        _ => None,
+    }
+}
+
+pub(in crate::postgres) async fn remove(
     session: &mut Session,
     kind: RecordKind,
     parent: &Parent,
@@ -77,6 +96,7 @@ pub(super) async fn remove(
         (RecordKind::Partitions, ..) => {
             Ok(session.execute(REMOVE_PARTITIONS, &key[..1]).await? > 0)
         },
+        (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
         // No record has such a parent or id.
         (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
     }

@@ -40,7 +40,7 @@ pub(super) async fn has_room(
     Ok(found.get::<_, i64>(0) < most)
 }
 
-pub(super) async fn save(
+pub(in crate::postgres) async fn save(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
@@ -65,7 +65,7 @@ pub(super) async fn save(
 
 /// Writes the record if it is as expected; otherwise it leaves no trace. The only other things
 /// that another record can have are the uid and the token.
-async fn write(
+pub(in crate::postgres) async fn write(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
@@ -80,7 +80,7 @@ async fn write(
         Expected::New | Expected::Any => (table.put, &overwrites),
         Expected::Version(_) => (table.update, &wanted),
     };
-    let hidden = row.is_hidden;
+    let hidden = row.is_hidden || (row.kind == RecordKind::Task && row.is_disabled);
     let values: [Param<'_>; 8] =
         [id.param(), parent.param(), &row.json, &uid, &hidden, &application, &digest, last];
     match session.query_opt(sql, &values).await {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Deliveries that one transaction cancels, at most.
-const STEP: u64 = 5_000;
+pub(in crate::postgres) const STEP: u64 = 5_000;
 
 /// Cancels all deliveries of the scope. Each step is a transaction with a bounded number of them,
 /// so that no other transaction waits long for their locks.

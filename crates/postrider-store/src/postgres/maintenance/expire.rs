@@ -20,13 +20,13 @@ pub(in crate::postgres) use self::{
     bodies::{BODIES, BODIES_OF_REST, CANCEL_WITHOUT_BODY, REMOVE_BODIES},
     paused::CANCEL_PAUSED,
     rows::{
-        DELETE_ATTEMPTS, DELETE_DEAD_LETTERS, DELETE_DELIVERIES, DELETE_DIGESTS, DELETE_ENDED,
-        DELETE_EVENT_IDS, DELETE_EVENT_IDS_OF, DELETE_LANES, DELETE_MESSAGES, DELETE_REJECTIONS,
-        DELETE_RESPONSES,
+        DELETE_ATTEMPTS, DELETE_AUDIT_LOG, DELETE_DEAD_LETTERS, DELETE_DELIVERIES, DELETE_DIGESTS,
+        DELETE_ENDED, DELETE_EVENT_IDS, DELETE_EVENT_IDS_OF, DELETE_LANES, DELETE_MESSAGES,
+        DELETE_REJECTIONS, DELETE_RESPONSES, DELETE_TASKS,
     },
 };
 use crate::{
-    contract::maintenance::Retention,
+    contract::{maintenance::Retention, tasks::TASK_RETENTION},
     postgres::{
         error::DatabaseError,
         partitions::{self, Dropped},
@@ -70,6 +70,8 @@ pub(in crate::postgres) async fn expire(
         let mut has_more = bodies::expire(session, now, bound).await?;
         has_more |= rows::delete_history(session, bound, state.log().first_partition()).await?;
         has_more |= rows::delete_dead_letters(session, bound).await?;
+        has_more |= rows::delete_audit_log(session, audit_bound(now, retention)).await?;
+        has_more |= rows::delete_tasks(session, first_kept(now, millis_of(TASK_RETENTION))).await?;
         has_more |= delete_keys(session, now, retention).await?;
         if !has_more {
             state.timers().rows.restart(now, ROWS_MILLIS);
@@ -113,6 +115,10 @@ async fn delete_keys(
         more |= rows::delete_responses(session, until).await?;
     }
     Ok(more)
+}
+
+fn audit_bound(now: Timestamp, retention: Retention) -> Uuid {
+    first_kept(now, millis_of(retention.audit_log))
 }
 
 /// The last moment that has expired; none if the retention is longer than time exists.

@@ -9,7 +9,8 @@ INSERT INTO application (id, organization, record)
 SELECT pg_temp.id(0, number), 'org', '{}' FROM generate_series(1, 200) AS number;
 
 INSERT INTO endpoint (application, id, record)
-SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number), repeat(' ', 300)
+SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number),
+    '{"url":"https://example.com/' || number || '"}' || repeat(' ', 300)
 FROM generate_series(1, 4000) AS number;
 
 INSERT INTO message (application, id, event_type, targets, details, body, body_until)
@@ -70,10 +71,19 @@ INSERT INTO dead_letter (id, consumer, record)
 SELECT pg_temp.id(0, number), pg_temp.id(0, 1 + number % 40), repeat(' ', 300)
 FROM generate_series(1, 40000) AS number;
 
+INSERT INTO audit_log (id, organization, record_id, principal, operation, entry)
+SELECT pg_temp.id(0, number), 'org_' || number % 20, 'ep_' || number % 4000, 'key_' || number % 50,
+    'v1.endpoint.' || number % 30, repeat(' ', 300)
+FROM generate_series(1, 40000) AS number;
+
 INSERT INTO rollup (resolution, start, subject, problems, counters)
 SELECT number % 3, 1700000000000 / 60000 * 60000 + number / 100 * 60000,
     decode(replace(pg_temp.id(0, number % 100)::text, '-', ''), 'hex'), number % 5,
     decode(repeat('00', 40), 'hex')
+FROM generate_series(1, 40000) AS number;
+
+INSERT INTO task (id, organization, ended, record)
+SELECT pg_temp.id(0, number), 'org ' || number % 20, number % 1000 > 0, repeat(' ', 300)
 FROM generate_series(1, 40000) AS number;
 
 -- Rows in no day's partition, as an import of old ones leaves them.
@@ -94,7 +104,10 @@ SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number % 4000), pg_temp.id
 FROM generate_series(1, 10000) AS number;
 
 -- Not of the days to come, which nobody has looked at yet when they begin.
-VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, rollup,
+    VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, audit_log, rollup,
+FROM generate_series(1, 40000) AS number;
+
+VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, task,
     message_rest, message_20231114, message_20231115, message_20231116, message_20231117,
     attempt_rest, attempt_20231114, attempt_20231115, attempt_20231116, attempt_20231117,
     delivery_rest, delivery_20231114, delivery_20231115, delivery_20231116, delivery_20231117;

@@ -9,8 +9,7 @@ use crate::postgres::{error::DatabaseError, parameter::Param, row, session::Sess
 const STEP: usize = 20_000;
 
 /// One node at a time: rollups are read and written again.
-const TRY_LOCK: &str =
-    "SELECT pg_try_advisory_xact_lock(hashtextextended('postrider rollup ' || current_schema(), 0))";
+const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended('postrider rollup ' || current_schema(), 0))";
 
 pub(in crate::postgres) const TAKE: &str = "DELETE FROM tally
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM tally LIMIT 20000))

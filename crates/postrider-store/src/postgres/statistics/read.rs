@@ -78,8 +78,7 @@ async fn stored(
     let since = millis(period.resolution.round_up(period.since));
     let step = i64::try_from(period.resolution.millis()).unwrap_or(i64::MAX);
     let keys: Vec<_> = subjects.iter().map(|it| it.to_bytes()).collect();
-    let values: [Param<'_>; 5] =
-        [&resolution, &since, &millis(period.until), &step, &keys];
+    let values: [Param<'_>; 5] = [&resolution, &since, &millis(period.until), &step, &keys];
     let mut found = BTreeMap::new();
     for row in session.query(ROLLUPS, &values).await? {
         let key = RollupKey {

@@ -16,10 +16,7 @@ const ORGANIZATIONS: &str = "SELECT found.id, found.organization
 
 /// Adds rows with the columns `application, subject, fact, count` up. Those of applications that
 /// were removed are left out.
-pub(super) async fn add_up(
-    session: &mut Session,
-    rows: &[Row],
-) -> Result<Rollups, DatabaseError> {
+pub(super) async fn add_up(session: &mut Session, rows: &[Row]) -> Result<Rollups, DatabaseError> {
     let organizations = organizations(session, rows).await?;
     let mut rollups = Rollups::default();
     for row in rows {

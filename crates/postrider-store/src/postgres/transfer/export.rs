@@ -187,6 +187,31 @@ pub(super) async fn dead_letters(
     Ok(ExportPage { chunk: Chunk::DeadLetters(records("dead letter", &found)?), next })
 }
 
+const AUDIT_LOG: &str = "SELECT entry, id FROM audit_log WHERE id > $1 ORDER BY id LIMIT $2";
+
+pub(super) async fn audit_log(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, AUDIT_LOG, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::AuditLog(records("audit entry", &found)?), next })
+}
+
+const TASKS: &str = "SELECT record, id FROM task WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// Tasks in one chunk: the result of each may be large.
+const MAX_TASKS: usize = 16;
+
+pub(super) async fn tasks(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, TASKS, after, limit.min(MAX_TASKS)).await?;
+    Ok(ExportPage { chunk: Chunk::Tasks(records("background task", &found)?), next })
+}
+
 /// Rows in the order of the id in their second column, and the cursor after them.
 async fn by_id(
     session: &mut Session,

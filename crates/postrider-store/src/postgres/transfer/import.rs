@@ -2,7 +2,8 @@
 
 use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
-    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source},
+    audit::AuditEntry,
+    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source, Task},
     delivery::{DeliveryOrder, Trigger},
     queue::partitions::Partitions,
 };
@@ -90,6 +91,8 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::Consumers(items) => consumers(session, items).await,
         Chunk::Partitions(items) => partitions(session, items).await,
         Chunk::DeadLetters(items) => dead_letters(session, items).await,
+        Chunk::AuditLog(items) => audit_log(session, items).await,
+        Chunk::Tasks(items) => tasks(session, items).await,
         Chunk::Messages(exports) => {
             messages(session, exports).await?;
             keys(session, exports).await?;
@@ -174,6 +177,33 @@ async fn dead_letters(session: &mut Session, items: &[DeadLetter]) -> Result<(),
     let mut rows = Rows::new(SQL);
     for it in items {
         rows.push(&[&Uuid(it.id.as_u128()), &Uuid::from(it.consumer), &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn audit_log(session: &mut Session, items: &[AuditEntry]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY audit_log (id, organization, record_id, principal, operation, entry)
+        FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        rows.push(&[
+            &Uuid::from(it.id),
+            &it.organization.as_str(),
+            &it.record.id,
+            &it.actor.id,
+            &it.operation,
+            &json(it),
+        ])?;
+    }
+    rows.send(session).await
+}
+
+async fn tasks(session: &mut Session, items: &[Task]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY task (id, organization, ended, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        let (id, organization) = (Uuid::from(it.id), it.organization.as_str());
+        rows.push(&[&id, &organization, &it.has_ended(), &json(it)])?;
     }
     rows.send(session).await
 }

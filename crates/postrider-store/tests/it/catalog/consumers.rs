@@ -132,7 +132,7 @@ store_tests! {
             store.save(&dead_letter(number, 1), Expected::New).await.unwrap();
         }
         let retention =
-            Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+            Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY, audit_log: DAY };
         expire(store, at(109) + DAY, retention).await;
         assert_eq!(dead_letter_numbers(store, 1).await, (110..120).collect::<Vec<_>>());
     }

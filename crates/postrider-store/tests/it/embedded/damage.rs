@@ -278,6 +278,7 @@ async fn expired_messages_are_removed() {
         idempotency: Duration::ZERO,
         digests: Duration::ZERO,
         rejections: Duration::ZERO,
+        audit_log: Duration::ZERO,
     };
     expire(&store, at(10_000_000), retention).await;
     // The even ones are still pending.

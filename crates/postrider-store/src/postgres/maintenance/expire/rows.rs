@@ -151,6 +151,32 @@ pub(super) async fn delete_dead_letters(
     Ok(is_full(session.execute(DELETE_DEAD_LETTERS, &[&bound]).await?))
 }
 
+pub(in crate::postgres) const DELETE_AUDIT_LOG: &str = "DELETE FROM audit_log
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM audit_log WHERE id < $1 ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
+
+pub(super) async fn delete_audit_log(
+    session: &mut Session,
+    bound: Uuid,
+) -> Result<bool, DatabaseError> {
+    Ok(is_full(session.execute(DELETE_AUDIT_LOG, &[&bound]).await?))
+}
+
+/// Tasks that have ended.
+pub(in crate::postgres) const DELETE_TASKS: &str = "DELETE FROM task
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM task WHERE id < $1 AND ended
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
+
+pub(super) async fn delete_tasks(
+    session: &mut Session,
+    bound: Uuid,
+) -> Result<bool, DatabaseError> {
+    Ok(is_full(session.execute(DELETE_TASKS, &[&bound]).await?))
+}
+
 /// Responses, and keys of requests that never completed.
 pub(in crate::postgres) const DELETE_RESPONSES: &str = "DELETE FROM reservation
     WHERE ctid = ANY (ARRAY(

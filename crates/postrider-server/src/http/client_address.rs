@@ -6,22 +6,27 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use postrider_core::connections::network;
 
-use crate::http::Peer;
+use super::peer::Peer;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The network of the request's client: its address, or its /64 network in IPv6.
+pub(crate) fn client_network(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
+    network(client_address(proxies, peer, headers))
+}
+
+/// The address of the request's client.
 ///
 /// A reverse proxy appends the address that it sees to `x-forwarded-for`. Earlier addresses in
 /// this header come from the client and may be forged, so only the last one counts, and only if
 /// the connection comes from a trusted proxy.
-pub(super) fn client_address(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
+pub(crate) fn client_address(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |it| it.0.to_canonical());
     let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back();
     let forwarded = forwarded
         .filter(|_| proxies.iter().any(|it| it.contains(&peer)))
         .and_then(|it| it.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
-    network(forwarded.unwrap_or(peer))
+    forwarded.unwrap_or(peer)
 }
 
 #[cfg(test)]
@@ -36,7 +41,7 @@ mod tests {
             headers.append(FORWARDED_FOR, http::HeaderValue::from_static(it));
         }
         let proxies = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|it| it.parse().unwrap());
-        assert_eq!(client_address(&proxies, peer, &headers).to_string(), expected);
+        assert_eq!(client_network(&proxies, peer, &headers).to_string(), expected);
     }
 
     #[test]

@@ -1,0 +1,205 @@
+//! The store as operations use it: what they change is recorded in the audit log, in the same
+//! transaction.
+
+use std::{fmt::Display, net::IpAddr, ops::Deref, sync::Arc};
+
+use postrider::{ApplicationId, AttemptId, MessageId, api::AuditChange};
+use postrider_core::{
+    audit::{self, AuditEntry, AuditedRecord},
+    delivery::{DeliveryId, ResendMode},
+    time::Timestamp,
+};
+use postrider_engine::Engine;
+use postrider_store::{
+    BoxError, Change, Changed, Expected, IdOrUid, Record, Records, Scope, Store, StoreError,
+    Version,
+};
+use serde_json::{Value, json};
+
+use crate::auth::Principal;
+
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The id of the operation.
+    pub(crate) operation: &'static str,
+    /// The address of the client; none if the call did not come over the network.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// The store on behalf of a principal. Its own methods change something and record it; all others
+/// are those of [`Store`], and must only read.
+#[derive(Debug)]
+pub(crate) struct AuditedStore {
+    engine: Engine,
+    principal: Arc<Principal>,
+    origin: Origin,
+}
+
+impl Deref for AuditedStore {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        self.engine.store().as_ref()
+    }
+}
+
+impl AuditedStore {
+    pub(crate) fn new(engine: &Engine, principal: &Arc<Principal>, origin: Origin) -> Self {
+        Self { engine: engine.clone(), principal: Arc::clone(principal), origin }
+    }
+
+    /// Saves the record; see [`Records::save`].
+    pub(crate) async fn save<R: Record>(
+        &self,
+        record: &R,
+        expected: Expected,
+    ) -> Result<Version, StoreError> {
+        // If another version is stored than expected, the record is not saved, and nothing is
+        // recorded.
+        let old = match expected {
+            Expected::New => None,
+            Expected::Version(_) | Expected::Any => {
+                self.present::<R>(&record.parent(), record.id()).await?
+            },
+        };
+        let changes = audit::changes(
+            old.map(|it| json_of(&it)).transpose()?.as_ref(),
+            Some(&json_of(record)?),
+        );
+        let entry = self.entry(audited(record), changes);
+        self.save_audited(record, expected, entry).await
+    }
+
+    /// Removes the record; see [`Records::remove`].
+    pub(crate) async fn remove<R: Record>(
+        &self,
+        parent: &R::Parent,
+        id: &R::Id,
+    ) -> Result<bool, StoreError> {
+        let Some(old) = self.present::<R>(parent, id.clone()).await? else { return Ok(false) };
+        let entry = self.entry(audited(&old), audit::changes(Some(&json_of(&old)?), None));
+        self.remove_audited::<R>(parent, id, entry).await
+    }
+
+    /// Makes a delivery due; see [`Deliveries::resend`](postrider_store::Deliveries::resend).
+    pub(crate) async fn resend(
+        &self,
+        application: ApplicationId,
+        delivery: DeliveryId,
+        at: Timestamp,
+        mode: ResendMode,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("message", delivery.message, application);
+        let parameters = [("endpoint", json!(delivery.endpoint)), ("mode", json!(mode))];
+        let change = Change::Resend { application, delivery, at, mode };
+        Ok(self.make(change, record, parameters).await?.has_effect())
+    }
+
+    /// Cancels pending deliveries; see
+    /// [`Deliveries::cancel`](postrider_store::Deliveries::cancel).
+    #[expect(dead_code, reason = "a background task cancels deliveries")]
+    pub(crate) async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
+        let record = match scope {
+            Scope::Application(id) => of_application("application", id, id),
+            Scope::Endpoint(application, id) => of_application("endpoint", id, application),
+            Scope::Message(application, id) => of_application("message", id, application),
+        };
+        match self.make(Change::Cancel(scope), record, []).await? {
+            Changed::Cancelled(count) => Ok(count),
+            Changed::Saved(_) | Changed::Done(_) => Ok(0),
+        }
+    }
+
+    /// Removes the body of a message; see
+    /// [`History::expunge_message`](postrider_store::History::expunge_message).
+    pub(crate) async fn expunge_message(
+        &self,
+        application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("message", id, application);
+        let change = Change::ExpungeMessage(application, id);
+        Ok(self.make(change, record, []).await?.has_effect())
+    }
+
+    /// Removes the response of an attempt; see
+    /// [`History::expunge_attempt`](postrider_store::History::expunge_attempt).
+    pub(crate) async fn expunge_attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("attempt", id, application);
+        let change = Change::ExpungeAttempt(application, message, id);
+        let parameters = [("message", json!(message))];
+        Ok(self.make(change, record, parameters).await?.has_effect())
+    }
+
+    /// Records something that changes nothing in the store, such as the creation of a token, with
+    /// what was asked for.
+    pub(crate) async fn record(
+        &self,
+        record: AuditedRecord,
+        parameters: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<(), StoreError> {
+        self.make(Change::Elsewhere, record, parameters).await.map(drop)
+    }
+
+    /// Makes a change that is not a record's, and records what was asked for.
+    pub(crate) async fn make(
+        &self,
+        change: Change,
+        record: AuditedRecord,
+        parameters: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Changed, StoreError> {
+        let entry = self.entry(record, audit::parameters(parameters));
+        self.change(change, entry).await
+    }
+
+    /// The record as it is stored now.
+    async fn present<R: Record>(
+        &self,
+        parent: &R::Parent,
+        id: R::Id,
+    ) -> Result<Option<R>, StoreError> {
+        self.get::<R>(parent, &IdOrUid::Id(id)).await
+    }
+
+    fn entry(&self, record: AuditedRecord, changes: Vec<AuditChange>) -> AuditEntry {
+        AuditEntry {
+            id: self.engine.clock().audit_id(),
+            organization: self.principal.organization().clone(),
+            actor: self.principal.actor.clone(),
+            address: self.origin.address,
+            operation: self.origin.operation.to_owned(),
+            record,
+            changes,
+        }
+    }
+}
+
+/// A record that belongs to an application, as the audit log names it.
+pub(crate) fn of_application(
+    kind: &str,
+    id: impl Display,
+    application: ApplicationId,
+) -> AuditedRecord {
+    let (kind, id) = (kind.to_owned(), id.to_string());
+    AuditedRecord { kind, id, application: Some(application) }
+}
+
+fn audited<R: Record>(record: &R) -> AuditedRecord {
+    AuditedRecord {
+        kind: R::KIND.name().to_owned(),
+        id: record.id().to_string(),
+        application: record.application(),
+    }
+}
+
+fn json_of<R: Record>(record: &R) -> Result<Value, StoreError> {
+    let corrupt =
+        |error| StoreError::Corrupt { what: R::KIND.name(), source: BoxError::from(error) };
+    serde_json::to_value(record).map_err(corrupt)
+}

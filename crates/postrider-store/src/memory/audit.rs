@@ -1,0 +1,79 @@
+//! The audit log.
+
+use async_trait::async_trait;
+use postrider::{AuditId, MessageId, OrganizationId};
+use postrider_core::audit::AuditEntry;
+
+use super::{MemoryStore, catalog, state::State};
+use crate::{
+    contract::audit::{self, AuditFilter, AuditLog, Change, Changed},
+    error::StoreError,
+    page::{Scan, ScanPage},
+};
+
+#[async_trait]
+impl AuditLog for MemoryStore {
+    async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        self.transact(|state| {
+            let changed = state.change(change)?;
+            if changed.has_effect() {
+                state.audit_log.insert(entry.id, entry);
+            }
+            Ok(changed)
+        })
+    }
+
+    async fn audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: AuditFilter,
+        scan: Scan<AuditId>,
+    ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
+        self.transact(|state| Ok(state.list_audit_log(organization, &filter, &scan)))
+    }
+}
+
+impl State {
+    fn change(&mut self, change: Change) -> Result<Changed, StoreError> {
+        Ok(match change {
+            Change::SaveRecord(row, expected) => Changed::Saved(self.save_record(row, expected)?),
+            Change::RemoveRecord(kind, parent, id) => {
+                Changed::Done(self.remove_record(&catalog::key(kind, &parent, id), &parent))
+            },
+            Change::Resend { application, delivery, at, mode } => {
+                Changed::Done(self.resend(application, delivery, at, mode))
+            },
+            Change::BeginRecovery(recovery) => {
+                self.recoveries.push_back((recovery, MessageId::from_u128(0)));
+                Changed::Done(true)
+            },
+            Change::Cancel(scope) => Changed::Cancelled(self.cancel(scope)),
+            Change::ExpungeMessage(_, message) => Changed::Done(self.expunge(message)),
+            Change::ExpungeAttempt(_, message, id) => {
+                Changed::Done(self.expunge_attempt(message, id))
+            },
+            Change::Elsewhere => Changed::Done(true),
+        })
+    }
+
+    fn list_audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: &AuditFilter,
+        scan: &Scan<AuditId>,
+    ) -> ScanPage<AuditEntry, AuditId> {
+        let (low, high) = filter.bounds(scan);
+        let is_within = |entry: &&AuditEntry| {
+            let id = entry.id.as_u128();
+            entry.organization == *organization && id > low && id < high
+        };
+        let all = self.audit_log.values().filter(is_within);
+        let limit = audit::rows(scan) + 1;
+        let found = if scan.ascending {
+            all.take(limit).cloned().collect()
+        } else {
+            all.rev().take(limit).cloned().collect()
+        };
+        filter.page(found, scan)
+    }
+}

@@ -1,0 +1,201 @@
+//! The audit log.
+
+use async_trait::async_trait;
+use postrider::{AuditId, OrganizationId};
+use postrider_core::audit::AuditEntry;
+use tokio_postgres::Row;
+
+use super::{
+    catalog::{remove, save},
+    deliveries::{cancel, recover, resend},
+    error::DatabaseError,
+    history::expunge,
+    parameter::Param,
+    session::Session,
+    store::{PostgresStore, with_session},
+    value::{self, Uuid},
+};
+use crate::{
+    contract::{
+        audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
+        catalog::{RecordKind, RecordRow, too_many_dead_letters},
+    },
+    error::StoreError,
+    page::{Scan, ScanPage},
+};
+
+#[async_trait]
+impl AuditLog for PostgresStore {
+    async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        if let Change::SaveRecord(row, _) = &change
+            && !self.has_room_for(row).await?
+        {
+            return Err(too_many_dead_letters());
+        }
+        with_session!(self.node.api_session(), |session| record(session, &change, &entry))
+    }
+
+    async fn audit_log(
+        &self,
+        organization: &OrganizationId,
+        filter: AuditFilter,
+        scan: Scan<AuditId>,
+    ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
+        with_session!(self.node.api_session(), |session| list(
+            session,
+            organization,
+            &filter,
+            &scan
+        ))
+    }
+}
+
+impl PostgresStore {
+    async fn has_room_for(&self, row: &RecordRow) -> Result<bool, StoreError> {
+        Ok(row.kind != RecordKind::DeadLetter || self.has_room(&row.parent).await?)
+    }
+}
+
+/// Makes the change and writes the entry.
+async fn record(
+    session: &mut Session,
+    change: &Change,
+    entry: &AuditEntry,
+) -> Result<Changed, DatabaseError> {
+    cancel_first(session, change).await?;
+    session.begin_outer().await?;
+    match apply(session, change).await {
+        Ok(changed) => {
+            if changed.has_effect() {
+                insert(session, entry).await?;
+            }
+            session.commit_outer().await?;
+            cancel_rest(session, change, changed).await
+        },
+        Err(error @ (DatabaseError::Conflict { .. } | DatabaseError::VersionMismatch { .. })) => {
+            session.rollback_outer().await?;
+            Err(error)
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Cancels what may be very many deliveries, in transactions of their own.
+async fn cancel_first(session: &mut Session, change: &Change) -> Result<(), DatabaseError> {
+    if let Change::RemoveRecord(kind, parent, id) = change
+        && let Some(scope) = remove::scope(*kind, parent, id)
+    {
+        cancel::cancel(session, scope).await?;
+    }
+    Ok(())
+}
+
+/// Cancels what one transaction could not, after its beginning was recorded.
+async fn cancel_rest(
+    session: &mut Session,
+    change: &Change,
+    changed: Changed,
+) -> Result<Changed, DatabaseError> {
+    match (change, changed) {
+        (Change::Cancel(scope), Changed::Cancelled(count)) if count >= cancel::STEP => {
+            Ok(Changed::Cancelled(count + cancel::cancel(session, *scope).await?))
+        },
+        _ => Ok(changed),
+    }
+}
+
+async fn apply(session: &mut Session, change: &Change) -> Result<Changed, DatabaseError> {
+    Ok(match change {
+        Change::SaveRecord(row, expected) => {
+            Changed::Saved(save::save(session, row, *expected).await?)
+        },
+        Change::RemoveRecord(kind, parent, id) => {
+            Changed::Done(remove::remove(session, *kind, parent, id).await?)
+        },
+        Change::Resend { application, delivery, at, mode } => {
+            Changed::Done(resend::resend(session, *application, *delivery, (*mode, *at)).await?)
+        },
+        Change::BeginRecovery(recovery) => {
+            recover::begin_recovery(session, recovery).await?;
+            Changed::Done(true)
+        },
+        Change::Cancel(scope) => Changed::Cancelled(cancel::cancel_step(session, *scope).await?),
+        Change::ExpungeMessage(application, message) => {
+            Changed::Done(expunge::expunge_message(session, *application, *message).await?)
+        },
+        Change::ExpungeAttempt(application, message, id) => {
+            Changed::Done(expunge::expunge_attempt(session, *application, *message, *id).await?)
+        },
+        Change::Elsewhere => Changed::Done(true),
+    })
+}
+
+const INSERT: &str = "INSERT INTO audit_log
+        (id, organization, record_id, principal, operation, entry)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+async fn insert(session: &mut Session, entry: &AuditEntry) -> Result<(), DatabaseError> {
+    let values: [Param<'_>; 6] = [
+        &Uuid::from(entry.id),
+        &entry.organization.as_str(),
+        &entry.record.id,
+        &entry.actor.id,
+        &entry.operation,
+        &audit::encode(entry),
+    ];
+    session.execute(INSERT, &values).await.map(drop)
+}
+
+/// The statements that list entries, by the column that they search.
+macro_rules! lists {
+    ($($name:ident = $condition:literal, $order:literal;)+) => {$(
+        pub(super) const $name: &str = concat!(
+            "SELECT entry
+    FROM audit_log
+    WHERE organization = $1 AND ", $condition, " AND id > $3 AND id < $4
+    ORDER BY id", $order, "
+    LIMIT $5"
+        );
+    )+};
+}
+
+lists! {
+    ALL_UP = "$2 IS NOT NULL", "";
+    ALL_DOWN = "$2 IS NOT NULL", " DESC";
+    RECORD_UP = "record_id = $2", "";
+    RECORD_DOWN = "record_id = $2", " DESC";
+    PRINCIPAL_UP = "principal = $2", "";
+    PRINCIPAL_DOWN = "principal = $2", " DESC";
+    OPERATION_UP = "operation = $2", "";
+    OPERATION_DOWN = "operation = $2", " DESC";
+}
+
+const fn sql(column: AuditColumn, ascending: bool) -> &'static str {
+    match (column, ascending) {
+        (AuditColumn::Organization, true) => ALL_UP,
+        (AuditColumn::Organization, false) => ALL_DOWN,
+        (AuditColumn::Record, true) => RECORD_UP,
+        (AuditColumn::Record, false) => RECORD_DOWN,
+        (AuditColumn::Principal, true) => PRINCIPAL_UP,
+        (AuditColumn::Principal, false) => PRINCIPAL_DOWN,
+        (AuditColumn::Operation, true) => OPERATION_UP,
+        (AuditColumn::Operation, false) => OPERATION_DOWN,
+    }
+}
+
+async fn list(
+    session: &mut Session,
+    organization: &OrganizationId,
+    filter: &AuditFilter,
+    scan: &Scan<AuditId>,
+) -> Result<ScanPage<AuditEntry, AuditId>, DatabaseError> {
+    let (column, value) = filter.column(organization);
+    let (low, high) = filter.bounds(scan);
+    let limit = value::to_bigint(audit::rows(scan)).saturating_add(1);
+    let values: [Param<'_>; 5] = [&organization.as_str(), &value, &Uuid(low), &Uuid(high), &limit];
+    let rows = session.query(sql(column, scan.ascending), &values).await?;
+    let entry = |row: &Row| {
+        audit::decode(row.get(0)).map_err(|error| DatabaseError::corrupt("audit entry", error))
+    };
+    Ok(filter.page(rows.iter().map(entry).collect::<Result<_, _>>()?, scan))
+}
