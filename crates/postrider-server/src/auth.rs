@@ -3,6 +3,9 @@
 pub(crate) mod access;
 pub(crate) mod authenticator;
 pub(crate) mod principal;
+pub(crate) mod role;
 pub(crate) mod token;
 
-pub(crate) use self::{access::Access, authenticator::Authenticator, principal::Principal};
+pub(crate) use self::{
+    access::Access, authenticator::Authenticator, principal::Principal, role::Role,
+};

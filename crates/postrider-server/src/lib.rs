@@ -48,6 +48,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod sso;
 mod trials;
 
 pub use crate::{
@@ -63,10 +64,11 @@ pub use crate::{
     auth::{
         access::Access,
         principal::Principal,
+        role::{Role, UnknownRole},
         token::{ApplicationGrant, Grant, mint},
     },
     consumer::Consumers,
-    http::serve,
+    http::{ServerTls, TlsFileError, serve},
     operations::{
         consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
@@ -74,6 +76,7 @@ pub use crate::{
     },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
+    sso::{ClientSecret, SsoSettings},
 };
 #[doc(no_inline)]
 pub use postrider_store::IdOrUid;

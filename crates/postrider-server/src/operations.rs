@@ -17,6 +17,7 @@ pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
 mod internal_application;
+pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
@@ -76,6 +77,7 @@ pub fn all() -> Vec<AnyOperation> {
         statistics::hosted::all(),
         statistics::application::all(),
         state::all(),
+        main_secret::all(),
         audit_log::all(),
         health::all(),
     ]

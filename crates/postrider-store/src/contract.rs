@@ -13,13 +13,15 @@ pub(crate) mod maintenance;
 pub(crate) mod overview;
 pub(crate) mod rejections;
 pub(crate) mod search;
+pub(crate) mod sign_ins;
 pub(crate) mod statistics;
 pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, overview::Overview,
-    rejections::Rejections, search::Search, statistics::Statistics, tasks::Tasks,
+    rejections::Rejections, search::Search, sign_ins::SignIns, statistics::Statistics,
+    tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -36,6 +38,7 @@ pub trait Store:
     + Maintenance
     + Cluster
     + Tasks
+    + SignIns
 {
 }
 
@@ -52,5 +55,6 @@ impl<S> Store for S where
         + Maintenance
         + Cluster
         + Tasks
+        + SignIns
 {
 }

@@ -49,6 +49,7 @@ mod pending_row;
 mod plans;
 mod readers;
 mod row;
+mod sign_ins;
 mod state;
 mod statistics;
 mod store;

@@ -14,6 +14,7 @@ mod node;
 mod overview;
 mod rejections;
 mod search;
+mod sign_ins;
 mod state;
 mod statistics;
 mod tasks;

@@ -35,6 +35,7 @@ use crate::{
         handle::Operations,
     },
     settings::Settings,
+    sso::SingleSignOn,
 };
 
 /// What the routes of all operations share.
@@ -45,6 +46,7 @@ pub(crate) struct Api {
     pub(crate) errors: Arc<ErrorReporter>,
     /// The principal of requests without a token.
     pub(crate) anonymous: Arc<Principal>,
+    pub(crate) sso: Option<Arc<SingleSignOn>>,
 }
 
 /// Adds the route of an operation, with and without a slash at the end.
@@ -141,7 +143,17 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         return Ok(Arc::clone(&route.api.anonymous));
     }
     let operations = &route.api.operations;
-    let principal = operations.resources().authenticator.authenticate(&parts.headers, now)?;
+    let signed_in = match &route.api.sso {
+        Some(sso) => sso.authenticate(&parts.method, &parts.uri, &parts.headers, now).await?,
+        None => None,
+    };
+    let principal = match signed_in {
+        Some(signed_in) => {
+            signed_in.role.check(&route.operation.declaration)?;
+            Arc::new(Principal::of_session(&signed_in))
+        },
+        None => operations.resources().authenticator.authenticate(&parts.headers, now)?,
+    };
     operations.check_access(access, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();

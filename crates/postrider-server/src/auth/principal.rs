@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::token::{Grant, LEEWAY},
     http::memory::PUBLIC_CALLER,
+    sso::SignedIn,
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
@@ -52,6 +53,19 @@ impl Principal {
         let holder = holder(&grant);
         let actor = actor(&grant);
         Self { grant, token, holder, actor, is_anonymous: false }
+    }
+
+    /// The person that a session belongs to.
+    pub(crate) fn of_session(signed_in: &SignedIn) -> Self {
+        let SignedIn { session, digest, .. } = signed_in;
+        let organization = session.organization.clone();
+        let grant = Grant { organization, application: None, expires_at: Some(session.expires_at) };
+        let token = *digest.first_chunk().expect("the digest has 32 bytes");
+        let (id, name) = (session.subject.clone(), session.name.clone());
+        Self {
+            actor: Actor { kind: PrincipalKind::User, id, name },
+            ..Self::of_token(grant, token)
+        }
     }
 
     /// The organization whose data the principal can reach.

@@ -84,7 +84,10 @@ fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<
     if is_relay_path(request.uri().path()) || is_audited(request) {
         request.extensions_mut().insert(Peer(peer));
     }
-    let has_token = request.headers().contains_key(header::AUTHORIZATION);
+    let headers = request.headers();
+    // The cookie may be that of a session.
+    let has_token =
+        headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
     let path = request.uri().path();
     let is_stream = is_live_path(path) || path == feed::PATH;
     if (has_token && !activity.is_authenticated()) || is_stream {

@@ -9,7 +9,7 @@ use super::{
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    maintenance, rejections, search,
+    maintenance, rejections, search, sign_ins,
 };
 
 #[track_caller]
@@ -276,5 +276,15 @@ SEARCH rejections USING COVERING INDEX";
     main_database(
         rejections::REMOVE_OLD,
         &format!("{by_id} sqlite_autoindex_rejections_1 (id<?)\nCREATE BLOOM FILTER"),
+    );
+}
+
+#[test]
+fn sessions_are_found_by_digest_and_removed_by_expiry() {
+    main_database(sign_ins::FIND, "SEARCH sign_ins USING PRIMARY KEY (digest=?)");
+    main_database(
+        sign_ins::REMOVE_EXPIRED,
+        "SEARCH sign_ins USING PRIMARY KEY (digest=?)\nLIST SUBQUERY 1\nSEARCH sign_ins USING \
+         COVERING INDEX sign_ins_by_expiry (expires_at<?)",
     );
 }

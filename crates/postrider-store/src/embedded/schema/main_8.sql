@@ -18,6 +18,14 @@ CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
 
 CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
+CREATE TABLE sign_ins (
+  digest BLOB PRIMARY KEY,
+  expires_at INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sign_ins_by_expiry ON sign_ins (expires_at);
+
 
 -- Background tasks. An id starts with its time, so the oldest come first.
 CREATE TABLE tasks (

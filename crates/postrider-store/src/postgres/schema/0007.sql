@@ -14,6 +14,14 @@ CREATE INDEX audit_log_by_record ON audit_log (organization, record_id, id);
 CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
 CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
+CREATE TABLE sign_in (
+    digest bytea PRIMARY KEY,
+    expires_at bigint NOT NULL,
+    record text NOT NULL
+);
+
+CREATE INDEX sign_in_by_expiry ON sign_in (expires_at);
+
 
 -- Background tasks. An id starts with its time, so the oldest come first. A running task is saved
 -- all the time.
