@@ -11,7 +11,7 @@ use crate::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
-            message::MessageCommand, send::Send, source::SourceCommand,
+            key::KeyCommand, message::MessageCommand, send::Send, source::SourceCommand,
         },
         backup::Backup,
         check::Check,
@@ -130,6 +130,13 @@ enum Command {
         #[command(subcommand)]
         command: ConsumerCommand,
     },
+    /// Manages API keys, which have a name, a role and an expiry
+    Key {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Forwards webhooks from a server to a program on this machine
     Listen(Box<Listen>),
     Replay(Replay),
@@ -177,6 +184,7 @@ impl Cli {
             Command::Attempt { api, command } => api.run(command.request()?)?,
             Command::Source { api, command } => command.run(&api)?,
             Command::Consumer { api, command } => api.run(command.request()?)?,
+            Command::Key { api, command } => api.run(command.request())?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
             Command::Completions { shell } => {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
 use crate::{
+    access::TokenCutoff,
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
     time::Timestamp,
@@ -35,6 +36,9 @@ pub struct Application {
     pub throttle_rate: Option<u32>,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
+    /// Tokens of the application that were expired together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cutoffs: Vec<TokenCutoff>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -62,11 +62,12 @@ pub use crate::{
     auth::{
         access::Access,
         principal::Principal,
-        token::{ApplicationGrant, Grant, mint},
+        token::{ApplicationGrant, Grant, User, mint, mint_one_time},
     },
     consumer::Consumers,
     http::serve,
     operations::{
+        authentication::one_time::sign_in_link,
         consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
         handle::Operations,

@@ -2,6 +2,7 @@
 //!
 //! Each operation is a struct of its input. [`Operations`](crate::Operations) runs it in process.
 
+pub mod api_key;
 pub mod application;
 pub mod attempt;
 pub mod audit_log;
@@ -48,6 +49,11 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        authentication::expire::all(),
+        authentication::one_time::all(),
+        authentication::whoami::all(),
+        authentication::message_token::all(),
+        api_key::all(),
         audit_log::all(),
         health::all(),
     ]

@@ -145,7 +145,11 @@ fn resources(
     let tasks = TaskTracker::new();
     let dropped = metrics.inbound.dropped_rejections.clone();
     Resources {
-        authenticator: Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens)),
+        authenticator: Arc::new(Authenticator::new(
+            engine.clone(),
+            &settings.jwt_secret,
+            limits.remembered_tokens,
+        )),
         locks: Arc::default(),
         quotas: QuotaTracker::new(
             settings.quotas,

@@ -11,6 +11,8 @@ use postrider_core::{address, own_urls::OwnUrls};
 pub struct Settings {
     /// The secret that signs tokens.
     pub jwt_secret: JwtSecret,
+    /// How long tokens are valid that are exchanged for one-time tokens.
+    pub token_expiry: Duration,
     /// How generated endpoint secrets sign.
     pub default_signature: Kind,
     /// Which URLs endpoints may have.

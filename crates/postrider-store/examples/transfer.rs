@@ -109,6 +109,8 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::Partitions(_)
                 | Chunk::DeadLetters(_)
                 | Chunk::Recoveries(_)
+                | Chunk::ApiKeys(_)
+                | Chunk::TokenPolicies(_)
                 | Chunk::AuditLog(_)
                 | Chunk::CompletedKeys(_) => {},
             }

@@ -27,6 +27,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -437,6 +437,7 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

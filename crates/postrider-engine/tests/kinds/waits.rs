@@ -79,6 +79,7 @@ fn application() -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

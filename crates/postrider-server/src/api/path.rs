@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use postrider::{AttemptId, DeadLetterId, EventTypeName, Uid, name::MAX_NAME};
+use postrider::{ApiKeyId, AttemptId, DeadLetterId, EventTypeName, Uid, name::MAX_NAME};
 use postrider_store::IdOrUid;
 
 use crate::api::error::ApiError;
@@ -34,6 +34,13 @@ impl PathArgument for EventTypeName {
 impl PathArgument for AttemptId {
     fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
         text.parse().map_err(|_| ApiError::NotFound("attempt"))
+    }
+}
+
+/// Nor have API keys.
+impl PathArgument for ApiKeyId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("API key"))
     }
 }
 

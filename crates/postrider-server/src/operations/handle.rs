@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use postrider_core::time::Timestamp;
-use postrider_store::IdOrUid;
+use postrider_core::{access::ApiKeyUse, time::Timestamp};
+use postrider_store::{Expected, IdOrUid, Records};
 
 use crate::{
     api::{
@@ -13,8 +13,8 @@ use crate::{
         response::ApiResponse,
     },
     auth::{
-        Access, Principal,
-        authenticator::{EXPIRED, refused},
+        Access, Principal, access,
+        authenticator::{CUT_OFF, EXPIRED, refused},
     },
     operations::{
         audited::{AuditedStore, Origin},
@@ -43,10 +43,10 @@ impl Operations {
         &self.resources
     }
 
-    /// The principal of a token.
-    pub fn authenticate(&self, token: &str) -> Result<Arc<Principal>, ApiError> {
+    /// The principal of a token or an API key.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, ApiError> {
         let now = self.resources.engine.clock().now();
-        self.resources.authenticator.authenticate_token(token, now)
+        self.resources.authenticator.authenticate_token(token, now).await
     }
 
     /// Runs an operation on behalf of a principal.
@@ -95,7 +95,7 @@ impl Operations {
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
         let call = self.own_call(principal, declaration.id);
-        self.check_access(declaration.access, principal, call.now).await?;
+        self.check_access(declaration, principal, call.now).await?;
         Ok(call)
     }
 
@@ -112,14 +112,14 @@ impl Operations {
         task.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 
-    /// Whether the principal may call operations with this access rule now.
+    /// Whether the principal may call the operation now.
     pub(crate) async fn check_access(
         &self,
-        access: Access,
+        declaration: &Declaration,
         principal: &Principal,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        if access == Access::Anyone {
+        if declaration.access == Access::Anyone {
             return Ok(());
         }
         if principal.is_anonymous() {
@@ -127,6 +127,9 @@ impl Operations {
         }
         if principal.has_expired(now) {
             return Err(refused(EXPIRED));
+        }
+        if let Some(used) = principal.use_to_record(now) {
+            self.record_use(used);
         }
         let grant = &principal.grant;
         if let Some(application) = &grant.application {
@@ -138,8 +141,22 @@ impl Operations {
             if revoked.iter().any(|ended| ended.digest == principal.token) {
                 return Err(refused("the token was logged out"));
             }
+            if principal.cut_off_at(&entry.application.cutoffs).is_some_and(|at| at <= now) {
+                return Err(refused(CUT_OFF));
+            }
             self.resources.quotas.count_request(application.id, now)?;
         }
-        access.check(principal)
+        access::check(declaration, principal)
+    }
+
+    /// Records the last use of an API key behind the request. It is not worth an error.
+    fn record_use(&self, used: ApiKeyUse) {
+        let store = Arc::clone(self.resources.engine.store());
+        self.resources.tasks.spawn(async move {
+            if let Err(error) = store.save(&used, Expected::Any).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, key = %used.key, "the use of an API key was not recorded");
+            }
+        });
     }
 }

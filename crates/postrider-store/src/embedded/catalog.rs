@@ -10,7 +10,11 @@ use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 
 #[cfg(test)]
-pub(super) use self::{remove::REMOVE_SOURCES, save::COUNT_DEAD_LETTERS, table::SOURCE_BY_TOKEN};
+pub(super) use self::{
+    remove::REMOVE_SOURCES,
+    save::COUNT_DEAD_LETTERS,
+    table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
+};
 use super::store::EmbeddedStore;
 use crate::{
     contract::catalog::{

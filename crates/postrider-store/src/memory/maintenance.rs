@@ -156,7 +156,10 @@ impl State {
                 RecordKind::Application
                 | RecordKind::EventType
                 | RecordKind::Partitions
-                | RecordKind::DeadLetter => false,
+                | RecordKind::DeadLetter
+                | RecordKind::ApiKey
+                | RecordKind::ApiKeyUse
+                | RecordKind::TokenPolicy => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

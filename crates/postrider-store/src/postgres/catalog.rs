@@ -14,7 +14,7 @@ use postrider_core::time::Timestamp;
 pub(super) use self::{
     remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
     save::COUNT_DEAD_LETTERS,
-    table::SOURCE_BY_TOKEN,
+    table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
 };
 use super::store::{PostgresStore, with_session};
 use crate::{

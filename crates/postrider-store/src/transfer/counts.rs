@@ -9,6 +9,7 @@ pub struct RecordCounts {
     pub sources: u64,
     pub consumers: u64,
     pub dead_letters: u64,
+    pub api_keys: u64,
     /// Entries of the audit log.
     pub audit_log: u64,
     pub messages: u64,
@@ -30,7 +31,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 18] {
+    pub const fn rows(&self) -> [(&'static str, u64); 19] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -38,6 +39,7 @@ impl RecordCounts {
             ("sources", self.sources),
             ("consumers", self.consumers),
             ("dead letters", self.dead_letters),
+            ("API keys", self.api_keys),
             ("audit log entries", self.audit_log),
             ("messages", self.messages),
             ("  with their payload", self.bodies),

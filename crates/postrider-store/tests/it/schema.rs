@@ -14,6 +14,9 @@ pub(crate) const REVERT_CONSUMERS: &str = "
     DROP TABLE consumer_partitions;
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
+    DROP TABLE api_key;
+    DROP TABLE api_key_use;
+    DROP TABLE token_policy;
     DELETE FROM schema_version WHERE version >= 6;";
 
 /// Reverts a schema to the format before records had versions.
@@ -22,6 +25,9 @@ pub(crate) const REVERT_VERSIONS: &str = "
     DROP TABLE consumer_partitions;
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
+    DROP TABLE api_key;
+    DROP TABLE api_key_use;
+    DROP TABLE token_policy;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;

@@ -61,6 +61,18 @@ pub(crate) struct DeadLetterPath {
     dead_letter: String,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct KeyPath {
+    /// API key, by id
+    key: String,
+}
+
+impl KeyPath {
+    pub(super) fn call(&self, method: Method) -> Call {
+        Call::new(method, &["api-key", &self.key])
+    }
+}
+
 impl ConsumerPath {
     pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
         Call::new(method, &[&["consumer", self.consumer.as_str()], rest].concat())

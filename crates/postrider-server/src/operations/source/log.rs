@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::{
     RejectionId, SourceId,
-    api::{IngestLogOut, ListResponse, ingest::PayloadEncoding},
+    api::{IngestLogOut, ListResponse, Permission, ingest::PayloadEncoding},
 };
 use postrider_core::message::Rejection;
 use postrider_store::IdOrUid;
@@ -25,7 +25,8 @@ operations! {
     ListLog "v1.ingest.log.list" = GET "/ingest/api/v1/source/{source_id}/log"
         path { source_id: IdOrUid<SourceId> }
         query { PageQuery }
-        -> Done<ListResponse<IngestLogOut>> = list;
+        -> Done<ListResponse<IngestLogOut>> = list,
+        needs(Permission::Read);
 }
 
 async fn list(call: Call, input: ListLog) -> Result<Done<ListResponse<IngestLogOut>>, ApiError> {
