@@ -12,6 +12,7 @@ use crate::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
             key::KeyCommand, message::MessageCommand, send::Send, source::SourceCommand,
+            task::TaskCommand,
         },
         backup::Backup,
         check::Check,
@@ -137,6 +138,13 @@ enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Shows and cancels background tasks, such as recoveries
+    Task {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: TaskCommand,
+    },
     /// Forwards webhooks from a server to a program on this machine
     Listen(Box<Listen>),
     Replay(Replay),
@@ -185,6 +193,7 @@ impl Cli {
             Command::Source { api, command } => command.run(&api)?,
             Command::Consumer { api, command } => api.run(command.request()?)?,
             Command::Key { api, command } => api.run(command.request())?,
+            Command::Task { api, command } => api.run(command.request())?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
             Command::Completions { shell } => {

@@ -5,7 +5,10 @@ use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
-use postrider_core::{address, breaker, names::Ttls, own_urls::OwnUrls, request, retry::Schedule};
+use postrider_core::{
+    address, breaker, names::Ttls, own_urls::OwnUrls, request, retry::Schedule,
+    statistics::StatisticsRetention,
+};
 use postrider_engine::{
     self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
 };
@@ -52,6 +55,11 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             digests: DIGESTS,
             rejections: REJECTIONS,
             audit_log: config.retention.audit_log,
+        },
+        statistics_retention: StatisticsRetention {
+            minutes: config.retention.statistics_minutes,
+            hours: config.retention.statistics_hours,
+            days: config.retention.statistics_days,
         },
         shards: config.shards.get(),
     }

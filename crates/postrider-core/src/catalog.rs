@@ -1,6 +1,8 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod settings;
+mod task;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,7 +12,14 @@ use postrider::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
+pub use self::{
+    consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    settings::OrganizationSettings,
+    task::{
+        DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
+        TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
+    },
+};
 use crate::{
     access::TokenCutoff,
     delivery::{DeliveryOrder, ResendMode},
@@ -39,6 +48,10 @@ pub struct Application {
     /// Tokens of the application that were expired together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cutoffs: Vec<TokenCutoff>,
+    /// The settings of the organization, if the server created the application for it; an
+    /// application of a client has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<OrganizationSettings>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -184,6 +184,28 @@ impl Status {
     }
 }
 
+/// A [`Status`] without its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatusKind {
+    Delivered,
+    Pending,
+    Sending,
+    Failed,
+    Cancelled,
+}
+
+impl From<Status> for StatusKind {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Delivered => Self::Delivered,
+            Status::Pending(_) => Self::Pending,
+            Status::Sending(_) => Self::Sending,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

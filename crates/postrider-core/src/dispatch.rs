@@ -270,7 +270,7 @@ impl<R: Clone, P> Dispatcher<R, P> {
             let route = self.lanes.route(attempt.delivery.endpoint).clone();
             NoticeContext { notice, attempt: attempt.clone(), route }
         };
-        if let Some(notice) = notice.filter(|_| self.config.reports_notices) {
+        if let Some(notice) = notice {
             self.settle.notify(context(notice));
         }
         if let Some(failing_since) = disable {

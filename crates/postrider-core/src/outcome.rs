@@ -33,7 +33,25 @@ pub enum Failure {
     Busy,
 }
 
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The receiver responded, but not with a success.
+    Response,
+    /// There was no response.
+    Failure(Failure),
+}
+
 impl Outcome {
+    /// Why the attempt failed; `None` if the message was delivered.
+    pub const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Answered { status: 200..=299, .. } => None,
+            Self::Answered { .. } => Some(Cause::Response),
+            Self::Unanswered(failure) => Some(Cause::Failure(failure)),
+        }
+    }
+
     /// What an endpoint that does not speak HTTP accepted.
     pub const ACCEPTED: Self = Self::Answered { status: 200, retry_after: None };
 

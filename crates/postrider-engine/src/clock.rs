@@ -162,6 +162,11 @@ impl Clock {
         AttemptId::from_parts(sequence, tail)
     }
 
+    /// Identifies this process among those that share the store.
+    pub(crate) fn holder(&self) -> u64 {
+        self.generator().next_u64()
+    }
+
     pub fn task_id(&self) -> TaskId {
         let (sequence, tail) = self.next();
         TaskId::from_parts(sequence, tail)

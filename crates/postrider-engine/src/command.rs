@@ -22,8 +22,8 @@ pub(crate) enum Command {
         entry: Option<Arc<Entry>>,
         done: oneshot::Sender<()>,
     },
-    /// The deliveries of this message have ended in the store.
-    Forget(ApplicationId, MessageId),
+    /// The deliveries of this message, or the one to the endpoint, have ended in the store.
+    Forget(ApplicationId, MessageId, Option<EndpointId>),
     /// Claim due deliveries without delay.
     Wake,
     /// Reply with the applications that have lanes.

@@ -5,8 +5,14 @@ use std::sync::{Arc, atomic::AtomicU64};
 use postrider_store::Store;
 
 use crate::{
-    changes::Changes, clock::Clock, directory::Directory, metrics::Metrics,
-    operational::OperationalMessages, router::Router, sender::Sender, settings::Settings,
+    changes::Changes,
+    clock::Clock,
+    directory::Directory,
+    metrics::Metrics,
+    operational::{OperationalListeners, OperationalMessages},
+    router::Router,
+    sender::Sender,
+    settings::Settings,
     store_errors::StoreErrors,
 };
 
@@ -25,4 +31,5 @@ pub(crate) struct Components {
     pub operational: Arc<OperationalMessages>,
     /// Counts changes of API keys and tokens.
     pub access_changes: Arc<AtomicU64>,
+    pub listeners: Arc<OperationalListeners>,
 }

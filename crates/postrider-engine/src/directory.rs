@@ -260,7 +260,8 @@ impl Directory {
         }
     }
 
-    fn changes(&self) -> u64 {
+    /// The number of changes so far. What was read at this number is not outdated.
+    pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
 

@@ -227,8 +227,9 @@ impl Driver {
                 // The caller may have gone.
                 done.send(()).ok();
             },
-            Command::Forget(application, message) => {
-                for endpoint in self.dispatcher.endpoints_of(application) {
+            Command::Forget(application, message, only) => {
+                let all = || self.dispatcher.endpoints_of(application);
+                for endpoint in only.map_or_else(all, |it| vec![it]) {
                     self.dispatcher.handle(Input::Forget(DeliveryId { endpoint, message }), now);
                 }
             },
@@ -293,6 +294,5 @@ fn config(settings: &Settings) -> Config {
         settle_batch: settings.limits.batch,
         settle_linger: settings.limits.settle_linger,
         unsettled,
-        reports_notices: settings.operator.is_some(),
     }
 }

@@ -10,22 +10,28 @@ use futures_util::FutureExt;
 use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::{message::Message, target::Target, vault::Vault};
+use postrider_core::{
+    catalog::{OrganizationSettings, Resend},
+    message::Message,
+    target::Target,
+    vault::Vault,
+};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
     command::Submit,
     components::Components,
-    directory::Directory,
+    directory::{Directory, Entry},
     driver::Driver,
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
-    operational::OperationalMessages,
+    operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
     queue::StoredPartitions,
     router::Router,
@@ -47,6 +53,7 @@ struct Inner {
     components: Components,
     vault: Vault,
     maintenance: Arc<Notify>,
+    background: Arc<Notify>,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -72,8 +79,11 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        let listeners =
+            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
+        let listeners = Arc::new(listeners);
         let operational = OperationalMessages {
-            operator: settings.operator.clone(),
+            listeners: Arc::clone(&listeners),
             store: Arc::clone(&store),
             directory: Arc::clone(&directory),
             clock: Arc::clone(&clock),
@@ -91,8 +101,10 @@ impl Engine {
             errors,
             operational: Arc::new(operational),
             access_changes: Arc::default(),
+            listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
+        let background = Arc::<Notify>::default();
         let drivers = inboxes
             .into_iter()
             .enumerate()
@@ -100,10 +112,16 @@ impl Engine {
         let tasks = EngineTasks {
             drivers: drivers.collect(),
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
+            background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (Self { inner: Arc::new(Inner { components, vault, maintenance, has_failed }) }, tasks)
+        (
+            Self {
+                inner: Arc::new(Inner { components, vault, maintenance, background, has_failed }),
+            },
+            tasks,
+        )
     }
 
     /// Makes the message durable and starts its deliveries.
@@ -177,7 +195,29 @@ impl Engine {
         StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
-    /// The organization that receives operational messages.
+    /// The applications that receive the operational messages about an organization.
+    pub async fn operational_listeners(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Vec<Arc<Entry>>, StoreError> {
+        self.components().listeners.of(organization).await
+    }
+
+    /// The settings of an organization.
+    pub async fn organization_settings(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<OrganizationSettings, StoreError> {
+        self.components().listeners.settings(organization).await
+    }
+
+    /// The organization of the applications that the server creates. Each belongs to an
+    /// organization, whose id is its uid; its endpoints receive the operational webhooks.
+    pub fn internal_organization(&self) -> &OrganizationId {
+        self.components().listeners.own()
+    }
+
+    /// The organization that receives operational messages about all others.
     pub fn operator(&self) -> Option<&OrganizationId> {
         self.components().settings.operator.as_ref()
     }
@@ -202,7 +242,7 @@ impl Engine {
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries
     /// were cancelled. Calls in flight end normally.
     pub async fn forget(&self, application: ApplicationId, message: MessageId) {
-        self.components().router.forget(application, message).await;
+        self.components().router.forget(application, message, None).await;
     }
 
     /// Claims due deliveries without delay. Call it after a resend or a recovery, or when an
@@ -210,6 +250,21 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// Looks for new and cancelled background tasks without delay.
+    pub fn wake_background_tasks(&self) {
+        self.inner.background.notify_one();
+    }
+
+    /// The deliveries that a resend would send again: their number, as far as they are counted, and
+    /// some of them.
+    pub async fn preview(
+        &self,
+        organization: &OrganizationId,
+        resend: &Resend,
+    ) -> Result<Preview, StoreError> {
+        background::preview(&**self.store(), organization, resend).await
     }
 
     fn components(&self) -> &Components {

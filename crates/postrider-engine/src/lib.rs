@@ -2,8 +2,10 @@
 //!
 //! [`Engine`] is the handle that servers hold. Behind it each shard has one [`Driver`], which
 //! carries out what its dispatcher decides. A [`Sender`] makes the calls, the [`MaintenanceTask`]
-//! does work that can wait, and the [`Listener`] follows other nodes.
+//! does work that can wait, the [`BackgroundRunner`] carries out what operators start, and the
+//! [`Listener`] follows other nodes.
 
+mod background;
 mod cache;
 pub mod certificates;
 mod changes;
@@ -28,6 +30,7 @@ mod submission;
 mod tasks;
 
 pub use crate::{
+    background::{BackgroundRunner, Preview},
     cache::Cache,
     clock::Clock,
     directory::{Directory, Entry, OpenSource},

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use postrider_core::statistics::StatisticsRetention;
 use postrider_store::{Retention, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,11 @@ const ERASED_PER_STEP: usize = 200;
 /// Time between two steps if none is requested.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Steps between two times at which statistics are added up, and how often that is repeated then
+/// if there is more.
+const STEPS_PER_ROLLUP: u64 = 10;
+const ROLLUPS_PER_STEP: usize = 10;
+
 /// Steps between two measurements of the store's size.
 const STEPS_PER_MEASUREMENT: u64 = 5;
 
@@ -28,6 +34,7 @@ const STEPS_PER_MEASUREMENT: u64 = 5;
 pub struct MaintenanceTask {
     store: Arc<dyn Store>,
     retention: Retention,
+    statistics_retention: StatisticsRetention,
     clock: Arc<Clock>,
     router: Router,
     metrics: Arc<Metrics>,
@@ -41,6 +48,7 @@ impl MaintenanceTask {
         Self {
             store: Arc::clone(&components.store),
             retention: components.settings.retention,
+            statistics_retention: components.settings.statistics_retention,
             clock: Arc::clone(&components.clock),
             router: components.router.clone(),
             metrics: Arc::clone(&components.metrics),
@@ -87,7 +95,20 @@ impl MaintenanceTask {
         }
         let has_expired = store.expire(clock.now(), self.retention).await?;
         let has_erased = store.erase(clock.now(), ERASED_PER_STEP).await?;
+        if number.is_multiple_of(STEPS_PER_ROLLUP) {
+            self.roll_up().await?;
+        }
         Ok(has_expired || has_erased || recovered.is_some())
+    }
+
+    async fn roll_up(&self) -> Result<(), StoreError> {
+        for _ in 0..ROLLUPS_PER_STEP {
+            let now = self.clock.now();
+            if !self.store.maintain_statistics(now, self.statistics_retention).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn measure(&self) -> Result<(), StoreError> {

@@ -1,15 +1,16 @@
 //! Messages to operators about their customers' endpoints and deliveries.
 //!
-//! These are ordinary messages of an application in the operator's organization: the one whose
-//! uid is the id of the organization that the message is about. So they are signed, retried and
-//! logged like all others, and the server does not call itself.
+//! These are ordinary messages of applications that listen to an organization. So they are
+//! signed, retried and logged like all others, and the server does not call itself.
+
+mod listeners;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp as WireTime;
 use postrider::{
-    OrganizationId, Uid,
+    Uid,
     api::event::{
         DisabledTrigger, EndpointDisabledData, LastAttempt, MessageAttemptData, OperationalEvent,
     },
@@ -22,6 +23,7 @@ use postrider_core::{
 };
 use postrider_store::{Hold, IdOrUid, NewMessage, Store, StoreError, Target};
 
+pub(crate) use self::listeners::OperationalListeners;
 use crate::{
     clock::Clock,
     directory::{Directory, Entry, Route},
@@ -37,8 +39,7 @@ pub(crate) type NoticeContext = dispatch::NoticeContext<Route>;
 /// Writes messages to operators.
 #[derive(Debug)]
 pub(crate) struct OperationalMessages {
-    /// The organization that receives them, if any.
-    pub operator: Option<OrganizationId>,
+    pub listeners: Arc<OperationalListeners>,
     pub store: Arc<dyn Store>,
     pub directory: Arc<Directory>,
     pub clock: Arc<Clock>,
@@ -52,25 +53,24 @@ impl OperationalMessages {
         let mut messages = Vec::new();
         for context in notices {
             match self.write_one(context).await {
-                Ok(message) => messages.extend(message),
+                Ok(written) => messages.extend(written),
                 Err(error) => self.errors.report("operational message", &error),
             }
         }
         messages
     }
 
-    async fn write_one(&self, context: &NoticeContext) -> Result<Option<NewMessage>, StoreError> {
-        let Some(operator) = &self.operator else { return Ok(None) };
+    async fn write_one(&self, context: &NoticeContext) -> Result<Vec<NewMessage>, StoreError> {
         let application = context.route.endpoint.application;
-        let Some(about) = self.directory.entry(application).await? else { return Ok(None) };
-        let Ok(uid) = about.application.organization.as_str().parse() else { return Ok(None) };
-        let Some(listener) = self.directory.find(operator, &IdOrUid::Uid(uid)).await? else {
-            return Ok(None);
-        };
+        let Some(about) = self.directory.entry(application).await? else { return Ok(Vec::new()) };
+        let listeners = self.listeners.of(&about.application.organization).await?;
+        if listeners.is_empty() {
+            return Ok(Vec::new());
+        }
         let named = IdOrUid::Id(context.attempt.delivery.message);
         let message = self.store.message(application, &named).await?;
         let event = event(context, &about, message.and_then(|it| it.event_id));
-        Ok(Some(self.message(&listener, &event)))
+        Ok(listeners.iter().map(|listener| self.message(listener, &event)).collect())
     }
 
     fn message(&self, listener: &Entry, event: &OperationalEvent) -> NewMessage {

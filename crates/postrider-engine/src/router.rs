@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use postrider::{ApplicationId, MessageId};
+use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_store::Shard;
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,9 +48,16 @@ impl Router {
         }
     }
 
-    pub(crate) async fn forget(&self, application: ApplicationId, message: MessageId) {
+    /// Drops the waiting deliveries of the message; only the one to the endpoint, if there is one.
+    pub(crate) async fn forget(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        endpoint: Option<EndpointId>,
+    ) {
+        let command = Command::Forget(application, message, endpoint);
         // A driver that has ended sends nothing any more.
-        self.shard(application).send(Command::Forget(application, message)).await.ok();
+        self.shard(application).send(command).await.ok();
     }
 
     /// Lets the application's driver claim due deliveries without delay.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use postrider::OrganizationId;
-use postrider_core::{breaker, request::SignatureHeaders, retry::Schedule};
+use postrider_core::{
+    breaker, request::SignatureHeaders, retry::Schedule, statistics::StatisticsRetention,
+};
 use postrider_store::Retention;
 
 use crate::limits::Limits;
@@ -24,6 +26,7 @@ pub struct Settings {
     /// the application whose uid is that organization's id.
     pub operator: Option<OrganizationId>,
     pub retention: Retention,
+    pub statistics_retention: StatisticsRetention,
     /// Number of drivers; each handles a part of the applications.
     pub shards: usize,
 }

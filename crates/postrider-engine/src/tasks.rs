@@ -12,7 +12,8 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    driver::Driver, listener::Listener, maintenance::MaintenanceTask, panic_text::panic_text,
+    background::BackgroundRunner, driver::Driver, listener::Listener, maintenance::MaintenanceTask,
+    panic_text::panic_text,
 };
 
 /// The tasks that have to run for the engine to work.
@@ -20,6 +21,7 @@ use crate::{
 pub struct EngineTasks {
     pub drivers: Vec<Driver>,
     pub maintenance: MaintenanceTask,
+    pub background: BackgroundRunner,
     pub listener: Listener,
     /// Cancelled when one of the tasks stops on its own.
     pub(crate) has_failed: CancellationToken,
@@ -54,6 +56,8 @@ impl EngineTasks {
     pub fn start(self, halt: &CancellationToken, grace: Duration) -> io::Result<RunningTasks> {
         let mut tasks = JoinSet::new();
         tasks.spawn(watched("the maintenance task".to_owned(), self.maintenance.run(halt.clone())));
+        let background = "the runner of background tasks".to_owned();
+        tasks.spawn(watched(background, self.background.run(halt.clone())));
         tasks.spawn(watched("the store's listener".to_owned(), self.listener.run(halt.clone())));
         for (index, driver) in self.drivers.into_iter().enumerate() {
             let name = format!("the driver of shard {index}");

@@ -18,3 +18,4 @@ pub(crate) mod response;
 pub(crate) mod route;
 pub(crate) mod shape;
 pub(crate) mod suggest;
+pub(crate) mod unavailable;

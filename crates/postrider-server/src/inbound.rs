@@ -11,6 +11,7 @@ mod event;
 mod forwarded_headers;
 mod key_cache;
 mod offload;
+mod recheck;
 mod rejection_log;
 mod request;
 mod verify;
@@ -36,9 +37,17 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::{context::Context, event::EventOutcome, request::InboundRequest, verify::ReceiveError};
+use self::{
+    context::Context,
+    event::EventOutcome,
+    request::{InboundRequest, RequestParts},
+    verify::ReceiveError,
+};
 pub(crate) use self::{
-    context::Dependencies, rejection_log::RejectionLog, request::configured_reply,
+    context::Dependencies,
+    recheck::{Inbound, Recheck, is_whole},
+    rejection_log::RejectionLog,
+    request::configured_reply,
 };
 use crate::{
     api::error::ApiError,
@@ -59,8 +68,8 @@ const MAX_TOKEN_LENGTH: usize = 128;
 
 /// The URLs of sources: `/in/{token}`. Listeners have URLs with the same path, because the Svix CLI
 /// shows them to its users; their tokens differ from those of sources.
-pub(crate) fn router(dependencies: Dependencies, relay: &Arc<Relay>) -> Router {
-    let (context, relay) = (Arc::new(Context::new(dependencies)), Arc::clone(relay));
+pub(crate) fn router(inbound: &Inbound, relay: &Arc<Relay>) -> Router {
+    let (context, relay) = (Arc::clone(&inbound.0), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
         if relay::is_listener_token(token) {
@@ -147,6 +156,7 @@ async fn handle(
         return Ok(not_allowed());
     }
     let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
+    let parts = RequestParts::from(parts);
     let mut inbound = InboundRequest::new(context, source, parts, reserved);
     let counted = inbound.count_hop(&context.hops).map_err(ApiError::Loop);
     let read = match counted {
@@ -190,7 +200,7 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
             let offload = &context.offload;
             let reply = request.process(offload, &settings, acknowledge).await?;
             Ok(match outcome {
-                EventOutcome::Accepted => Handled::new(InboundResult::Accepted, reply),
+                EventOutcome::Accepted(_) => Handled::new(InboundResult::Accepted, reply),
                 EventOutcome::Duplicate(message) => duplicate(&context, &request, reply, message),
             })
         },

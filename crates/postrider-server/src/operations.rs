@@ -13,16 +13,21 @@ pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
+pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+mod internal_application;
 pub mod message;
+pub mod operational_webhook;
 mod page;
 mod render;
 pub(crate) mod resources;
+pub mod search;
 pub(crate) mod secrets;
 pub mod source;
 mod status;
+pub mod task;
 
 use crate::api::operation::AnyOperation;
 
@@ -33,15 +38,31 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::all(),
         endpoint::headers::all(),
         endpoint::secret::all(),
+        endpoint::server_ca::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
+        destination::attempt::all(),
         event_type::all(),
+        event_type::openapi::all(),
+        environment::all(),
         message::all(),
         message::batch::all(),
+        message::expunge::all(),
+        message::precheck::all(),
         attempt::all(),
+        attempt::headers::all(),
+        search::messages::all(),
+        search::attempts::all(),
+        search::failures::all(),
+        search::lookup::all(),
+        attempt::count::all(),
+        task::all(),
+        task::resend::all(),
+        task::statistics::all(),
         authentication::all(),
+        operational_webhook::all(),
         source::all(),
         source::secret::all(),
         source::dashboard::all(),

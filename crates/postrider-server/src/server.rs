@@ -5,6 +5,7 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
+use http::Uri;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
@@ -15,12 +16,13 @@ use crate::{
         error::ApiError,
         error_report::ErrorReporter,
         route::{self, Api},
+        unavailable,
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
-    inbound::{self, RejectionLog},
+    inbound::{self, Inbound, RejectionLog},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -58,12 +60,13 @@ impl Server {
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
-        let resources = Arc::new(resources(engine.clone(), settings, &metrics, consumers));
+        let errors = Arc::new(ErrorReporter::new(engine.clone()));
+        let resources = resources(engine, settings, (&metrics, &errors), consumers);
         Self {
-            operations: Operations::new(resources),
+            operations: Operations::new(Arc::new(resources)),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
-            errors: Arc::new(ErrorReporter::new(engine)),
+            errors,
         }
     }
 
@@ -87,16 +90,6 @@ impl Server {
             memory: resources.memory.clone(),
             errors: Arc::clone(&self.errors),
         });
-        let inbound = inbound::Dependencies {
-            engine: resources.engine.clone(),
-            settings: Arc::clone(&resources.settings),
-            metrics: self.metrics.inbound.clone(),
-            memory: resources.memory.clone(),
-            locks: Arc::clone(&resources.locks),
-            errors: Arc::clone(&self.errors),
-            rejections: resources.rejections.clone(),
-            tasks: resources.tasks.clone(),
-        };
         let live = Live::new(live::Dependencies {
             engine: resources.engine.clone(),
             settings: Arc::clone(&resources.settings),
@@ -107,10 +100,10 @@ impl Server {
         });
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
-            .merge(inbound::router(inbound, &relay))
+            .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
-            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
+            .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -135,34 +128,54 @@ impl Server {
     }
 }
 
+/// Why there is nothing at this path.
+fn missing(path: &str) -> ApiError {
+    unavailable::reason(path).map_or(ApiError::NotFound("page"), ApiError::NotAvailable)
+}
+
 fn resources(
     engine: Engine,
     settings: Settings,
-    metrics: &Metrics,
+    (metrics, errors): (&Metrics, &Arc<ErrorReporter>),
     consumers: ConsumerHub,
 ) -> Resources {
     let limits = &settings.limits;
     let tasks = TaskTracker::new();
     let dropped = metrics.inbound.dropped_rejections.clone();
+    let authenticator = Arc::new(Authenticator::new(
+        engine.clone(),
+        &settings.jwt_secret,
+        limits.remembered_tokens,
+    ));
+    let quotas =
+        QuotaTracker::new(settings.quotas, limits.remembered_accounts, metrics.refusals.clone());
+    let archived = ArchivedEventTypes::new(limits.remembered_event_types);
+    let memory = MemoryBudget::new(limits.request_memory);
+    let settings = Arc::new(settings);
+    let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
+    let locks = Arc::default();
+    let inbound = Inbound::new(inbound::Dependencies {
+        engine: engine.clone(),
+        settings: Arc::clone(&settings),
+        metrics: metrics.inbound.clone(),
+        memory: memory.clone(),
+        locks: Arc::clone(&locks),
+        errors: Arc::clone(errors),
+        rejections: rejections.clone(),
+        tasks: tasks.clone(),
+    });
     Resources {
-        authenticator: Arc::new(Authenticator::new(
-            engine.clone(),
-            &settings.jwt_secret,
-            limits.remembered_tokens,
-        )),
-        locks: Arc::default(),
-        quotas: QuotaTracker::new(
-            settings.quotas,
-            limits.remembered_accounts,
-            metrics.refusals.clone(),
-        ),
-        archived: ArchivedEventTypes::new(limits.remembered_event_types),
-        rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
-        memory: MemoryBudget::new(limits.request_memory),
+        authenticator,
+        locks,
+        quotas,
+        archived,
+        rejections,
+        inbound,
+        memory,
         consumers: Arc::new(consumers),
         trials: Trials::default(),
         tasks,
-        settings: Arc::new(settings),
+        settings,
         engine,
     }
 }

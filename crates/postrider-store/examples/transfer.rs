@@ -108,6 +108,7 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::Consumers(_)
                 | Chunk::Partitions(_)
                 | Chunk::DeadLetters(_)
+                | Chunk::Tasks(_)
                 | Chunk::Recoveries(_)
                 | Chunk::ApiKeys(_)
                 | Chunk::TokenPolicies(_)

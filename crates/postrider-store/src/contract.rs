@@ -11,19 +11,43 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
+pub(crate) mod search;
+pub(crate) mod statistics;
+pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
+    statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
 pub trait Store:
-    Deliveries + Catalog + AuditLog + History + Idempotency + Rejections + Maintenance + Cluster
+    Deliveries
+    + Catalog
+    + AuditLog
+    + History
+    + Search
+    + Idempotency
+    + Rejections
+    + Statistics
+    + Maintenance
+    + Cluster
+    + Tasks
 {
 }
 
 impl<S> Store for S where
-    S: Deliveries + Catalog + AuditLog + History + Idempotency + Rejections + Maintenance + Cluster
+    S: Deliveries
+        + Catalog
+        + AuditLog
+        + History
+        + Search
+        + Idempotency
+        + Rejections
+        + Statistics
+        + Maintenance
+        + Cluster
+        + Tasks
 {
 }

@@ -24,6 +24,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod rejections;
+mod search;
 
 mod checkpoint;
 mod commit;
@@ -48,7 +49,9 @@ mod plans;
 mod readers;
 mod row;
 mod state;
+mod statistics;
 mod store;
+mod tasks;
 mod thread;
 mod transfer;
 

@@ -1,7 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of eight contracts: [`Deliveries`],
-//! [`Catalog`], [`AuditLog`], [`History`], [`Idempotency`], [`Rejections`], [`Maintenance`] and [`Cluster`].
+//! [`Store`] is the only way to durable state. It is the sum of twelve contracts: [`Deliveries`],
+//! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
+//! [`Statistics`], [`Tasks`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -16,12 +17,13 @@ mod memory;
 mod page;
 mod postgres;
 pub mod private;
+mod ranking;
 mod rejected;
 mod root_certificates;
 pub mod transfer;
 mod weight;
 
-pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
+pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 
 pub use crate::{
     contract::{
@@ -39,11 +41,14 @@ pub use crate::{
         },
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
         rejections::{MAX_REJECTIONS, Rejections},
+        search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
+        statistics::{Ranked, Statistics},
+        tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},

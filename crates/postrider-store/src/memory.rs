@@ -12,7 +12,10 @@ mod idempotency;
 mod maintenance;
 mod node;
 mod rejections;
+mod search;
 mod state;
+mod statistics;
+mod tasks;
 
 use std::{
     sync::{Arc, Mutex},

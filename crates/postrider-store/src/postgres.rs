@@ -55,8 +55,11 @@ mod partitions;
 mod plans;
 mod rejections;
 mod row;
+mod search;
 mod session;
+mod statistics;
 mod store;
+mod tasks;
 mod transfer;
 mod value;
 

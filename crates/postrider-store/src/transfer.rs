@@ -25,7 +25,7 @@ use postrider::{EndpointId, MessageId};
 use postrider_core::{
     access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source},
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
     queue::partitions::Partitions,
@@ -88,6 +88,7 @@ pub enum Chunk {
     ApiKeys(Vec<ApiKey>),
     TokenPolicies(Vec<TokenPolicy>),
     AuditLog(Vec<AuditEntry>),
+    Tasks(Vec<Task>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -179,6 +180,7 @@ pub enum ChunkKind {
     ApiKeys,
     TokenPolicies,
     AuditLog,
+    Tasks,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -361,7 +363,8 @@ impl ChunkKind {
             Self::DeadLetters => Self::ApiKeys,
             Self::ApiKeys => Self::TokenPolicies,
             Self::TokenPolicies => Self::AuditLog,
-            Self::AuditLog => Self::Messages,
+            Self::AuditLog => Self::Tasks,
+            Self::Tasks => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use postrider::EventTypeName;
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
-    catalog::{Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source},
+    catalog::{
+        Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source, Task, TaskResult,
+        Work,
+    },
     delivery::Attempt,
     kind::Fields,
     message::{Format, Message, Rejection},
@@ -151,6 +154,27 @@ impl Weight for Consumer {
 impl Weight for Partitions {
     fn weight(&self) -> usize {
         size_of_val(self) * (1 + self.partitions.len() + self.readers.len())
+    }
+}
+
+impl Weight for Task {
+    fn weight(&self) -> usize {
+        let work = match &self.work {
+            Work::Resend(it) => size_of_val(&*it.endpoints) + names(&it.filter.event_types),
+            Work::CountDeliveries { applications, .. } => size_of_val(&**applications),
+            Work::ReplayMissing { .. }
+            | Work::CancelPending { .. }
+            | Work::ExpungeContents { .. }
+            | Work::ListSubscriptions => 0,
+        };
+        let result = match &self.result {
+            TaskResult::Done => 0,
+            TaskResult::Deliveries(all) => size_of_val(&**all),
+            TaskResult::Subscriptions(all) => {
+                size_of_val(&**all) + names(all.iter().flat_map(|it| &it.event_types))
+            },
+        };
+        self.started_by.len() + texts(&self.error) + work + result
     }
 }
 

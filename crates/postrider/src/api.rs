@@ -16,6 +16,7 @@ pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -26,6 +27,8 @@ pub mod list;
 pub mod live;
 pub mod message;
 pub mod renamed;
+pub mod search;
+pub mod task;
 pub mod time;
 pub mod usage;
 
@@ -54,10 +57,9 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
-        EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
-        EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
-        RecoverIn, RecoverOut,
+        EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
+        EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
+        EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
@@ -65,9 +67,9 @@ pub use self::{
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
     field::Patch,
     ingest::{
-        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogOut,
-        IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
-        RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
+        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogAcceptOut,
+        IngestLogOut, IngestLogVerifyOut, IngestSourceConsumerPortalAccessIn, IngestSourceIn,
+        IngestSourceOut, IngestSourcePatch, RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
     kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
@@ -76,6 +78,18 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    search::{
+        FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
+        MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
+        MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
+    task::{
+        AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
+        BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,
+        BulkExpungeContentsIn, BulkExpungeContentsOut, BulkExpungeStatus, BulkReplayIn,
+        CancelMsgsIn, CountOut, MessagePrecheckIn, MessagePrecheckOut, RecoverOut, ReplayIn,
+        ResendIn, ResendPreviewOut, ResendSampleOut,
+    },
     usage::{Usage, UsageOut},
 };
 

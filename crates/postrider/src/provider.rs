@@ -50,7 +50,7 @@ pub use self::{
         SharedSecret, Signature, Timestamp, Unit,
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
-    redaction::{Redaction, SecretTexts},
+    redaction::{HIDDEN, Redaction, SecretTexts},
     reply::{RejectionReply, Reply},
     request::{Headers, Request},
     respond::{acknowledge, placeholder_count, reject, render_reply},

@@ -94,6 +94,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        settings: None,
         created_at: now,
         updated_at: now,
     };

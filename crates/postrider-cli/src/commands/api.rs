@@ -13,6 +13,7 @@ mod paths;
 pub(crate) mod send;
 pub(crate) mod source;
 mod table;
+pub(crate) mod task;
 
 use anyhow::Context;
 use clap::Args;

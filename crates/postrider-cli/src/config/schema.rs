@@ -150,6 +150,12 @@ settings! {
         rows: Duration = "90d";
         /// How long entries of the audit log are kept.
         audit_log: Duration = "90d";
+        /// How long statistics by minute are kept.
+        statistics_minutes: Duration = "3d";
+        /// How long statistics by hour are kept.
+        statistics_hours: Duration = "60d";
+        /// How long statistics by day are kept.
+        statistics_days: Duration = "400d";
     }
     sections {}
 }

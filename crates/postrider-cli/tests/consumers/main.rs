@@ -12,9 +12,6 @@ mod schema;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod server;
-#[path = "../../../postrider-sinks/tests/brokers/service.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
-mod service;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -8,15 +8,16 @@ use async_nats::{
 };
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
+use postrider_testing::ExternalServer;
 use serde_json::{Value, json};
 
-use crate::{queue::Broker, service::Service};
+use crate::queue::Broker;
 
-struct Nats(Service);
+struct Nats(ExternalServer);
 
 impl Nats {
     async fn start() -> Self {
-        let nats = Self(Service::start("nats", &["user=postrider", "password=secret"]));
+        let nats = Self(ExternalServer::start("nats", &["user=postrider", "password=secret"]));
         let config = stream::Config {
             name: "ORDERS".to_owned(),
             subjects: vec!["orders.*".to_owned()],

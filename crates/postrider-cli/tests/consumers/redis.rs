@@ -3,16 +3,17 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
+use postrider_testing::ExternalServer;
 use redis::{Client, Pipeline};
 use serde_json::{Value, json};
 
-use crate::{queue::Broker, service::Service};
+use crate::queue::Broker;
 
-struct Redis(Service);
+struct Redis(ExternalServer);
 
 impl Redis {
     fn start() -> Self {
-        Self(Service::start("redis", &["appendonly=yes"]))
+        Self(ExternalServer::start("redis", &["appendonly=yes"]))
     }
 
     fn url(&self) -> String {

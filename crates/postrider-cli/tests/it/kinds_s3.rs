@@ -2,17 +2,16 @@
 //! bucket exactly once.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     io,
-    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use http::Method;
+use postrider_testing::{ExternalServer, packages};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -42,36 +41,16 @@ print(json.dumps(objects))
 "#;
 
 /// A real store.
-struct Store {
-    folder: TempDir,
-    keys: HashMap<String, String>,
-}
-
-fn services() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services")
-}
+struct Store(ExternalServer);
 
 impl Store {
     fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("postrider-test-").tempdir().unwrap();
-        let output = Command::new(services())
-            .env("POSTRIDER_SERVICES_OWNER", std::process::id().to_string())
-            .args(["start", "s3"])
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        let failed = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "SeaweedFS cannot be used: {failed}");
-        let keys = String::from_utf8(output.stdout).unwrap();
-        let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Self { folder, keys: keys.lines().filter_map(pair).collect() }
+        Self(ExternalServer::start("s3", &[]))
     }
 
     fn read(&self, prefix: &str) -> BTreeMap<String, Vec<String>> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-        let python = target.unwrap_or_else(usual).join("services/python/bin/python");
-        let arguments = ["-c", READ, &self.keys["url"], &self.keys["bucket"], prefix];
+        let python = packages().join("python/bin/python");
+        let arguments = ["-c", READ, self.0.key("url"), self.0.key("bucket"), prefix];
         let output = Command::new(python).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -79,13 +58,6 @@ impl Store {
 
     fn count(&self, prefix: &str) -> usize {
         self.read(prefix).values().map(Vec::len).sum()
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let mut stop = Command::new(services());
-        drop(stop.args(["stop", "s3"]).arg(self.folder.path()).arg("KILL").output());
     }
 }
 
@@ -143,7 +115,7 @@ fn endpoint(store: &Store, url: &str) -> Value {
     json!({
         "kind": "s3",
         "config": {
-            "bucket": store.keys["bucket"], "region": "us-east-1", "endpointUrl": url,
+            "bucket": store.0.key("bucket"), "region": "us-east-1", "endpointUrl": url,
             "accessKeyId": "test-key", "secretAccessKey": "test-secret",
             "key": "load/{{ date }}/", "maxMessages": 200, "maxWait": "300ms", "gzip": true,
         },
@@ -176,7 +148,7 @@ async fn every_message_is_in_the_bucket_once_although_the_process_is_killed_repe
     let store = Arc::new(Store::start());
     let mut server = Server::start();
     server.application("acme").await;
-    let late = LateStore::start(store.keys["port"].parse().unwrap()).await;
+    let late = LateStore::start(store.0.port()).await;
     server.post("/app/acme/endpoint", endpoint(&store, &late.url)).await;
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     for _ in 0..KILLS {

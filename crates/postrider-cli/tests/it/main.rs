@@ -17,6 +17,8 @@ mod disk;
 mod dns;
 mod example;
 #[cfg(feature = "full")]
+mod kinds_brokers;
+#[cfg(feature = "full")]
 mod kinds_s3;
 mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
@@ -38,4 +40,5 @@ mod secrets;
 mod server;
 mod shop;
 mod sources;
+mod tasks;
 mod unusual_receivers;

@@ -148,17 +148,11 @@ impl Fixture {
         for (what, secret) in [("mail", MAIL), ("new mail", NEW_MAIL)] {
             self.add_secret(what, secret);
         }
-        let ask = |method: Method, path: &str| {
-            Request::builder()
-                .method(method)
-                .uri(format!("{}{all}/{path}", self.server.url))
-                .header("authorization", format!("Bearer {}", self.server.token))
-        };
-        let unreachable = json!({ "config": mail(REFUSED_MAIL) }).to_string();
-        let refused = send(ask(Method::PATCH, "mail?check=true"), unreachable).await;
-        assert_eq!(refused.0, 422, "{}", refused.1);
-        let (_, tested) = send(ask(Method::POST, "mail/test"), "{}").await;
-        assert!(tested.contains(r#""success":false"#), "{tested}");
+        let unreachable = json!({ "config": mail(REFUSED_MAIL) });
+        let (status, refused) =
+            self.ask(Method::PATCH, &format!("{all}/mail?check=true"), unreachable).await;
+        assert_eq!(status, 422, "{refused}");
+        self.fail_to_reach(all, "mail").await;
         self.add_secret("refused mail", REFUSED_MAIL);
         self.urls(all).await;
         let message = json!({ "eventType": "test.event", "payload": {} });
@@ -171,6 +165,24 @@ impl Fixture {
         }
     }
 
+    /// Sends a request once, without an idempotency key.
+    async fn ask(&self, method: Method, path: &str, body: Value) -> (u16, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server.url))
+            .header("authorization", format!("Bearer {}", self.server.token));
+        send(request, body.to_string()).await
+    }
+
+    /// Tests and checks an endpoint whose service does not exist.
+    async fn fail_to_reach(&self, all: &str, uid: &str) {
+        for action in ["test", "check"] {
+            let path = format!("{all}/{uid}/{action}");
+            let (_, result) = self.ask(Method::POST, &path, json!({})).await;
+            assert!(result.contains(r#""success":false"#), "{result}");
+        }
+    }
+
     /// Endpoints whose URL contains a credential, or is one.
     async fn urls(&mut self, all: &str) {
         let database =
@@ -180,8 +192,7 @@ impl Fixture {
             [("database", "postgres", database(DATABASE)), ("slack", "slack", slack)]
         {
             self.post(all, json!({ "uid": uid, "kind": kind, "config": config })).await;
-            self.post(&format!("{all}/{uid}/test"), json!({})).await;
-            self.post(&format!("{all}/{uid}/check"), json!({})).await;
+            self.fail_to_reach(all, uid).await;
         }
         let changed = json!({ "config": database(NEW_DATABASE) });
         self.call(Method::PATCH, &format!("{all}/database"), changed).await;

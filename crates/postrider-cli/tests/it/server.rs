@@ -178,7 +178,7 @@ impl Server {
 
     /// Everything that the server wrote to standard error.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     /// Calls the API below `/api/v1`.
@@ -364,7 +364,7 @@ fn launch(
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+    let log = || fs::read_to_string(folder.join("log")).unwrap();
     let url = line.split_whitespace().find(|it| it.starts_with("http://"));
     let url = url.unwrap_or_else(|| panic!("it said {line:?} and logged {}", log()));
     (child, url.trim_end_matches(',').to_owned())

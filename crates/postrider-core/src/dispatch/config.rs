@@ -23,6 +23,4 @@ pub struct Config {
     pub settle_linger: Duration,
     /// Settlements that may wait for the store before no more calls are started.
     pub unsettled: usize,
-    /// Report notices for operational messages.
-    pub reports_notices: bool,
 }

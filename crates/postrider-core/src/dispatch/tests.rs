@@ -79,7 +79,6 @@ const CONFIG: Config = Config {
     settle_batch: 1,
     settle_linger: Duration::ZERO,
     unsettled: usize::MAX,
-    reports_notices: false,
 };
 
 const LEASE: Lease = Lease { epoch: 1, valid_until: Timestamp::MAX };

@@ -30,8 +30,13 @@ impl<'de> Deserialize<'de> for ServiceUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Like a credential, because the error of `Url` would repeat the text.
         let text = Credential::deserialize(deserializer)?;
-        let url = Url::parse(text.reveal());
-        url.map(Self).map_err(|error| D::Error::custom(format!("must be a URL: {error}")))
+        let url = Url::parse(text.reveal())
+            .map_err(|error| D::Error::custom(format!("must be a URL: {error}")))?;
+        // Without slashes, everything after the scheme is a path, also a password.
+        if url.cannot_be_a_base() {
+            return Err(D::Error::custom("must be a URL with a host, as in `scheme://host`"));
+        }
+        Ok(Self(url))
     }
 }
 

@@ -28,6 +28,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

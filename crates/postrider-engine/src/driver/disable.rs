@@ -17,7 +17,7 @@ use crate::{
     changes::Changes,
     clock::Clock,
     components::Components,
-    operational::{NoticeContext, OperationalMessages},
+    operational::{NoticeContext, OperationalListeners, OperationalMessages},
     store_errors::StoreErrors,
 };
 
@@ -46,6 +46,7 @@ impl Disabler {
             clock: Arc::clone(&components.clock),
             changes: components.changes.clone(),
             operational: Arc::clone(&components.operational),
+            listeners: Arc::clone(&components.listeners),
             errors: Arc::clone(&components.errors),
         };
         Self { disable: Arc::new(disable), tasks: JoinSet::new() }
@@ -90,17 +91,20 @@ struct Disable {
     clock: Arc<Clock>,
     changes: Changes,
     operational: Arc<OperationalMessages>,
+    listeners: Arc<OperationalListeners>,
     errors: Arc<StoreErrors>,
 }
 
 impl Disable {
     /// Disables the endpoint and notifies the operator. The store pauses its pending deliveries.
-    /// `false` if the endpoint was not failing all the time.
+    /// `false` if the endpoint was not failing all the time, or if its organization wants to keep
+    /// failing endpoints.
     async fn run(&self, context: &NoticeContext) -> Result<bool, StoreError> {
         let (id, application) = (context.route.endpoint.id, context.route.endpoint.application);
         if !context.attempt.outcome.gone() {
             let failing = self.store.failing(application).await?;
-            if failing.iter().all(|(endpoint, _)| *endpoint != id) {
+            let is_failing = failing.iter().any(|(endpoint, _)| *endpoint == id);
+            if !is_failing || !self.disables(context).await? {
                 return Ok(false);
             }
         }
@@ -112,6 +116,16 @@ impl Disable {
             self.changes.router.wake(application);
         }
         Ok(true)
+    }
+
+    /// Whether failing endpoints of the organization are disabled.
+    async fn disables(&self, context: &NoticeContext) -> Result<bool, StoreError> {
+        let application = context.route.endpoint.application;
+        let Some(entry) = self.changes.directory.entry(application).await? else {
+            return Ok(true);
+        };
+        let organization = &entry.application.organization;
+        Ok(self.listeners.settings(organization).await?.disable_endpoint_on_failure)
     }
 
     /// Keeps what a user or another node changes at the same moment.

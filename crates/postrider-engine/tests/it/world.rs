@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     request::SignatureHeaders,
     retry::{Schedule, Verdict},
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -424,6 +425,7 @@ pub(crate) fn settings() -> Settings {
             rejections: 1_000_000 * SECOND,
             audit_log: 1_000_000 * SECOND,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }
@@ -438,6 +440,7 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

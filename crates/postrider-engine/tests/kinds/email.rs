@@ -5,12 +5,12 @@ use std::{fs, sync::Arc};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{Call, EmailSender, Sender};
+use postrider_testing::ExternalServer;
 use serde_json::{Value, json};
 
 use crate::{
     SECOND,
     fixtures::{self, BODY, assert_delivered, assert_failed, said},
-    service::Service,
 };
 
 fn sender() -> EmailSender {
@@ -18,7 +18,7 @@ fn sender() -> EmailSender {
 }
 
 /// An endpoint that sends through the service; `changes` are in addition.
-fn target(service: &Service, to: &[&str], changes: Value) -> Arc<Target> {
+fn target(service: &ExternalServer, to: &[&str], changes: Value) -> Arc<Target> {
     let mut config = json!({
         "host": "localhost",
         "port": service.port(),
@@ -37,7 +37,7 @@ fn call(target: &Arc<Target>, number: u64) -> Call {
 }
 
 /// The e-mails that the service stored, in order.
-fn mails(service: &Service) -> Vec<String> {
+fn mails(service: &ExternalServer) -> Vec<String> {
     let folder = fs::read_dir(service.key("mail")).unwrap();
     let mut paths: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|it| it == "eml"));
@@ -52,7 +52,7 @@ fn assert_has(mail: &str, line: &str) {
 
 #[tokio::test]
 async fn an_email_is_made_of_the_message_by_templates() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let changes = json!({
         "replyTo": "{{ payload.email }}",
         "subject": "Paid:\n{{ payload.name }}",
@@ -90,7 +90,7 @@ async fn an_email_is_made_of_the_message_by_templates() {
 
 #[tokio::test]
 async fn without_templates_an_email_shows_the_event() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let target = target(&service, &["ada@example.com"], json!({}));
     assert_delivered(&sender().send(call(&target, 1)).await);
     let [mail] = mails(&service).try_into().unwrap();
@@ -100,7 +100,7 @@ async fn without_templates_an_email_shows_the_event() {
 
 #[tokio::test]
 async fn nothing_gets_into_the_headers_or_commands() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let body =
         br#"{"name":"x\r\nBcc: eve@example.com","email":"a@b.c>\r\nRCPT TO:<eve@example.com"}"#;
     let sender = sender();
@@ -118,7 +118,7 @@ async fn nothing_gets_into_the_headers_or_commands() {
 
 #[tokio::test]
 async fn replies_of_the_server_decide_about_the_delivery() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let sender = sender();
     for (to, failure, reason) in [
         ("reject550@x.example", Failure::Rejected, "the recipient reject550@x.example: 550 5.0.0"),
@@ -136,7 +136,7 @@ async fn replies_of_the_server_decide_about_the_delivery() {
 
 #[tokio::test]
 async fn recipients_that_are_refused_do_not_keep_the_others_from_their_email() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let sender = sender();
     let some = target(&service, &["reject550@x.example", "ada@x.example"], json!({}));
     let report = sender.send(call(&some, 1)).await;
@@ -151,7 +151,7 @@ async fn recipients_that_are_refused_do_not_keep_the_others_from_their_email() {
 
 #[tokio::test]
 async fn an_email_is_repeated_if_the_connection_is_cut_before_the_reply() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let target = target(&service, &["cut@x.example"], json!({}));
     let report = sender().send(call(&target, 1)).await;
     assert_failed(&report, Failure::Unavailable, "the connection broke");
@@ -160,7 +160,7 @@ async fn an_email_is_repeated_if_the_connection_is_cut_before_the_reply() {
 
 #[tokio::test]
 async fn a_slow_server_is_waited_for() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let target = target(&service, &["slow1@x.example"], json!({}));
     let began = tokio::time::Instant::now();
     assert_delivered(&sender().send(call(&target, 1)).await);
@@ -169,21 +169,21 @@ async fn a_slow_server_is_waited_for() {
 
 #[tokio::test]
 async fn a_server_that_was_down_and_comes_back_gets_the_email_on_a_new_connection() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let target = target(&service, &["ada@x.example"], json!({}));
     let sender = sender();
     assert_delivered(&sender.send(call(&target, 1)).await);
     service.stop();
     let report = sender.send(call(&target, 2)).await;
     assert_failed(&report, Failure::Connect, "no connection to 127.0.0.1");
-    service.start_again();
+    service.restart();
     assert_delivered(&sender.send(call(&target, 2)).await);
     assert_eq!(mails(&service).len(), 2);
 }
 
 #[tokio::test]
 async fn tls_is_required_unless_it_is_turned_off() {
-    let service = Service::start("smtp", &[]);
+    let service = ExternalServer::start("smtp", &[]);
     let target = target(&service, &["ada@x.example"], json!({ "tls": null }));
     let report = sender().send(call(&target, 1)).await;
     assert_failed(&report, Failure::Misconfigured, "the server does not offer STARTTLS");
@@ -194,7 +194,7 @@ async fn tls_is_required_unless_it_is_turned_off() {
 async fn connections_are_encrypted_and_logged_in() {
     for mode in ["starttls", "implicit"] {
         let tls = format!("tls={mode}");
-        let service = Service::start("smtp", &[&tls, "user=shop", "password=geheim"]);
+        let service = ExternalServer::start("smtp", &[&tls, "user=shop", "password=geheim"]);
         let authority = fs::read_to_string(service.key("ca")).unwrap();
         let login = json!({
             "tls": mode,

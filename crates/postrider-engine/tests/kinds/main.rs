@@ -9,7 +9,6 @@ mod command;
 mod email;
 mod fixtures;
 mod mta;
-mod service;
 mod smtp_script;
 mod waits;
 

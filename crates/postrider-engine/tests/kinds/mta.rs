@@ -5,15 +5,15 @@ use std::{fs, sync::Arc};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{EmailSender, Sender};
+use postrider_testing::ExternalServer;
 use serde_json::json;
 
 use crate::{
     SECOND,
     fixtures::{self, BODY, assert_delivered, assert_failed, said},
-    service::Service,
 };
 
-fn target(service: &Service, to: &[&str], text: &str) -> Arc<Target> {
+fn target(service: &ExternalServer, to: &[&str], text: &str) -> Arc<Target> {
     let config = json!({
         "host": "localhost",
         "port": service.port(),
@@ -27,7 +27,7 @@ fn target(service: &Service, to: &[&str], text: &str) -> Arc<Target> {
 }
 
 /// Waits until Postfix has put so many e-mails into the mailbox.
-async fn mails(service: &Service, count: usize) -> Vec<String> {
+async fn mails(service: &ExternalServer, count: usize) -> Vec<String> {
     let deadline = tokio::time::Instant::now() + 30 * SECOND;
     loop {
         let folder = fs::read_dir(service.key("mail")).into_iter().flatten();
@@ -49,7 +49,7 @@ async fn postfix_accepts_what_it_can_deliver_and_says_why_it_refuses_the_rest() 
         "smtpd_relay_restrictions=reject_unauth_destination",
         "message_size_limit=10000",
     ];
-    let service = Service::start("postfix", &options);
+    let service = ExternalServer::start("postfix", &options);
     let sender = EmailSender::new(fixtures::http().guard());
     let good = target(&service, &["ada@ours.example", "bob@ours.example"], "Grüße 😀\n.\n..x");
     for number in [1, 2] {

@@ -18,6 +18,7 @@ use postrider_core::{
     outcome::Outcome,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     time::Timestamp,
     vault::Vault,
 };
@@ -80,6 +81,7 @@ fn application() -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -130,6 +132,7 @@ fn settings() -> Settings {
             rejections: long,
             audit_log: long,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }

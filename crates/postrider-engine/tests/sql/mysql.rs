@@ -5,29 +5,26 @@ use std::sync::Arc;
 use mysql_async::{Conn, Opts, prelude::Queryable};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
+use postrider_testing::{ExternalServer, Mode, Proxy};
 use serde_json::{Value, json};
 
-use crate::{
-    cutter::Cutter,
-    fixtures::{Fixture, assert_delivered, assert_failed, id, message, said, target},
-    servers::MariaDb,
-};
+use crate::fixtures::{Fixture, assert_delivered, assert_failed, id, message, said, target};
 
 /// A server with a client and senders.
 struct Database {
-    server: MariaDb,
+    server: ExternalServer,
     client: Conn,
     fixture: Fixture,
 }
 
 impl Database {
     async fn start() -> Self {
-        let server = MariaDb::start(&["tls=yes", "max_allowed_packet=2097152"]);
+        let server = ExternalServer::start("mariadb", &["tls=yes", "max_allowed_packet=2097152"]);
         let client = Self::connect(&server).await;
         Self { server, client, fixture: Fixture::new() }
     }
 
-    async fn connect(server: &MariaDb) -> Conn {
+    async fn connect(server: &ExternalServer) -> Conn {
         Conn::new(Opts::from_url(server.key("url")).unwrap()).await.unwrap()
     }
 
@@ -225,16 +222,15 @@ async fn statements_fit_into_the_packets_of_the_server(db: &mut Database) {
 
 async fn a_connection_that_is_cut_before_the_confirmation_makes_no_second_row(db: &mut Database) {
     let port: u16 = db.server.key("port").parse().unwrap();
-    let cutter = Cutter::start(([127, 0, 0, 1], port).into());
-    let url =
-        db.server.key("url").replace(&format!(":{port}"), &format!(":{}", cutter.address.port()));
+    let proxy = Proxy::start("127.0.0.1", port).await;
+    let url = db.server.key("url").replace(&format!(":{port}"), &format!(":{}", proxy.port()));
     let target = db.target_at(&url, "cut", &json!({}));
     let messages = |first: u64| (first..first + 50).map(|it| message(it, "{}")).collect();
     for report in db.fixture.send_all(&target, messages(0)).await {
         assert_delivered(&report);
     }
     // A connection that was used before is replaced at once.
-    cutter.cut_next_response();
+    proxy.set(Mode::CutOnce);
     for report in db.fixture.send_all(&target, messages(50)).await {
         assert_delivered(&report);
     }
@@ -268,6 +264,7 @@ async fn certificates_are_verified_by_name(db: &mut Database) {
 async fn a_server_may_be_restarted(db: &mut Database) {
     let target = db.target("whole", &json!({}));
     assert_delivered(&db.fixture.send(&target, message(11, "{}")).await);
+    db.server.kill();
     db.server.restart();
     assert_delivered(&db.fixture.send(&target, message(12, "{}")).await);
     db.server.stop();

@@ -4,6 +4,7 @@ use std::{future::poll_fn, os::unix::fs::PermissionsExt, sync::Arc, time::Durati
 
 use postrider::api::EndpointKind;
 use postrider_core::{address::Policy, outcome::Failure, target::Target};
+use postrider_testing::{Mode, Proxy};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -11,7 +12,6 @@ use tokio_postgres::{Client, NoTls};
 use url::Url;
 
 use crate::{
-    cutter::Cutter,
     fixtures::{Fixture, assert_delivered, assert_failed, id, message, said, target},
     servers::{PostgreSql, shared_postgres},
 };
@@ -73,9 +73,9 @@ impl Database {
     }
 }
 
-fn through(cutter: &Cutter, url: &Url) -> Url {
+fn through(proxy: &Proxy, url: &Url) -> Url {
     let mut url = url.clone();
-    url.set_port(Some(cutter.address.port())).unwrap();
+    url.set_port(Some(proxy.port())).unwrap();
     url
 }
 
@@ -223,15 +223,15 @@ async fn a_table_may_be_changed_while_it_is_written_to() {
 async fn a_connection_that_is_cut_before_the_confirmation_makes_no_second_row() {
     let (fixture, db) = (Fixture::new(), Database::shared("cut").await);
     let server = db.url.socket_addrs(|| None).unwrap()[0];
-    let cutter = Cutter::start(server);
-    let url = through(&cutter, &db.url);
+    let proxy = Proxy::start("127.0.0.1", server.port()).await;
+    let url = through(&proxy, &db.url);
     let target = target(EndpointKind::Postgres, &db.config_at(&url, &json!({})));
     let messages = |first: u64| (first..first + 50).map(|it| message(it, "{}")).collect();
     for report in fixture.send_all(&target, messages(0)).await {
         assert_delivered(&report);
     }
     // A connection that was used before is replaced at once.
-    cutter.cut_next_response();
+    proxy.set(Mode::CutOnce);
     for report in fixture.send_all(&target, messages(50)).await {
         assert_delivered(&report);
     }

@@ -1,48 +1,8 @@
 //! Real database servers.
 
-use std::{collections::HashMap, path::Path, process::Command};
+use std::process::Command;
 
 use tempfile::TempDir;
-
-/// A MariaDB server. It is stopped when it is dropped.
-#[derive(Debug)]
-pub(crate) struct MariaDb {
-    folder: TempDir,
-    keys: HashMap<String, String>,
-}
-
-impl MariaDb {
-    pub(crate) fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let output = Self::run("start", folder.path(), options);
-        let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let keys = output.lines().filter_map(pair).collect();
-        Self { folder, keys }
-    }
-
-    pub(crate) fn key(&self, name: &str) -> &str {
-        &self.keys[name]
-    }
-
-    pub(crate) fn restart(&self) {
-        Self::run("restart", self.folder.path(), &["KILL"]);
-    }
-
-    pub(crate) fn stop(&self) {
-        Self::run("stop", self.folder.path(), &["KILL"]);
-    }
-
-    fn run(command: &str, folder: &Path, more: &[&str]) -> String {
-        let folder = folder.to_str().unwrap();
-        script("services", &[&[command, "mariadb", folder], more].concat())
-    }
-}
-
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
 
 /// A PostgreSQL server of one test. It is stopped when it is dropped.
 #[derive(Debug)]

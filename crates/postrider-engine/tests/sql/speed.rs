@@ -16,6 +16,7 @@ use postrider_core::{
     message::Message,
     target::Target,
 };
+use postrider_testing::ExternalServer;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::json;
 use tokio::{task::JoinSet, time::Instant};
@@ -23,7 +24,7 @@ use tokio_postgres::{NoTls, types::ToSql};
 
 use crate::{
     fixtures::{Fixture, assert_delivered, message, target},
-    servers::{MariaDb, PostgreSql},
+    servers::PostgreSql,
 };
 
 const ROWS: u64 = 50_000;
@@ -142,7 +143,7 @@ async fn plain_postgres(url: &str, mapping: &Mapping) -> f64 {
 #[tokio::test]
 #[ignore = "measures"]
 async fn speed_of_mysql() {
-    let server = MariaDb::start(&[]);
+    let server = ExternalServer::start("mariadb", &[]);
     let target = |name: &str| {
         let config = json!({ "url": server.key("url"), "table": name, "createTable": true });
         target(EndpointKind::Mysql, &config)

@@ -1,6 +1,11 @@
 //! Conversions between the types of the API and those of the server.
 
-use postrider_core::{delivery::ResendMode, time::Timestamp};
+use postrider::api::FailureCause;
+use postrider_core::{
+    delivery::ResendMode,
+    outcome::{Cause, Failure},
+    time::Timestamp,
+};
 
 /// The API's representation of a time.
 pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
@@ -24,9 +29,52 @@ pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
     if retry { ResendMode::Retry } else { ResendMode::Once }
 }
 
+/// The API's name of a cause.
+pub(crate) const fn failure_cause(cause: Cause) -> FailureCause {
+    match cause {
+        Cause::Response => FailureCause::Response,
+        Cause::Failure(failure) => match failure {
+            Failure::Resolve => FailureCause::Resolve,
+            Failure::Connect => FailureCause::Connect,
+            Failure::Tls => FailureCause::Tls,
+            Failure::Timeout => FailureCause::Timeout,
+            Failure::Forbidden => FailureCause::Forbidden,
+            Failure::Protocol => FailureCause::Protocol,
+            Failure::Rejected => FailureCause::Rejected,
+            Failure::Misconfigured => FailureCause::Misconfigured,
+            Failure::Unavailable => FailureCause::Unavailable,
+            Failure::Busy => FailureCause::Busy,
+        },
+    }
+}
+
+/// Reverses [`failure_cause`].
+pub(crate) const fn from_failure_cause(cause: FailureCause) -> Cause {
+    Cause::Failure(match cause {
+        FailureCause::Response => return Cause::Response,
+        FailureCause::Resolve => Failure::Resolve,
+        FailureCause::Connect => Failure::Connect,
+        FailureCause::Tls => Failure::Tls,
+        FailureCause::Timeout => Failure::Timeout,
+        FailureCause::Forbidden => Failure::Forbidden,
+        FailureCause::Protocol => Failure::Protocol,
+        FailureCause::Rejected => Failure::Rejected,
+        FailureCause::Misconfigured => Failure::Misconfigured,
+        FailureCause::Unavailable => Failure::Unavailable,
+        FailureCause::Busy => Failure::Busy,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_keeps_its_name() {
+        for cause in FailureCause::ALL {
+            assert_eq!(failure_cause(from_failure_cause(cause)), cause);
+        }
+    }
 
     #[test]
     fn a_moment_between_two_milliseconds_becomes_the_later_one() {

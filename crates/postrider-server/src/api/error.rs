@@ -61,6 +61,9 @@ pub enum ApiError {
     /// The program of a listener did not respond.
     #[error("{detail}")]
     NoResponse { detail: &'static str, is_late: bool },
+    /// An operation of the hosted API that this server does not have.
+    #[error("{0}")]
+    NotAvailable(&'static str),
     /// A fault of the server, which is logged.
     #[error("internal error")]
     Internal(#[source] postrider_store::BoxError),
@@ -95,6 +98,7 @@ impl ApiError {
             Self::TooMany(_) | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoResponse { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::NoResponse { is_late: false, .. } => StatusCode::BAD_GATEWAY,
+            Self::NotAvailable(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -117,6 +121,7 @@ impl ApiError {
             Self::OverQuota { .. } => "quota_exceeded",
             Self::NoResponse { is_late: true, .. } => "gateway_timeout",
             Self::NoResponse { is_late: false, .. } => "bad_gateway",
+            Self::NotAvailable(_) => "not_available",
             Self::Internal(_) => "server_error",
         }
     }

@@ -91,7 +91,7 @@ pub(crate) enum BodySize {
     EventType,
     /// One message.
     Message,
-    /// Many messages.
+    /// Many messages or event types.
     Batch,
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use postrider::{
     EventTypeName,
     api::{
-        DeadLetterCause, MessageStatus, Ordering, StatusCodeClass,
+        DeadLetterCause, EndpointKind, FailureCause, MessageStatus, Ordering, StatusCodeClass,
         list::{DEFAULT_LIMIT, MAX_LIMIT},
         time,
     },
@@ -320,6 +320,46 @@ impl Argument for Option<StatusCodeClass> {
     fn parse(values: &[&str]) -> Result<Self, String> {
         let class = values[0].parse().ok().and_then(StatusCodeClass::from_number);
         class.map(Some).ok_or_else(|| "must be 0, 100, 200, 300, 400 or 500".to_owned())
+    }
+}
+
+impl Argument for Option<FailureCause> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": FailureCause::ALL.map(FailureCause::name) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let found = FailureCause::ALL.into_iter().find(|cause| cause.name() == values[0]);
+        let names = || FailureCause::ALL.map(FailureCause::name).join(", ");
+        found.map(Some).ok_or_else(|| format!("must be one of {}", names()))
+    }
+}
+
+impl Argument for Option<EndpointKind> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": EndpointKind::ALL.map(EndpointKind::name) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let names = || EndpointKind::ALL.map(EndpointKind::name).join(", ");
+        values[0].parse().map(Some).map_err(|_| format!("must be one of {}", names()))
+    }
+}
+
+/// The status code of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusCode(pub u16);
+
+impl Argument for Option<StatusCode> {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": 599 })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        match values[0].parse() {
+            Ok(status @ (0 | 100..=599)) => Ok(Some(StatusCode(status))),
+            _ => Err("must be a status code from 100 to 599, or 0 for no response".to_owned()),
+        }
     }
 }
 

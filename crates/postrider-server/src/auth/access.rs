@@ -19,6 +19,23 @@ pub enum Access {
     Application(Capability),
 }
 
+impl Access {
+    /// Whether applications can change something with the operation.
+    pub(crate) const fn changes(self) -> bool {
+        match self {
+            Self::Anyone
+            | Self::Organization
+            | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
+            Self::Application(
+                Capability::ManageEndpointSecret
+                | Capability::ManageTransformations
+                | Capability::CreateAttempts
+                | Capability::ManageEndpoint,
+            ) => true,
+        }
+    }
+}
+
 /// Checks that the principal may call the operation.
 pub(crate) fn check(declaration: &Declaration, principal: &Principal) -> Result<(), ApiError> {
     if declaration.access == Access::Anyone {

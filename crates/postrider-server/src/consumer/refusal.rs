@@ -56,6 +56,7 @@ impl From<ApiError> for Refusal {
             ApiError::Unauthenticated(_)
             | ApiError::Forbidden(_)
             | ApiError::MethodNotAllowed
+            | ApiError::NotAvailable(_)
             | ApiError::Conflict { .. }
             | ApiError::Loop(_)
             | ApiError::TooSlow { .. }

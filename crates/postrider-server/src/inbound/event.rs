@@ -28,7 +28,7 @@ const MAX_CHAIN: usize = 64;
 /// What became of a verified event. Either way it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventOutcome {
-    Accepted,
+    Accepted(MessageId),
     /// It was accepted before, within the source's window, as this message.
     Duplicate(MessageId),
 }
@@ -61,8 +61,8 @@ pub(super) async fn accept(
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
         match submit(engine, &mut submission, request, &verified).await? {
-            None => return Ok(EventOutcome::Accepted),
-            Some(message) => {
+            accepted @ EventOutcome::Accepted(_) => return Ok(accepted),
+            EventOutcome::Duplicate(message) => {
                 let is_requested = may_be_requested
                     && has_same_id(
                         stored(engine, &submission, message).await?.as_ref(),
@@ -78,8 +78,7 @@ pub(super) async fn accept(
         }
     }
     submission.idempotency = None;
-    submit(engine, &mut submission, request, &verified).await?;
-    Ok(EventOutcome::Accepted)
+    submit(engine, &mut submission, request, &verified).await
 }
 
 fn is_recent(request: &InboundRequest, message: MessageId) -> bool {
@@ -110,27 +109,26 @@ fn is_of_source(previous: Option<&Message>, submission: &Submission) -> bool {
     previous.is_some_and(|message| message.tags == submission.tags)
 }
 
-/// Submits the event. Returns when it is durable: `None` for a new message, or the message that it
-/// repeats.
+/// Submits the event. Returns when it is durable; a duplicate of any age counts as one.
 async fn submit(
     engine: &Engine,
     submission: &mut Submission,
     request: &InboundRequest,
     verified: &Verified,
-) -> Result<Option<MessageId>, ApiError> {
+) -> Result<EventOutcome, ApiError> {
     let id_repeats = submission.idempotency.is_some()
         && verified.signed_content.is_some()
         && verified.identity.is_some();
     loop {
         match engine.submit(submission.clone()).await? {
-            Submitted::Accepted(_) => return Ok(None),
-            Submitted::Repeated(id) => return Ok(Some(id)),
+            Submitted::Accepted(message) => return Ok(EventOutcome::Accepted(message.id)),
+            Submitted::Repeated(id) => return Ok(EventOutcome::Duplicate(id)),
             Submitted::EventIdTaken(id)
                 if id_repeats
                     && is_recent(request, id)
                     && is_of_source(stored(engine, submission, id).await?.as_ref(), submission) =>
             {
-                return Ok(Some(id));
+                return Ok(EventOutcome::Duplicate(id));
             },
             // Another message of the application has this id. That does not make it the same
             // event, so that ours is submitted without an event id.

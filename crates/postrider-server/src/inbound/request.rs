@@ -47,19 +47,39 @@ pub(super) struct InboundRequest {
     pub(super) reserved: Reservation,
 }
 
+/// The parts of a request that matter here.
+#[derive(Debug)]
+pub(super) struct RequestParts {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) headers: HeaderMap,
+}
+
+impl From<Parts> for RequestParts {
+    fn from(parts: Parts) -> Self {
+        Self {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(ToOwned::to_owned),
+            headers: parts.headers,
+        }
+    }
+}
+
 impl InboundRequest {
     /// The request before its body is read.
     pub(super) fn new(
         context: &Context,
         source: Arc<OpenSource>,
-        parts: Parts,
+        parts: RequestParts,
         reserved: Reservation,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),
-            None => context.settings.url(parts.uri.path()),
+            None => context.settings.url(&parts.path),
         };
-        let query = parts.uri.query().map(ToOwned::to_owned);
+        let query = parts.query;
         let url = match &query {
             Some(query) => format!("{base}?{query}"),
             None => base,

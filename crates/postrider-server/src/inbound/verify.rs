@@ -82,7 +82,7 @@ pub(super) async fn receive(
 
 /// Verifies with cached keys. If that fails, verifies with new ones, because the provider may have
 /// rotated its keys.
-async fn verify(
+pub(super) async fn verify(
     context: &Context,
     request: &Arc<InboundRequest>,
     settings: &mut Settings,

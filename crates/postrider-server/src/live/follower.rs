@@ -82,13 +82,18 @@ impl Follower {
     }
 
     /// Publishes what this node delivers.
-    async fn pass_on(&mut self, delivery: LiveDelivery) {
+    async fn pass_on(&mut self, first: LiveDelivery) {
         let Some(target) = self.target().await else { return };
-        let mut next = Some(delivery);
+        self.publish_own(&target, Some(first)).await;
+    }
+
+    /// Publishes a delivery of this node and those that are in the inbox.
+    async fn publish_own(&mut self, target: &Target, first: Option<LiveDelivery>) {
+        let mut next = first.or_else(|| self.inbox.try_next());
         while let Some(LiveDelivery { message, body, at }) = next {
             let own = self.own.entry(message.id).or_insert((0, at));
             *own = (own.0 + 1, at);
-            self.publish(&target, &message, &body, at).await;
+            self.publish(target, &message, &body, at).await;
             next = self.inbox.try_next();
         }
     }
@@ -146,6 +151,9 @@ impl Follower {
         let store = Arc::clone(self.live.engine.store());
         loop {
             let (deliveries, is_last) = self.position.read(&*store, self.live.now()).await?;
+            // A delivery of this node reaches the inbox before its attempt is stored, so whatever
+            // was just read of them is there.
+            self.publish_own(target, None).await;
             for StoredDelivery { message, at } in deliveries {
                 if self.is_own(message.id) {
                     continue;

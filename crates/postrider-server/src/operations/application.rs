@@ -211,6 +211,7 @@ async fn replace(
         id: old.id,
         ended_tokens: old.ended_tokens,
         cutoffs: old.cutoffs,
+        settings: old.settings,
         created_at: old.created_at,
         ..new
     };
@@ -311,6 +312,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         metadata: body.metadata,
         created_at: call.now,
         updated_at: call.now,
@@ -356,7 +358,8 @@ pub(super) async fn find_or_create(
         (None, Some(application), ApplicationPath::Application(named)) => {
             Box::pin(create_inline(call, named, application, place)).await
         },
-        (None, None, _) | (None, Some(_), ApplicationPath::Source(_)) => {
+        (None, None, _)
+        | (None, Some(_), ApplicationPath::Source(_) | ApplicationPath::Operational) => {
             Err(ApiError::NotFound("application"))
         },
     }

@@ -1,5 +1,8 @@
 //! Attempts, and the statuses of deliveries.
 
+pub mod count;
+pub mod headers;
+
 use std::{collections::HashMap, sync::Arc};
 
 use postrider::{
@@ -20,6 +23,7 @@ use postrider_store::{
     Scan, ScanPage,
 };
 
+pub use self::count::CountByEndpoint;
 use super::{endpoint::action::enabled, message};
 use crate::{
     api::{

@@ -6,7 +6,6 @@ use std::{fmt::Display, net::IpAddr, ops::Deref, sync::Arc};
 use postrider::{ApplicationId, AttemptId, MessageId, api::AuditChange};
 use postrider_core::{
     audit::{self, AuditEntry, AuditedRecord},
-    catalog::Recovery,
     delivery::{DeliveryId, ResendMode},
     time::Timestamp,
 };
@@ -100,19 +99,6 @@ impl AuditedStore {
         let parameters = [("endpoint", json!(delivery.endpoint)), ("mode", json!(mode))];
         let change = Change::Resend { application, delivery, at, mode };
         Ok(self.make(change, record, parameters).await?.has_effect())
-    }
-
-    /// Stores a recovery; see
-    /// [`Deliveries::begin_recovery`](postrider_store::Deliveries::begin_recovery).
-    pub(crate) async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
-        let record = of_application("endpoint", recovery.endpoint, recovery.application);
-        let parameters = [
-            ("task", json!(recovery.id)),
-            ("since", json!(recovery.since.to_rfc3339())),
-            ("until", json!(recovery.until.to_rfc3339())),
-            ("mode", json!(recovery.mode)),
-        ];
-        self.make(Change::BeginRecovery(recovery), record, parameters).await.map(drop)
     }
 
     /// Cancels pending deliveries; see

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId};
+use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId, Uid};
 use postrider_core::{
     catalog::{Endpoint, Source},
     time::Timestamp,
@@ -29,16 +29,22 @@ pub struct Call {
     pub(crate) _memory: Option<Reservation>,
 }
 
-/// How a path names an application: by its id or uid, or by one of its sources.
+/// How a path names an application: by its id or uid, by one of its sources, or as the one that
+/// receives the operational webhooks of the organization.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ApplicationPath<'a> {
     Application(&'a IdOrUid<ApplicationId>),
     Source(&'a IdOrUid<SourceId>),
+    Operational,
 }
 
 impl ApplicationPath<'_> {
     pub(crate) const fn is_source(self) -> bool {
         matches!(self, Self::Source(_))
+    }
+
+    pub(crate) const fn is_operational(self) -> bool {
+        matches!(self, Self::Operational)
     }
 }
 
@@ -111,7 +117,17 @@ impl Call {
                 let application = self.source(named).await?.application;
                 Ok(directory.entry(application).await?)
             },
+            ApplicationPath::Operational => {
+                let Some(uid) = self.internal_uid() else { return Ok(None) };
+                let organization = self.engine().internal_organization();
+                Ok(directory.find(organization, &IdOrUid::Uid(uid)).await?)
+            },
         }
+    }
+
+    /// The uid of the organization's internal application.
+    pub(crate) fn internal_uid(&self) -> Option<Uid> {
+        self.organization().as_str().parse().ok()
     }
 
     /// The source, as it is stored now.

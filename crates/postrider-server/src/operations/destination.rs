@@ -1,6 +1,7 @@
 //! Destinations: endpoints as the hosted API shows those that are queues, buckets, tables, or called
 //! in order.
 
+pub(super) mod attempt;
 mod config;
 mod location;
 mod render;
@@ -22,6 +23,7 @@ use postrider::{
 use postrider_core::{catalog::Endpoint, kind::Fields};
 use postrider_store::{IdOrUid, Records};
 
+pub use self::attempt::{AttemptQuery, GetAttempt, ListAttempts};
 use self::{location::Location, render::NOT_FOUND};
 use crate::{
     api::{

@@ -8,6 +8,7 @@ mod kind;
 pub(super) mod live_token;
 mod notify;
 pub(super) mod secret;
+pub(super) mod server_ca;
 pub(super) mod trial;
 mod trusted;
 mod url;
@@ -30,6 +31,7 @@ pub use self::{
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
+    server_ca::{GetServerCa, SetServerCa},
     trial::{Check, CheckQuery, Test},
 };
 use self::{kind::Location, notify::Change};
@@ -46,6 +48,7 @@ use crate::{
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
+        environment,
         page::{Page, PageQuery},
         secrets,
     },
@@ -158,6 +161,9 @@ async fn insert(
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
     let endpoint = build(call, application, body, kind::of_new)?;
     call.quotas().check_endpoint(None, &endpoint)?;
+    if !path.is_operational() {
+        environment::check_endpoint(call, None, &endpoint).await?;
+    }
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
@@ -323,6 +329,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     match patch.trusted_certificates {
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.trusted_certificates = None,
+        // It was refused above.
+        api::Patch::Set(_) if !endpoint.kind.is_http() => {},
         api::Patch::Set(pem) => {
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },
@@ -387,6 +395,9 @@ async fn replace(
     new: &Endpoint,
 ) -> Result<(), ApiError> {
     call.quotas().check_endpoint(Some(old), new)?;
+    if !path.is_operational() {
+        environment::check_endpoint(call, Some(old), new).await?;
+    }
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
     save(call, new, Expected::Version(*version)).await?;

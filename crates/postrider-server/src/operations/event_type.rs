@@ -2,8 +2,10 @@
 
 pub(crate) mod archived;
 pub(super) mod builtin;
+pub(super) mod bulk;
 pub(super) mod example;
 mod json_schema;
+pub(super) mod openapi;
 
 use postrider::{
     EventTypeName,
@@ -17,6 +19,7 @@ use postrider_core::catalog::EventType;
 use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Map, Value, value::RawValue};
 
+pub use self::openapi::{Export, Import};
 use crate::{
     api::{
         body::Json,
@@ -146,7 +149,7 @@ async fn create(call: Call, Create { body }: Create) -> Result<Created<EventType
 
 async fn try_create(call: &Call, body: EventTypeIn) -> Result<EventTypeOut, ApiError> {
     let _lock = call.locks().event_types().await;
-    let mut event_type = build(call, body)?;
+    let mut event_type = build(call, body, &["body"])?;
     let old = call
         .store()
         .get_versioned::<EventType>(call.organization(), &IdOrUid::Id(event_type.name.clone()))
@@ -191,7 +194,7 @@ async fn try_update(call: &Call, input: &Update) -> Result<Upserted<EventTypeOut
     if body.name.as_ref().is_some_and(|name| name != path) {
         return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
     }
-    let mut event_type = build(call, body.clone().named(path.to_owned()))?;
+    let mut event_type = build(call, body.clone().named(path.to_owned()), &["body"])?;
     let is_new = old.is_none();
     let mut expected = Expected::New;
     if let Some((old, version)) = old {
@@ -270,8 +273,13 @@ async fn save(call: &Call, event_type: EventType, expected: Expected) -> Result<
     Ok(())
 }
 
-fn build(call: &Call, body: EventTypeIn) -> Result<EventType, ApiError> {
-    let mut problems = Problems::within(&["body"]);
+/// A new event type from the body, whose location in the request is `within`.
+pub(super) fn build(
+    call: &Call,
+    body: EventTypeIn,
+    within: &[&str],
+) -> Result<EventType, ApiError> {
+    let mut problems = Problems::within(within);
     let name = problems.parse(&["name"], &body.name);
     problems.plain_text("description", &body.description);
     let schemas = body.schemas.map(|it| check_schemas(&it, &mut problems));

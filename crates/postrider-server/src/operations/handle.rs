@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postrider::OrganizationId;
 use postrider_core::{access::ApiKeyUse, time::Timestamp};
 use postrider_store::{Expected, IdOrUid, Records};
 
@@ -145,6 +146,9 @@ impl Operations {
                 return Err(refused(CUT_OFF));
             }
             self.resources.quotas.count_request(application.id, now)?;
+            if declaration.access.changes() && principal.has_capabilities() {
+                self.refuse_if_read_only(&grant.organization).await?;
+            }
         }
         access::check(declaration, principal)
     }
@@ -158,5 +162,14 @@ impl Operations {
                 tracing::debug!(error, key = %used.key, "the use of an API key was not recorded");
             }
         });
+    }
+
+    /// Refuses changes by applications if the settings of their organization do.
+    async fn refuse_if_read_only(&self, organization: &OrganizationId) -> Result<(), ApiError> {
+        let settings = self.resources.engine.organization_settings(organization).await?;
+        if settings.read_only {
+            return Err(ApiError::Forbidden("applications can only read (setting `readOnly`)"));
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! Messages.
 
 pub(super) mod batch;
+pub mod expunge;
 mod incoming;
 pub(super) mod payload;
+pub mod precheck;
 
 use postrider::{
     ApplicationId, EventTypeName, MessageId,
@@ -11,9 +13,13 @@ use postrider::{
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{IdOrUid, MessageFilter};
 
-pub use self::batch::CreateBatch;
 use self::incoming::IncomingMessage;
 pub(crate) use self::incoming::Published;
+pub use self::{
+    batch::CreateBatch,
+    expunge::{BulkExpungeContent, ExpungeAllContents},
+    precheck::Precheck,
+};
 use crate::{
     api::{
         body::Unparsed,

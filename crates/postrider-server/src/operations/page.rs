@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use postrider::api::{ListResponse, Ordering};
+use postrider::api::{ListResponse, Ordering, SearchResponse};
+use postrider_core::time::Timestamp;
 use postrider_store::{LIST_BYTES, Scan, ScanPage, StoreError, Weight};
 use serde::{
     Deserialize,
@@ -11,6 +12,7 @@ use serde::{
 
 use crate::{
     api::{
+        convert::to_wire,
         error::ApiError,
         query::{Limit, query},
     },
@@ -21,6 +23,9 @@ use crate::{
 /// Maximum number of scans for one page. With a filter that few rows match, each scan fills only a
 /// part of the page.
 const MAX_SCANS: usize = 20;
+
+/// Maximum number of scans for one page of a search, whose rows are scattered.
+const SEARCH_SCANS: usize = 2;
 
 query! {
     /// The page of a list whose newest items come first by default.
@@ -83,6 +88,28 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     /// or when there is no memory for more items.
     pub(crate) async fn fill<T: Weight, W>(
         &mut self,
+        read: impl FnMut(Scan<K>) -> W,
+    ) -> Result<ScanPage<T, K>, ApiError>
+    where
+        W: Future<Output = Result<ScanPage<T, K>, StoreError>>,
+    {
+        self.fill_within(MAX_SCANS, read).await
+    }
+
+    /// The same for a search: a page may be empty although there are more items.
+    pub(crate) async fn fill_search<T: Weight, W>(
+        &mut self,
+        read: impl FnMut(Scan<K>) -> W,
+    ) -> Result<ScanPage<T, K>, ApiError>
+    where
+        W: Future<Output = Result<ScanPage<T, K>, StoreError>>,
+    {
+        self.fill_within(SEARCH_SCANS, read).await
+    }
+
+    async fn fill_within<T: Weight, W>(
+        &mut self,
+        max_scans: usize,
         mut read: impl FnMut(Scan<K>) -> W,
     ) -> Result<ScanPage<T, K>, ApiError>
     where
@@ -90,7 +117,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     {
         let mut filled = ScanPage { items: Vec::new(), resume: self.from.clone() };
         let mut bytes = 0;
-        for number in 0..MAX_SCANS {
+        for number in 0..max_scans {
             match self.reserved.grow_to(bytes + LIST_BYTES) {
                 Err(error) if number == 0 => return Err(error),
                 Err(_) => break,
@@ -133,6 +160,19 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             prev_iterator: first.map(|it| format!("-{it}")),
             done: resume.is_none(),
         }
+    }
+
+    /// The same for a search; `time` is when a key was created, in milliseconds.
+    pub(crate) fn search<T, O>(
+        &self,
+        found: ScanPage<T, K>,
+        key: impl Fn(&T) -> K,
+        time: impl Fn(&K) -> u64,
+        out: impl FnMut(T) -> O,
+    ) -> SearchResponse<O> {
+        let until = found.resume.as_ref().map(|key| Timestamp::from_millis(time(key)));
+        let ListResponse { data, iterator, prev_iterator, done } = self.list(found, key, out);
+        SearchResponse { data, iterator, prev_iterator, done, searched_until: until.map(to_wire) }
     }
 
     /// The same for items that may fail to be shown.

@@ -6,9 +6,15 @@ use postrider_engine::Engine;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::Authenticator, consumer::ConsumerHub, http::memory::MemoryBudget, inbound::RejectionLog,
-    locks::ChangeLocks, operations::event_type::archived::ArchivedEventTypes, quota::QuotaTracker,
-    settings::Settings, trials::Trials,
+    auth::Authenticator,
+    consumer::ConsumerHub,
+    http::memory::MemoryBudget,
+    inbound::{Inbound, RejectionLog},
+    locks::ChangeLocks,
+    operations::event_type::archived::ArchivedEventTypes,
+    quota::QuotaTracker,
+    settings::Settings,
+    trials::Trials,
 };
 
 /// What all operations work with.
@@ -22,6 +28,8 @@ pub(crate) struct Resources {
     pub(crate) archived: ArchivedEventTypes,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
+    /// Receives requests to sources.
+    pub(crate) inbound: Inbound,
     pub(crate) memory: MemoryBudget,
     pub(crate) consumers: Arc<ConsumerHub>,
     pub(crate) trials: Trials,

@@ -332,6 +332,7 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: call.now,
         updated_at: call.now,
     };

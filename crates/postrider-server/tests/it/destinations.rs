@@ -249,3 +249,23 @@ async fn a_destination_that_fails_is_shown_as_retrying() {
     world.post("/api/v1/app/a/msg", message).await.expect(202);
     world.until(ONE, |it| it["status"] == "retrying").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_attempts_of_a_destination_are_listed_and_read() {
+    let world = world().await;
+    world.post(ALL, fifo()).await.expect(201);
+    let message = json!({ "eventType": "paid", "payload": {} });
+    let message = world.post("/api/v1/app/a/msg", message).await.id();
+    let attempts = format!("{ONE}/attempt");
+    let page = world.until(&attempts, |it| !it["data"].as_array().unwrap().is_empty()).await;
+    let one = &page["data"][0];
+    assert_eq!(one["firstMsgId"], message);
+    assert_eq!((&one["numEvents"], &one["status"]), (&json!(1), &json!(0)));
+    assert_eq!(one["destinationId"], world.get(ONE).await.expect(200)["id"]);
+    let id = one["id"].as_str().unwrap();
+    assert_eq!(world.get(&format!("{attempts}/{id}")).await.expect(200), *one);
+    let failed = world.get(&format!("{attempts}?status=2")).await.expect(200);
+    assert_eq!(failed["data"], json!([]));
+    world.get(&format!("{attempts}/{}", id.replace("atmpt_0", "atmpt_1"))).await.expect(404);
+    world.get("/api/v1/app/a/destination/none/attempt").await.expect(404);
+}

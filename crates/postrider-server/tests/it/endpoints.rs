@@ -88,6 +88,7 @@ async fn certificates_to_trust_are_checked_and_kept() {
         world.put(ONE, json!({ "url": "https://example.com/x", "uid": "e" })).await.expect(200);
     for shown in [set, replaced, world.get(ONE).await.expect(200)] {
         assert_eq!(shown["trustedCertificates"], json!(pem));
+        assert_eq!(world.get(&format!("{ONE}/ca")).await.expect(200), json!({ "cert": pem }));
     }
     let both = pem.clone() + &made().cert.pem();
     let new = json!({ "url": "https://example.com/x", "uid": "e", "trustedCertificates": both });

@@ -13,22 +13,24 @@ use std::{
 use async_trait::async_trait;
 use postrider::{
     ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, OrganizationId,
-    RejectionId, SourceId,
+    RejectionId, SourceId, TaskId, Uid,
 };
 use postrider_core::{
     audit::AuditEntry,
-    catalog::Recovery,
+    catalog::{Endpoint, Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
+    statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, AuditFilter, AuditLog, Catalog, Change, Changed,
-    Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryRow, Expected,
-    History, IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, NewMessage,
-    NodeLease, Parent, PostgresOptions, PostgresStore, RecordId, RecordKind, RecordRange,
-    RecordRow, Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, Selector,
-    SettleBatch, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, Version,
+    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
+    Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
+    MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
+    Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Statistics, Stats, StoreError,
+    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -284,6 +286,58 @@ impl AuditLog for FrozenClockStore {
 }
 
 #[async_trait]
+impl Search for FrozenClockStore {
+    async fn search_messages(
+        &self,
+        reach: Reach,
+        search: MessageSearch,
+        scan: Scan<MessageId>,
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_messages(reach, search, scan).await
+    }
+
+    async fn search_attempts(
+        &self,
+        reach: Reach,
+        search: AttemptSearch,
+        scan: Scan<AttemptId>,
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.search_attempts(reach, search, scan).await
+    }
+
+    async fn messages_by_event_id(
+        &self,
+        organization: OrganizationId,
+        event_id: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let _guard = hold_clock();
+        self.store.messages_by_event_id(organization, event_id, limit).await
+    }
+
+    async fn endpoints_by_key(
+        &self,
+        organization: OrganizationId,
+        key: EndpointKey,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoints_by_key(organization, key, limit).await
+    }
+
+    async fn rejection_by_id(
+        &self,
+        organization: OrganizationId,
+        id: RejectionId,
+    ) -> Result<Option<Rejection>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejection_by_id(organization, id).await
+    }
+}
+
+#[async_trait]
 impl Idempotency for FrozenClockStore {
     async fn reserve_key(
         &self,
@@ -307,10 +361,36 @@ impl Idempotency for FrozenClockStore {
 }
 
 #[async_trait]
+impl Tasks for FrozenClockStore {
+    async fn open_tasks(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.open_tasks(after, limit).await
+    }
+
+    async fn run_batch(&self, batch: TaskBatch) -> Result<(Task, Version), StoreError> {
+        let _guard = hold_clock();
+        self.store.run_batch(batch).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
         self.store.reject(rejections).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections_of(organization, scan).await
     }
 
     async fn rejections(
@@ -320,6 +400,43 @@ impl Rejections for FrozenClockStore {
     ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         let _guard = hold_clock();
         self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Statistics for FrozenClockStore {
+    async fn count(&self, counted: Vec<Counted>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.count(counted).await
+    }
+
+    async fn rollups(
+        &self,
+        subjects: Vec<Subject>,
+        period: Period,
+    ) -> Result<Vec<(RollupKey, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rollups(subjects, period).await
+    }
+
+    async fn worst(
+        &self,
+        organization: OrganizationId,
+        ranked: Ranked,
+        period: Period,
+        limit: usize,
+    ) -> Result<Vec<(Subject, Counters)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.worst(organization, ranked, period, limit).await
+    }
+
+    async fn maintain_statistics(
+        &self,
+        now: Timestamp,
+        retention: StatisticsRetention,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.maintain_statistics(now, retention).await
     }
 }
 

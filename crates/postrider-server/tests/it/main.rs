@@ -10,6 +10,7 @@ mod batch;
 mod consumers;
 mod destinations;
 mod endpoints;
+mod environment;
 mod event_types;
 mod frozen_clock;
 mod hostile;
@@ -26,6 +27,7 @@ mod messages;
 mod openapi;
 mod operational;
 mod quotas;
+mod rejected;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
@@ -33,6 +35,7 @@ mod schema;
 mod secrets;
 mod serving;
 mod sources;
+mod tasks;
 mod thin;
 mod tokens;
 mod world;

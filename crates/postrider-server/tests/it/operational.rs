@@ -109,3 +109,114 @@ async fn operational_event_types_exist_in_the_organization_of_the_operator() {
     assert_eq!(call(Method::GET, one, None).await.json["description"], "Ours");
     world.get(one).await.expect(404);
 }
+
+const ENDPOINTS: &str = "/api/v1/operational-webhook/endpoint";
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_operational_webhooks_receives_changes_of_endpoints() {
+    let world = World::new();
+    let listener = json!({
+        "url": "https://ops.example.com",
+        "uid": "ops",
+        "eventTypes": ["endpoint.created", "endpoint.deleted"],
+    });
+    let created = world.post(ENDPOINTS, listener).await.expect(201);
+    assert_eq!(created["uid"], "ops");
+
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    world.patch("/api/v1/app/a/endpoint/e", json!({ "disabled": true })).await.expect(200);
+    world.delete("/api/v1/app/a/endpoint/e").await.expect(204);
+    let bodies = delivered(&world, 2).await;
+    let types: Vec<_> = bodies.iter().map(|it| it["type"].clone()).collect();
+    assert_eq!(types, ["endpoint.created", "endpoint.deleted"]);
+    assert_eq!(bodies[0]["data"]["appUid"], "a");
+    assert_eq!(bodies[0]["data"]["endpointUid"], "e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_operational_webhooks_receives_failures_of_deliveries() {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    let listener = json!({
+        "url": "https://ops.example.com",
+        "eventTypes": ["message.attempt.exhausted"],
+    });
+    world.post(ENDPOINTS, listener).await.expect(201);
+    world.receiver.answer(500);
+    let message = json!({ "eventType": "a.b", "payload": {} });
+    let message = world.post("/api/v1/app/a/msg", message).await.id();
+    // The first attempt and three retries.
+    let bodies = delivered(&world, 5).await;
+    assert_eq!(bodies[4]["type"], "message.attempt.exhausted");
+    assert_eq!(bodies[4]["data"]["msgId"], message);
+}
+
+/// The bodies of the receiver's calls, when there have been this many.
+async fn delivered(world: &World, count: usize) -> Vec<Value> {
+    let read = |it: &http::Request<bytes::Bytes>| serde_json::from_slice(it.body()).unwrap();
+    for _ in 0..10_000 {
+        let bodies: Vec<_> = world.receiver.calls.lock().unwrap().iter().map(read).collect();
+        if bodies.len() >= count {
+            return bodies;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("there have been fewer than {count} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_endpoints_of_operational_webhooks_are_managed_like_others_but_apart_from_them() {
+    let world = World::new();
+    let none = world.get(ENDPOINTS).await.expect(200);
+    assert_eq!(none, json!({ "data": [], "iterator": null, "prevIterator": null, "done": true }));
+    for path in ["/ep", "/ep/secret", "/ep/headers"] {
+        let error = world.get(&format!("{ENDPOINTS}{path}")).await.expect(404);
+        assert_eq!(error["detail"], "endpoint not found");
+    }
+    let one = format!("{ENDPOINTS}/ops");
+    let body = json!({ "url": "https://ops.example.com", "description": "first" });
+    world.put(&one, body).await.expect(201);
+    let body = json!({ "url": "https://ops.example.com", "uid": "ops", "description": "2" });
+    world.put(&one, body).await.expect(200);
+    assert_eq!(world.get(&one).await.expect(200)["description"], "2");
+    assert_eq!(world.get(ENDPOINTS).await.expect(200)["data"].as_array().unwrap().len(), 1);
+
+    let secret = world.get(&format!("{one}/secret")).await.expect(200);
+    world.post(&format!("{one}/secret/rotate"), json!({})).await.expect(204);
+    assert_ne!(world.get(&format!("{one}/secret")).await.expect(200), secret);
+    let headers = json!({ "headers": { "x-team": "ops", "authorization": "Bearer x" } });
+    world.put(&format!("{one}/headers"), headers).await.expect(204);
+    let shown = world.get(&format!("{one}/headers")).await.expect(200);
+    assert_eq!(shown, json!({ "headers": { "x-team": "ops" }, "sensitive": ["authorization"] }));
+
+    let error = json!({ "url": "https://example.com", "eventTypes": ["endpoint.disable"] });
+    let error = world.post(ENDPOINTS, error).await.expect(422);
+    let message = error["detail"][0]["msg"].as_str().unwrap();
+    assert!(message.starts_with("is not an operational event; did you mean endpoint.disabled"));
+    // Neither the application nor its endpoints belong to the organization.
+    assert_eq!(world.get("/api/v1/app").await.expect(200)["data"], json!([]));
+    world.get(&format!("/api/v1/app/{ORGANIZATION}")).await.expect(404);
+    let other = token(&world.engine, "org_other", None);
+    let seen = world.call_as(&other, Method::GET, ENDPOINTS, None).await.expect(200);
+    assert_eq!(seen["data"], json!([]));
+    world.call_as(&other, Method::GET, &one, None).await.expect(404);
+
+    world.delete(&one).await.expect(204);
+    world.get(&one).await.expect(404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_are_not_available_say_what_to_use_instead() {
+    let world = World::new();
+    let error = world.get("/api/v1/stream").await.expect(501);
+    assert_eq!(error["code"], "not_available");
+    assert!(error["detail"].as_str().unwrap().starts_with("streaming is not available"));
+    world.post("/api/v1/connector", json!({})).await.expect(501);
+    world.patch("/api/v1/app/a/endpoint/e/transformation", json!({})).await.expect(501);
+    world.get("/api/v1/app/a/poller/p").await.expect(501);
+    world.get("/api/v1/nothing").await.expect(404);
+}

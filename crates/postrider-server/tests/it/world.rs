@@ -28,6 +28,7 @@ use postrider_core::{
     own_urls::OwnUrls,
     request::SignatureHeaders,
     retry::Schedule,
+    statistics::StatisticsRetention,
     target::Target,
     vault::Vault,
 };
@@ -186,6 +187,7 @@ fn engine_settings() -> engine::Settings {
             rejections: DAY / 2,
             audit_log: 90 * DAY,
         },
+        statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
     }
 }
@@ -227,6 +229,7 @@ impl World {
         for driver in parts.drivers {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
+        tasks.spawn(parts.background.run(stop.clone()));
         tasks.spawn(parts.maintenance.run(stop));
         let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);

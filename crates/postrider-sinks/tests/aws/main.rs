@@ -8,7 +8,6 @@ mod fixtures;
 mod moto;
 mod proxy;
 mod s3;
-mod service;
 mod sns;
 mod sqs;
 mod sqs_queue;

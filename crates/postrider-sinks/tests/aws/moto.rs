@@ -7,9 +7,10 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method};
 use postrider_engine::ServiceRequest;
+use postrider_testing::ExternalServer;
 use serde_json::{Value, json};
 
-use crate::{fixtures::guard, service::Service};
+use crate::fixtures::guard;
 
 /// moto does not check it, but it finds the service and the region there.
 const SQS: &str = "AWS4-HMAC-SHA256 Credential=test-key/20261127/us-east-1/sqs/aws4_request, \
@@ -20,13 +21,13 @@ const SNS: &str = "AWS4-HMAC-SHA256 Credential=test-key/20261127/us-east-1/sns/a
 /// moto is empty after each start.
 #[derive(Debug)]
 pub(crate) struct Moto {
-    pub(crate) service: Service,
+    pub(crate) service: ExternalServer,
     queues: AtomicUsize,
 }
 
 impl Moto {
     pub(crate) fn start() -> Self {
-        Self { service: Service::start("aws", &[]), queues: AtomicUsize::new(0) }
+        Self { service: ExternalServer::start("aws", &[]), queues: AtomicUsize::new(0) }
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::Command, sync::Arc, time::Duration};
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::{Sender, Senders};
+use postrider_testing::{ExternalServer, packages};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
         senders_within,
     },
     proxy::{Proxy, StandIn},
-    service::{Service, packages},
 };
 
 /// Reads the whole bucket with another client: keys and contents.
@@ -30,7 +30,7 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=p
 print(json.dumps(objects))
 "#;
 
-fn read(service: &Service, prefix: &str) -> BTreeMap<String, String> {
+fn read(service: &ExternalServer, prefix: &str) -> BTreeMap<String, String> {
     let python = packages().join("python/bin/python");
     let arguments = ["-c", READ, service.key("url"), service.key("bucket"), prefix];
     let output = Command::new(python).args(arguments).output().unwrap();
@@ -39,7 +39,7 @@ fn read(service: &Service, prefix: &str) -> BTreeMap<String, String> {
 }
 
 /// How often each message is in the bucket, by its number.
-fn counts(service: &Service, prefix: &str) -> BTreeMap<u64, usize> {
+fn counts(service: &ExternalServer, prefix: &str) -> BTreeMap<u64, usize> {
     let mut counts = BTreeMap::new();
     for line in read(service, prefix).values().flat_map(|content| content.lines()) {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -52,7 +52,7 @@ fn once(numbers: std::ops::Range<u64>) -> BTreeMap<u64, usize> {
     numbers.map(|number| (number, 1)).collect()
 }
 
-fn config(service: &Service, url: &str, key: &str) -> Value {
+fn config(service: &ExternalServer, url: &str, key: &str) -> Value {
     json!({
         "bucket": service.key("bucket"), "region": "us-east-1", "endpointUrl": url,
         "accessKeyId": "test-key", "secretAccessKey": "test-secret", "key": key,
@@ -64,7 +64,7 @@ fn target(config: Value) -> Arc<Target> {
 }
 
 /// An endpoint that waits shortly.
-fn quick(service: &Service, url: &str, key: &str) -> Arc<Target> {
+fn quick(service: &ExternalServer, url: &str, key: &str) -> Arc<Target> {
     let mut config = config(service, url, key);
     config["maxWait"] = "300ms".into();
     target(config)
@@ -79,7 +79,7 @@ async fn warm(target: &Arc<Target>) -> Senders {
 
 #[tokio::test]
 async fn every_message_is_written_exactly_once() {
-    let service = Service::start("s3", &[]);
+    let service = ExternalServer::start("s3", &[]);
     let url = service.key("url").to_owned();
     messages_are_written_together(&service, &url).await;
     tokio::join!(
@@ -92,7 +92,7 @@ async fn every_message_is_written_exactly_once() {
     a_service_that_comes_back_is_used_again(&service, &url).await;
 }
 
-async fn messages_are_written_together(service: &Service, url: &str) {
+async fn messages_are_written_together(service: &ExternalServer, url: &str) {
     let mut config = config(service, url, "together/{{ date }}/{{ payload.kind }}/");
     config["gzip"] = true.into();
     config["maxWait"] = "300ms".into();
@@ -120,7 +120,7 @@ async fn messages_are_written_together(service: &Service, url: &str) {
 }
 
 /// The messages come again after a crash, in other groups and together with new ones.
-async fn a_start_finds_what_was_written_before(service: &Service, url: &str) {
+async fn a_start_finds_what_was_written_before(service: &ExternalServer, url: &str) {
     let target = quick(service, url, "start/{{ hour }}-");
     let before = warm(&target).await;
     assert_delivered(&send_all(&before, &target, 1..20).await);
@@ -139,7 +139,7 @@ async fn a_start_finds_what_was_written_before(service: &Service, url: &str) {
     assert_eq!(counts(service, "start/00-"), once(0..60));
 }
 
-async fn a_lost_confirmation_does_not_write_twice(service: &Service) {
+async fn a_lost_confirmation_does_not_write_twice(service: &ExternalServer) {
     let proxy = Proxy::start(service.port()).await;
     let target = quick(service, &proxy.url, "lost/");
     let senders = warm(&target).await;
@@ -151,7 +151,7 @@ async fn a_lost_confirmation_does_not_write_twice(service: &Service) {
 }
 
 /// No attempt gets a response, so the deliveries fail. Later attempts find the object.
-async fn a_write_of_unknown_result_is_found_later(service: &Service) {
+async fn a_write_of_unknown_result_is_found_later(service: &ExternalServer) {
     let proxy = Proxy::start(service.port()).await;
     let target = quick(service, &proxy.url, "unknown/");
     let senders = warm(&target).await;
@@ -164,7 +164,7 @@ async fn a_write_of_unknown_result_is_found_later(service: &Service) {
     assert_eq!(counts(service, "unknown/"), once(0..8));
 }
 
-async fn one_object_for_each_message(service: &Service, url: &str) {
+async fn one_object_for_each_message(service: &ExternalServer, url: &str) {
     let mut config = config(service, url, "single/{{ type }}/");
     config["format"] = "json".into();
     let target = target(config);
@@ -177,7 +177,7 @@ async fn one_object_for_each_message(service: &Service, url: &str) {
     assert_eq!(objects[&format!("single/order.paid/{}.json", id(2))], r#"{"number":2}"#);
 }
 
-async fn wrong_configurations_are_told_apart(service: &Service, url: &str) {
+async fn wrong_configurations_are_told_apart(service: &ExternalServer, url: &str) {
     for (field, value, reason) in
         [("secretAccessKey", "wrong", "secretAccessKey"), ("accessKeyId", "unknown", "accessKeyId")]
     {
@@ -195,14 +195,14 @@ async fn wrong_configurations_are_told_apart(service: &Service, url: &str) {
     assert_failed(&senders().send(up).await, Failure::Rejected, "`key`");
 }
 
-async fn a_service_that_comes_back_is_used_again(service: &Service, url: &str) {
+async fn a_service_that_comes_back_is_used_again(service: &ExternalServer, url: &str) {
     let target = quick(service, url, "back/");
     let senders = warm(&target).await;
     service.stop();
     for report in send_all(&senders, &target, 1..4).await {
         assert_failed(&report, Failure::Connect, "no connection");
     }
-    service.start_again();
+    service.restart();
     assert_delivered(&send_all(&senders, &target, 1..6).await);
     assert_eq!(counts(service, "back/"), once(0..6));
 }

@@ -69,7 +69,7 @@ async fn a_service_that_comes_back_is_used_again(moto: &Moto) {
     let (target, senders) = (sns(&topic, moto.url()), senders());
     moto.service.stop();
     assert_failed(&senders.send(call(&target, 1)).await, Failure::Connect, "no connection");
-    moto.service.start_again();
+    moto.service.restart();
     // A topic that is missing is reported as such, so the service was asked.
     assert_failed(&senders.send(call(&target, 1)).await, Failure::Misconfigured, "topicArn");
 }

@@ -118,7 +118,7 @@ async fn a_service_that_comes_back_is_used_again(moto: &Moto) {
     assert_delivered(&[senders.send(call(&target, 1)).await]);
     moto.service.stop();
     assert_failed(&senders.send(call(&target, 2)).await, Failure::Connect, "no connection");
-    moto.service.start_again();
+    moto.service.restart();
     let request = json!({ "QueueName": queue.rsplit('/').next().unwrap() });
     moto.create(request).await;
     assert_delivered(&[senders.send(call(&target, 3)).await]);

@@ -3,9 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod nats;
-mod proxy;
 mod rabbitmq;
 mod rate;
 mod redis;
-mod service;
 mod world;

@@ -10,27 +10,24 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{ExternalServer, Mode, Proxy, SharedServer};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Nats;
 
-static SHARED: SharedService = SharedService::new(std::sync::Weak::new());
+static SHARED: SharedServer = SharedServer::new(std::sync::Weak::new());
 
-fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "nats", &[])
+fn server() -> Arc<ExternalServer> {
+    ExternalServer::shared(&SHARED, "nats", &[])
 }
 
 async fn jetstream(url: &str) -> Context {
@@ -38,14 +35,14 @@ async fn jetstream(url: &str) -> Context {
 }
 
 /// A stream for the subjects of a test.
-async fn stream(service: &Service, name: &str) -> stream::Stream {
+async fn stream(service: &ExternalServer, name: &str) -> stream::Stream {
     let config = stream::Config {
         name: name.to_owned(),
         subjects: vec![format!("{name}.>")],
         max_message_size: 10_000,
         ..stream::Config::default()
     };
-    jetstream(service.get("url")).await.create_stream(config).await.unwrap()
+    jetstream(service.key("url")).await.create_stream(config).await.unwrap()
 }
 
 async fn count(stream: &mut stream::Stream) -> u64 {
@@ -125,7 +122,7 @@ async fn a_subject_without_a_stream_is_misconfigured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_misconfigured_and_not_shown() {
-    let service = Service::start("nats", &["user=ada", "password=right"]);
+    let service = ExternalServer::start("nats", &["user=ada", "password=right"]);
     let port = service.port();
     let senders = patient();
     let stream_config =
@@ -147,7 +144,7 @@ async fn wrong_credentials_are_misconfigured_and_not_shown() {
         let reason = assert_failed(&report, Failure::Misconfigured);
         assert!(!reason.contains("hidden"), "{reason}");
     }
-    let right = json!({ "url": service.get("url"), "subject": "s" });
+    let right = json!({ "url": service.key("url"), "subject": "s" });
     assert_delivered(&senders.send(call(&target(KIND, &right), "1")).await);
 }
 
@@ -164,7 +161,7 @@ async fn keys_authenticate_and_missing_permissions_are_misconfigured() {
          {{ user: deaf, password: right, permissions: {{ subscribe: {{ deny: \"_INBOX.>\" }} }} }} \
          ] }}"
     );
-    let service = Service::start("nats", &[&users]);
+    let service = ExternalServer::start("nats", &[&users]);
     let port = service.port();
     let options = ConnectOptions::with_user_and_password("admin".into(), "right".into());
     let client = options.connect(format!("127.0.0.1:{port}")).await.unwrap();
@@ -194,7 +191,7 @@ async fn keys_authenticate_and_missing_permissions_are_misconfigured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_authenticates() {
-    let service = Service::start("nats", &["authorization={ token: right }"]);
+    let service = ExternalServer::start("nats", &["authorization={ token: right }"]);
     let mut config = config(service.port(), "s");
     config["token"] = "right".into();
     // There is no stream, so reaching JetStream is the success.
@@ -205,7 +202,7 @@ async fn a_token_authenticates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_midway_has_each_message_once() {
-    let service = Arc::new(Service::start("nats", &[]));
+    let service = Arc::new(ExternalServer::start("nats", &[]));
     let mut stream = stream(&service, "restart").await;
     let (senders, target) = (patient(), target(KIND, &config(service.port(), "restart.a")));
     let (delivered, failed) = deliver_during_restart(&senders, &target, &service).await;
@@ -215,7 +212,7 @@ async fn a_server_that_restarts_midway_has_each_message_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_is_a_failure_to_connect() {
-    let service = Service::start("nats", &[]);
+    let service = ExternalServer::start("nats", &[]);
     let target = target(KIND, &config(service.port(), "down"));
     service.kill();
     assert_failed(&patient().send(call(&target, "1")).await, Failure::Connect);
@@ -254,8 +251,8 @@ async fn a_confirmation_that_does_not_come_is_a_timeout() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
-    let service = Service::start("nats", &["tls=yes"]);
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let service = ExternalServer::start("nats", &["tls=yes"]);
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |url: String, trusted: Option<&str>| {
         let config = json!({ "url": url, "subject": "s", "trustedCertificates": trusted });
@@ -315,16 +312,16 @@ async fn servers_that_a_server_advertises_are_not_called() {
     assert!(called.is_err());
 }
 
-async fn publish(service: &Service, subject: String, count: usize) {
-    let jetstream = jetstream(service.get("url")).await;
+async fn publish(service: &ExternalServer, subject: String, count: usize) {
+    let jetstream = jetstream(service.key("url")).await;
     for index in 0..count {
         let payload = index.to_string().into();
         jetstream.publish(subject.clone(), payload).await.unwrap().await.unwrap();
     }
 }
 
-async fn queue(service: &Service, stream: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "stream": stream, "ackWait": "2s" });
+async fn queue(service: &ExternalServer, stream: &str) -> Box<dyn Queue> {
+    let config = json!({ "url": service.key("url"), "stream": stream, "ackWait": "2s" });
     open(QueueKind::Nats, &config).await.unwrap()
 }
 
@@ -368,7 +365,7 @@ async fn two_readers_share_a_queue() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
-    let service = Service::start("nats", &[]);
+    let service = ExternalServer::start("nats", &[]);
     stream(&service, "again").await;
     let mut queue = queue(&service, "again").await;
     let (received, ()) = tokio::join!(queue.receive(10), async {
@@ -383,7 +380,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_without_its_stream_is_misconfigured() {
     let service = server();
-    let config = json!({ "url": service.get("url"), "stream": "missing" });
+    let config = json!({ "url": service.key("url"), "stream": "missing" });
     let error = open(QueueKind::Nats, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
     assert!(error.reason.contains("create it"), "{}", error.reason);

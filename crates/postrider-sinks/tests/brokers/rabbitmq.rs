@@ -18,23 +18,20 @@ use lapin::{
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{ExternalServer, Mode, Proxy, SharedServer};
 use serde_json::{Value, json};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Rabbitmq;
 
-static SHARED: SharedService = SharedService::new(Weak::new());
+static SHARED: SharedServer = SharedServer::new(Weak::new());
 
-fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "rabbitmq", &["max_message_size=100000"])
+fn server() -> Arc<ExternalServer> {
+    ExternalServer::shared(&SHARED, "rabbitmq", &["max_message_size=100000"])
 }
 
 /// A client of the test.
@@ -43,9 +40,9 @@ struct Client {
     channel: Channel,
 }
 
-async fn client(service: &Service) -> Client {
+async fn client(service: &ExternalServer) -> Client {
     let properties = ConnectionProperties::default();
-    let connection = Connection::connect(service.get("url"), properties).await.unwrap();
+    let connection = Connection::connect(service.key("url"), properties).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     Client { _connection: connection, channel }
 }
@@ -234,7 +231,7 @@ async fn a_full_queue_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_memory_is_busy() {
-    let service = Service::start("rabbitmq", &["vm_memory_high_watermark.absolute=1"]);
+    let service = ExternalServer::start("rabbitmq", &["vm_memory_high_watermark.absolute=1"]);
     let target = target(KIND, &config(service.port(), "any"));
     let senders = patient();
     for _ in 0..2 {
@@ -244,7 +241,7 @@ async fn a_server_without_memory_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_midway_loses_nothing_that_was_delivered() {
-    let service = Arc::new(Service::start("rabbitmq", &[]));
+    let service = Arc::new(ExternalServer::start("rabbitmq", &[]));
     client(&service).await.declare("restart").await;
     let (senders, target) = (patient(), target(KIND, &config(service.port(), "restart")));
     let (delivered, failed) = deliver_during_restart(&senders, &target, &service).await;
@@ -309,10 +306,10 @@ async fn a_server_that_does_not_speak_the_protocol_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
-    let service = Service::start("rabbitmq", &["tls=yes"]);
+    let service = ExternalServer::start("rabbitmq", &["tls=yes"]);
     client(&service).await.declare("tls").await;
-    let port: u16 = service.get("tls_port").parse().unwrap();
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let port: u16 = service.key("tls_port").parse().unwrap();
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |host: &str, port: u16, trusted: Option<&str>| {
         let url = format!("amqps://{host}:{port}");
@@ -333,8 +330,8 @@ async fn addresses_that_are_not_allowed_are_not_called() {
     assert_failed(&senders.send(call(&target, "1")).await, Failure::Forbidden);
 }
 
-async fn queue(service: &Service, name: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "queue": name, "prefetch": 10 });
+async fn queue(service: &ExternalServer, name: &str) -> Box<dyn Queue> {
+    let config = json!({ "url": service.key("url"), "queue": name, "prefetch": 10 });
     open(QueueKind::Rabbitmq, &config).await.unwrap()
 }
 
@@ -419,7 +416,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_does_not_exist_is_misconfigured() {
     let service = server();
-    let config = json!({ "url": service.get("url"), "queue": "missing" });
+    let config = json!({ "url": service.key("url"), "queue": "missing" });
     let error = open(QueueKind::Rabbitmq, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
 }

@@ -14,13 +14,11 @@ use lapin::{
 use postrider::api::EndpointKind;
 use postrider_core::target::Target;
 use postrider_engine::Sender;
+use postrider_testing::ExternalServer;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{
-    service::Service,
-    world::{PATIENCE, assert_delivered, call, senders, target},
-};
+use crate::world::{PATIENCE, assert_delivered, call, senders, target};
 
 const MESSAGES: usize = 30_000;
 const IN_FLIGHT: usize = 1_000;
@@ -55,15 +53,15 @@ async fn compare<F: Future<Output = f64>>(name: &str, target: &Arc<Target>, plai
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_nats() {
-    let service = Service::start("nats", &[]);
-    let context = jetstream::new(async_nats::connect(service.get("url")).await.unwrap());
+    let service = ExternalServer::start("nats", &[]);
+    let context = jetstream::new(async_nats::connect(service.key("url")).await.unwrap());
     let stream = jetstream::stream::Config {
         name: "s".into(),
         subjects: vec!["s".into()],
         ..Default::default()
     };
     context.create_stream(stream).await.unwrap();
-    let target = target(EndpointKind::Nats, &json!({ "url": service.get("url"), "subject": "s" }));
+    let target = target(EndpointKind::Nats, &json!({ "url": service.key("url"), "subject": "s" }));
     let plain = async || {
         let (body, began) = (bytes::Bytes::from(body()), Instant::now());
         rate(async |index| {
@@ -80,9 +78,9 @@ async fn rate_of_nats() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_redis() {
-    let service = Service::start("redis", &["appendonly=yes"]);
-    let target = target(EndpointKind::Redis, &json!({ "url": service.get("url"), "stream": "s" }));
-    let client = redis::Client::open(service.get("url")).unwrap();
+    let service = ExternalServer::start("redis", &["appendonly=yes"]);
+    let target = target(EndpointKind::Redis, &json!({ "url": service.key("url"), "stream": "s" }));
+    let client = redis::Client::open(service.key("url")).unwrap();
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
     let client = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let plain = async || {
@@ -101,15 +99,15 @@ async fn rate_of_redis() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn rate_of_rabbitmq() {
-    let service = Service::start("rabbitmq", &[]);
+    let service = ExternalServer::start("rabbitmq", &[]);
     let connection =
-        Connection::connect(service.get("url"), ConnectionProperties::default()).await.unwrap();
+        Connection::connect(service.key("url"), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare("s".into(), durable, FieldTable::default()).await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     let target =
-        target(EndpointKind::Rabbitmq, &json!({ "url": service.get("url"), "routingKey": "s" }));
+        target(EndpointKind::Rabbitmq, &json!({ "url": service.key("url"), "routingKey": "s" }));
     let plain = async || {
         let body = body();
         rate(async |index| {

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, queue::QueueKind};
 use postrider_engine::{Queue, Sender, Senders};
+use postrider_testing::{ExternalServer, Mode, Proxy, SharedServer};
 use redis::{AsyncCommands, aio::MultiplexedConnection, streams::StreamRangeReply};
 use serde_json::{Value, json};
 use tokio::{
@@ -17,33 +18,29 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    service::{Service, SharedService},
-    world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
-        receive, senders, senders_allowing, target, text,
-    },
+use crate::world::{
+    PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+    receive, senders, senders_allowing, target, text,
 };
 
 const KIND: EndpointKind = EndpointKind::Redis;
 
-static SHARED: SharedService = SharedService::new(Weak::new());
+static SHARED: SharedServer = SharedServer::new(Weak::new());
 
-fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "redis", &[])
+fn server() -> Arc<ExternalServer> {
+    ExternalServer::shared(&SHARED, "redis", &[])
 }
 
-async fn client(service: &Service) -> MultiplexedConnection {
-    let client = redis::Client::open(service.get("url")).unwrap();
+async fn client(service: &ExternalServer) -> MultiplexedConnection {
+    let client = redis::Client::open(service.key("url")).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-async fn entries(service: &Service, stream: &str) -> StreamRangeReply {
+async fn entries(service: &ExternalServer, stream: &str) -> StreamRangeReply {
     client(service).await.xrange_all(stream).await.unwrap()
 }
 
-async fn count(service: &Service, stream: &str) -> usize {
+async fn count(service: &ExternalServer, stream: &str) -> usize {
     entries(service, stream).await.ids.len()
 }
 
@@ -134,7 +131,7 @@ async fn keys_and_texts_that_do_not_fit_are_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_misconfigured_and_not_shown() {
-    let service = Service::start("redis", &["requirepass=right"]);
+    let service = ExternalServer::start("redis", &["requirepass=right"]);
     let senders = patient();
     let send = async |user: &str| {
         let url = format!("redis://{user}127.0.0.1:{}", service.port());
@@ -150,7 +147,7 @@ async fn wrong_credentials_are_misconfigured_and_not_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_server_is_busy_until_there_is_room() {
-    let service = Service::start("redis", &["maxmemory=1"]);
+    let service = ExternalServer::start("redis", &["maxmemory=1"]);
     let target = target(KIND, &config(service.port(), "s"));
     let senders = patient();
     assert_failed(&senders.send(call(&target, "1")).await, Failure::Busy);
@@ -173,7 +170,8 @@ async fn missing_replicas_are_a_failure_and_the_entry_is_appended_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_midway_loses_nothing_that_was_delivered() {
-    let service = Arc::new(Service::start("redis", &["appendonly=yes", "appendfsync=always"]));
+    let service =
+        Arc::new(ExternalServer::start("redis", &["appendonly=yes", "appendfsync=always"]));
     let (senders, target) = (patient(), target(KIND, &config(service.port(), "restart")));
     let (delivered, failed) = deliver_during_restart(&senders, &target, &service).await;
     let entries = entries(&service, "restart").await;
@@ -187,7 +185,7 @@ async fn a_server_that_restarts_midway_loses_nothing_that_was_delivered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_is_a_failure_to_connect() {
-    let service = Service::start("redis", &[]);
+    let service = ExternalServer::start("redis", &[]);
     let target = target(KIND, &config(service.port(), "down"));
     service.kill();
     assert_failed(&patient().send(call(&target, "1")).await, Failure::Connect);
@@ -222,9 +220,9 @@ async fn a_response_that_does_not_come_is_a_timeout_and_the_connection_is_replac
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_verified_for_the_host_of_the_url() {
-    let service = Service::start("redis", &["tls=yes"]);
-    let port: u16 = service.get("tls_port").parse().unwrap();
-    let trusted = std::fs::read_to_string(service.get("ca")).unwrap();
+    let service = ExternalServer::start("redis", &["tls=yes"]);
+    let port: u16 = service.key("tls_port").parse().unwrap();
+    let trusted = std::fs::read_to_string(service.key("ca")).unwrap();
     let senders = patient();
     let send = async |host: &str, port: u16, trusted: Option<&str>| {
         let url = format!("rediss://{host}:{port}");
@@ -278,7 +276,7 @@ fn count_of(bytes: &[u8], word: &[u8]) -> usize {
     bytes.windows(word.len()).filter(|it| *it == word).count()
 }
 
-async fn append(service: &Service, stream: &str, count: usize) {
+async fn append(service: &ExternalServer, stream: &str, count: usize) {
     let mut client = client(service).await;
     for index in 0..count {
         let fields = [("payload", index.to_string()), ("kind", "x".to_owned())];
@@ -286,8 +284,8 @@ async fn append(service: &Service, stream: &str, count: usize) {
     }
 }
 
-async fn queue(service: &Service, stream: &str) -> Box<dyn Queue> {
-    let config = json!({ "url": service.get("url"), "stream": stream, "ackWait": "1s" });
+async fn queue(service: &ExternalServer, stream: &str) -> Box<dyn Queue> {
+    let config = json!({ "url": service.key("url"), "stream": stream, "ackWait": "1s" });
     open(QueueKind::Redis, &config).await.unwrap()
 }
 
@@ -335,7 +333,7 @@ async fn two_readers_share_a_queue() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
-    let service = Service::start("redis", &[]);
+    let service = ExternalServer::start("redis", &[]);
     let mut queue = queue(&service, "again").await;
     let (received, ()) = tokio::join!(queue.receive(10), async {
         tokio::task::block_in_place(|| service.kill());
@@ -350,7 +348,7 @@ async fn a_queue_reports_a_broken_connection_and_can_be_opened_again() {
 async fn a_queue_that_is_not_a_stream_is_misconfigured() {
     let service = server();
     client(&service).await.set::<_, _, ()>("no-stream", "x").await.unwrap();
-    let config = json!({ "url": service.get("url"), "stream": "no-stream" });
+    let config = json!({ "url": service.key("url"), "stream": "no-stream" });
     let error = open(QueueKind::Redis, &config).await.unwrap_err();
     assert_eq!(error.failure, Failure::Misconfigured);
 }

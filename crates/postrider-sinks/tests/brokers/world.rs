@@ -26,9 +26,8 @@ use postrider_engine::{
     Call, Dns, Guard, HttpSender, LeasedPartition, PartitionLeases, Queue, QueueError,
     QueueMessage, Report, ResponseLimits, Sender, SenderOptions, Senders,
 };
+use postrider_testing::ExternalServer;
 use serde_json::Value;
-
-use crate::service::Service;
 
 /// Long enough for a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -134,7 +133,7 @@ pub(crate) async fn deliver(senders: &Senders, call: &Call) -> u32 {
 pub(crate) async fn deliver_during_restart(
     senders: &Senders,
     target: &Arc<Target>,
-    service: &Arc<Service>,
+    service: &Arc<ExternalServer>,
 ) -> (u32, u32) {
     let (delivered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
     let is_restarted = AtomicBool::new(false);

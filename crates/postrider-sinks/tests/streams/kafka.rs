@@ -10,6 +10,7 @@ use postrider_core::{
     target::Target,
 };
 use postrider_engine::Sender;
+use postrider_testing::{ExternalServer, Mode, Proxy};
 use rskafka::{
     client::{
         Client, ClientBuilder,
@@ -23,12 +24,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
-    proxy::{Mode, Proxy},
-    world::{
-        Service, assert_delivered, assert_failed, call, eventually, send, senders,
-        senders_allowing, text,
-    },
+use crate::world::{
+    assert_delivered, assert_failed, call, eventually, send, senders, senders_allowing, text,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,23 +34,23 @@ pub(crate) fn target(config: &Value) -> Arc<Target> {
     crate::world::target(EndpointKind::Kafka, config)
 }
 
-pub(crate) fn brokers(service: &Service) -> Vec<String> {
-    service.get("bootstrap").split(',').map(str::to_owned).collect()
+pub(crate) fn brokers(service: &ExternalServer) -> Vec<String> {
+    service.key("bootstrap").split(',').map(str::to_owned).collect()
 }
 
 /// A client that is not ours.
-async fn client(service: &Service) -> Client {
+async fn client(service: &ExternalServer) -> Client {
     ClientBuilder::new(brokers(service)).build().await.unwrap()
 }
 
 /// A stand-in for Kafka with a topic.
-pub(crate) async fn start(name: &'static str, topic: &str, partitions: i32) -> Service {
-    let service = Service::start(name, &["brokers=2"]);
+pub(crate) async fn start(name: &'static str, topic: &str, partitions: i32) -> ExternalServer {
+    let service = ExternalServer::start(name, &["brokers=2"]);
     create(&service, topic, partitions).await;
     service
 }
 
-async fn create(service: &Service, topic: &str, partitions: i32) {
+async fn create(service: &ExternalServer, topic: &str, partitions: i32) {
     if service.has("control") {
         tell(service, &format!("topic {topic} {partitions}")).await;
     } else {
@@ -63,15 +60,15 @@ async fn create(service: &Service, topic: &str, partitions: i32) {
 }
 
 /// Gives a command to the mock cluster.
-pub(crate) async fn tell(service: &Service, command: &str) {
-    let mut stream = TcpStream::connect(service.get("control")).await.unwrap();
+pub(crate) async fn tell(service: &ExternalServer, command: &str) {
+    let mut stream = TcpStream::connect(service.key("control")).await.unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).await.unwrap();
     assert_eq!(line.trim(), "ok", "{command}");
 }
 
-async fn records(service: &Service, topic: &str, partition: i32) -> Vec<RecordAndOffset> {
+async fn records(service: &ExternalServer, topic: &str, partition: i32) -> Vec<RecordAndOffset> {
     let client = client(service).await;
     let partition =
         client.partition_client(topic, partition, UnknownTopicHandling::Error).await.unwrap();
@@ -85,7 +82,11 @@ async fn records(service: &Service, topic: &str, partition: i32) -> Vec<RecordAn
     records
 }
 
-async fn all_records(service: &Service, topic: &str, partitions: i32) -> Vec<RecordAndOffset> {
+async fn all_records(
+    service: &ExternalServer,
+    topic: &str,
+    partitions: i32,
+) -> Vec<RecordAndOffset> {
     let read = (0..partitions).map(|partition| records(service, topic, partition));
     join_all(read).await.into_iter().flatten().collect()
 }
@@ -291,8 +292,8 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     tell(&service, "leader t 0 1").await;
     let bootstrap = brokers(&service);
     let port = bootstrap[0].rsplit_once(':').unwrap().1.parse().unwrap();
-    let proxy = Proxy::to(port).await;
-    tell(&service, &format!("advertise 1 127.0.0.1 {}", proxy.address.port())).await;
+    let proxy = Proxy::start("127.0.0.1", port).await;
+    tell(&service, &format!("advertise 1 127.0.0.1 {}", proxy.address().port())).await;
     let target = target(&json!({ "brokers": bootstrap, "topic": "t" }));
     let senders = senders(5 * SECOND);
     assert_delivered(&send(&senders, &target, "0").await);
@@ -300,7 +301,7 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     let call = call(&target, "1");
     let report = senders.send(call.clone()).await;
     assert_failed(&report, Failure::Unavailable, "may have been stored");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&senders.send(call.clone()).await);
     let found = records(&service, "t", 0).await;
     let id = call.message.id.to_string().into_bytes();

@@ -12,12 +12,13 @@ use postrider_core::queue::{QueueConfig, QueueKind};
 use postrider_engine::{
     LeasedPartition, PartitionLeases, Queue, QueueError, QueueMessage, Receipt,
 };
+use postrider_testing::ExternalServer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
     kafka::{brokers, start, target, tell},
-    world::{Service, assert_delivered, eventually, guard, send, senders},
+    world::{assert_delivered, eventually, guard, send, senders},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ impl PartitionLeases for Leases {
 }
 
 async fn open(
-    service: &Service,
+    service: &ExternalServer,
     topic: &str,
     leases: &Arc<Leases>,
 ) -> Result<Box<dyn Queue>, QueueError> {
@@ -91,7 +92,7 @@ fn receipts(messages: &[QueueMessage]) -> Vec<Receipt> {
     messages.iter().map(|message| message.receipt.clone()).collect()
 }
 
-async fn publish(service: &Service, count: usize) {
+async fn publish(service: &ExternalServer, count: usize) {
     let target = target(&json!({
         "brokers": brokers(service), "topic": "in", "key": "{{ payload }}", "compression": "gzip",
     }));

@@ -6,5 +6,4 @@ mod kafka;
 mod kafka_login;
 mod kafka_queue;
 mod mqtt;
-mod proxy;
 mod world;

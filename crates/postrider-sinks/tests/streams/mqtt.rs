@@ -6,16 +6,14 @@ use futures_util::future::join_all;
 use postrider::api::EndpointKind;
 use postrider_core::{outcome::Failure, target::Target};
 use postrider_engine::Sender;
+use postrider_testing::{ExternalServer, Mode, Proxy};
 use rumqttc::v5::{
     AsyncClient, Event, EventLoop, Incoming, MqttOptions,
     mqttbytes::{QoS, v5::Publish},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    world::{Service, assert_delivered, assert_failed, call, eventually, send, senders, text},
-};
+use crate::world::{assert_delivered, assert_failed, call, eventually, send, senders, text};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,7 +21,7 @@ fn target(config: &Value) -> Arc<Target> {
     crate::world::target(EndpointKind::Mqtt, config)
 }
 
-fn url(service: &Service) -> String {
+fn url(service: &ExternalServer) -> String {
     format!("mqtt://127.0.0.1:{}", service.port())
 }
 
@@ -63,7 +61,7 @@ fn property(publish: &Publish, name: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_message_is_published_with_its_id_and_type() {
-    let broker = Service::start("mosquitto", &[]);
+    let broker = ExternalServer::start("mosquitto", &[]);
     let mut subscriber = Subscriber::new(broker.port(), "events/#").await;
     let target = target(&json!({
         "url": url(&broker),
@@ -89,7 +87,7 @@ async fn a_message_is_published_with_its_id_and_type() {
 
 #[tokio::test]
 async fn many_messages_are_in_flight_on_one_connection() {
-    let broker = Service::start("mosquitto", &["log_type=all"]);
+    let broker = ExternalServer::start("mosquitto", &["log_type=all"]);
     let target = target(&json!({ "url": url(&broker), "topic": "t", "clientId": "me" }));
     let senders = senders(5 * SECOND);
     let reports = join_all((0..2_000).map(|_| send(&senders, &target, "{}"))).await;
@@ -101,7 +99,7 @@ async fn many_messages_are_in_flight_on_one_connection() {
 
 #[tokio::test]
 async fn a_broker_that_comes_back_is_used_again() {
-    let broker = Service::start("mosquitto", &[]);
+    let broker = ExternalServer::start("mosquitto", &[]);
     let target = target(&json!({ "url": url(&broker), "topic": "t", "retain": true }));
     let senders = senders(2 * SECOND);
     assert_delivered(&send(&senders, &target, "{}").await);
@@ -120,7 +118,7 @@ async fn a_broker_that_comes_back_is_used_again() {
 
 #[tokio::test]
 async fn wrong_credentials_are_a_mistake_in_the_configuration() {
-    let broker = Service::start("mosquitto", &["user=ada", "password=right"]);
+    let broker = ExternalServer::start("mosquitto", &["user=ada", "password=right"]);
     let config = |password: &str| {
         json!({
             "url": url(&broker), "topic": "t", "username": "ada", "password": password,
@@ -138,7 +136,7 @@ async fn wrong_credentials_are_a_mistake_in_the_configuration() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_rejected_and_nothing_else_suffers() {
-    let broker = Service::start("mosquitto", &["max_packet_size=2000"]);
+    let broker = ExternalServer::start("mosquitto", &["max_packet_size=2000"]);
     let senders = senders(5 * SECOND);
     let topic = target(&json!({ "url": url(&broker), "topic": "{{ payload.topic }}" }));
     let large = format!(r#"{{"topic":"t","x":"{}"}}"#, "x".repeat(3_000));
@@ -153,7 +151,7 @@ async fn what_does_not_fit_is_rejected_and_nothing_else_suffers() {
 
 #[tokio::test]
 async fn a_message_larger_than_the_limit_of_topics_is_rejected() {
-    let broker = Service::start("mosquitto", &["message_size_limit=1000"]);
+    let broker = ExternalServer::start("mosquitto", &["message_size_limit=1000"]);
     let target = target(&json!({ "url": url(&broker), "topic": "t" }));
     let senders = senders(5 * SECOND);
     let report = send(&senders, &target, &format!(r#""{}""#, "x".repeat(2_000))).await;
@@ -168,7 +166,7 @@ async fn a_topic_that_is_not_allowed_is_a_mistake_in_the_configuration() {
     fs::write(&list, "topic readwrite allowed/#\n").unwrap();
     let mut option = String::new();
     write!(option, "acl_file={}", list.display()).unwrap();
-    let broker = Service::start("mosquitto", &[&option]);
+    let broker = ExternalServer::start("mosquitto", &[&option]);
     let senders = senders(5 * SECOND);
     let topic = |topic| target(&json!({ "url": url(&broker), "topic": topic }));
     assert_delivered(&send(&senders, &topic("allowed/x"), "{}").await);
@@ -178,10 +176,10 @@ async fn a_topic_that_is_not_allowed_is_a_mistake_in_the_configuration() {
 
 #[tokio::test]
 async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
-    let broker = Service::start("mosquitto", &[]);
+    let broker = ExternalServer::start("mosquitto", &[]);
     let mut subscriber = Subscriber::new(broker.port(), "t").await;
-    let proxy = Proxy::to(broker.port()).await;
-    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address), "topic": "t" }));
+    let proxy = Proxy::start("127.0.0.1", broker.port()).await;
+    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address()), "topic": "t" }));
     let senders = senders(5 * SECOND);
     assert_delivered(&send(&senders, &target, "0").await);
     subscriber.next().await;
@@ -189,7 +187,7 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
     let call = call(&target, "1");
     let report = senders.send(call.clone()).await;
     assert_failed(&report, Failure::Unavailable, "may have arrived");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&senders.send(call.clone()).await);
     let copies = [subscriber.next().await, subscriber.next().await];
     let id = Some(call.message.id.to_string());
@@ -198,23 +196,23 @@ async fn a_message_whose_confirmation_is_lost_is_sent_again_with_the_same_id() {
 
 #[tokio::test]
 async fn a_slow_broker_ends_a_call_at_its_time_limit() {
-    let broker = Service::start("mosquitto", &[]);
-    let proxy = Proxy::to(broker.port()).await;
-    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address), "topic": "t" }));
+    let broker = ExternalServer::start("mosquitto", &[]);
+    let proxy = Proxy::start("127.0.0.1", broker.port()).await;
+    let target = target(&json!({ "url": format!("mqtt://{}", proxy.address()), "topic": "t" }));
     let senders = senders(SECOND / 2);
     assert_delivered(&send(&senders, &target, "0").await);
-    proxy.set(Mode::Silence);
+    proxy.set(Mode::Lose);
     assert_failed(&send(&senders, &target, "1").await, Failure::Timeout, "500 ms");
-    proxy.set(Mode::Forward);
+    proxy.set(Mode::Pass);
     assert_delivered(&send(&senders, &target, "2").await);
 }
 
 #[tokio::test]
 async fn tls_verifies_the_broker() {
-    let broker = Service::start("mosquitto", &["tls=yes"]);
-    let url = format!("mqtts://127.0.0.1:{}", broker.get("tls_port"));
+    let broker = ExternalServer::start("mosquitto", &["tls=yes"]);
+    let url = format!("mqtts://127.0.0.1:{}", broker.key("tls_port"));
     let senders = senders(5 * SECOND);
-    let authority = fs::read_to_string(broker.get("ca")).unwrap();
+    let authority = fs::read_to_string(broker.key("ca")).unwrap();
     let trusting = target(&json!({ "url": url, "topic": "t", "trustedCertificates": authority }));
     assert_delivered(&send(&senders, &trusting, "{}").await);
     let report = send(&senders, &target(&json!({ "url": url, "topic": "t" })), "{}").await;
@@ -223,8 +221,8 @@ async fn tls_verifies_the_broker() {
 
 #[tokio::test]
 async fn a_server_of_another_protocol_is_recognized() {
-    let broker = Service::start("mosquitto", &["tls=yes"]);
-    let plain = format!("mqtt://127.0.0.1:{}", broker.get("tls_port"));
+    let broker = ExternalServer::start("mosquitto", &["tls=yes"]);
+    let plain = format!("mqtt://127.0.0.1:{}", broker.key("tls_port"));
     let senders = senders(2 * SECOND);
     let report = send(&senders, &target(&json!({ "url": plain, "topic": "t" })), "{}").await;
     assert_failed(&report, Failure::Unavailable, "port");

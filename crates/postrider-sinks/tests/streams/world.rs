@@ -1,9 +1,6 @@
 //! Services, calls and senders for the tests.
 
 use std::{
-    collections::HashMap,
-    path::Path,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,64 +23,6 @@ use postrider_engine::{
     Call, Dns, Guard, HttpSender, Report, ResponseLimits, Sender, SenderOptions, Senders,
 };
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A service in a folder of its own. It is stopped when it is dropped.
-pub(crate) struct Service {
-    name: &'static str,
-    folder: TempDir,
-    keys: HashMap<String, String>,
-}
-
-impl Service {
-    pub(crate) fn start(name: &'static str, options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = run("start", name, folder.path(), options);
-        Self { name, folder, keys }
-    }
-
-    pub(crate) fn get(&self, key: &str) -> &str {
-        self.keys.get(key).unwrap_or_else(|| panic!("{} has no {key}", self.name))
-    }
-
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.keys.contains_key(key)
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.get("port").parse().unwrap()
-    }
-
-    pub(crate) fn kill(&self) {
-        run("stop", self.name, self.folder.path(), &["KILL"]);
-    }
-
-    pub(crate) fn restart(&self) {
-        run("restart", self.name, self.folder.path(), &[]);
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn run(command: &str, name: &str, folder: &Path, more: &[&str]) -> HashMap<String, String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/services");
-    let output = Command::new(script)
-        .args([command, name])
-        .arg(folder)
-        .args(more)
-        .env("POSTRIDER_SERVICES_OWNER", std::process::id().to_string())
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {errors}; install it with scripts/install");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-    lines.lines().filter_map(pair).collect()
-}
 
 pub(crate) fn guard(allowed: &[&str]) -> Guard {
     http(allowed).guard()

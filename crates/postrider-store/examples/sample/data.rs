@@ -40,6 +40,7 @@ pub(crate) fn application() -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: NOW,
         updated_at: NOW,
     }

@@ -13,7 +13,7 @@ use std::{convert::Infallible, fmt};
 use async_trait::async_trait;
 use postrider::{
     ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
-    SourceId, Uid,
+    SourceId, TaskId, Uid,
 };
 use postrider_core::time::Timestamp;
 
@@ -39,6 +39,7 @@ pub enum RecordKind {
     ApiKeyUse,
     /// Which tokens of an organization were expired.
     TokenPolicy,
+    Task,
 }
 
 /// What a record belongs to. Uids are unique among the records of one kind and parent.
@@ -242,6 +243,7 @@ impl RecordKind {
             Self::ApiKey => "API key",
             Self::ApiKeyUse => "use of an API key",
             Self::TokenPolicy => "token policy",
+            Self::Task => "background task",
         }
     }
 }
@@ -280,7 +282,7 @@ macro_rules! record_ids {
         }
     )+};
 }
-record_ids!(ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId);
+record_ids!(ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId, TaskId);
 
 impl From<EventTypeName> for RecordId {
     fn from(name: EventTypeName) -> Self {

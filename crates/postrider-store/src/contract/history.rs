@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId};
 use postrider_core::{
-    delivery::{Attempt, DeliveryId, Status},
+    delivery::{Attempt, DeliveryId, Status, StatusKind},
     message::Message,
     outcome::Outcome,
     time::Timestamp,
@@ -56,16 +56,6 @@ pub struct AttemptFilter {
 pub enum DeliveriesOf {
     Endpoint(ApplicationId, EndpointId),
     Message(ApplicationId, MessageId),
-}
-
-/// A [`Status`] without its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusKind {
-    Delivered,
-    Pending,
-    Sending,
-    Failed,
-    Cancelled,
 }
 
 /// Conditions on deliveries; all of them must hold.
@@ -178,18 +168,6 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
 impl Weight for DeliveryRow {
     fn weight(&self) -> usize {
         self.message.weight()
-    }
-}
-
-impl From<Status> for StatusKind {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Delivered => Self::Delivered,
-            Status::Pending(_) => Self::Pending,
-            Status::Sending(_) => Self::Sending,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
-        }
     }
 }
 

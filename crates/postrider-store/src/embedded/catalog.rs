@@ -1,6 +1,6 @@
 //! Records, in one table per kind.
 
-mod read;
+pub(super) mod read;
 mod remove;
 mod save;
 mod table;
@@ -11,6 +11,7 @@ use postrider_core::time::Timestamp;
 
 #[cfg(test)]
 pub(super) use self::{
+    read::OPEN_TASKS,
     remove::REMOVE_SOURCES,
     save::COUNT_DEAD_LETTERS,
     table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},

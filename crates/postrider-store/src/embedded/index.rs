@@ -9,12 +9,14 @@
 
 mod batch;
 mod checkpoint;
+pub(super) mod counts;
 pub(super) mod delivery_state;
 pub(super) mod feed;
 mod indexer;
 mod open;
 pub(super) mod position;
 mod rebuild;
+pub(super) mod rollups;
 
 use std::{
     sync::{Arc, mpsc},

@@ -6,7 +6,9 @@
 use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence};
+use super::number::{
+    ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence, PackedFact,
+};
 
 /// The state of a delivery, as lists show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,4 +56,17 @@ pub(super) enum Change {
     },
     /// The attempt was removed.
     AttemptRemoved { attempt: AttemptSequence, message: MessageSequence, endpoint: EndpointNumber },
+    /// An attempt was recorded, as [`Self::AttemptRecorded`] says, and is counted as this fact.
+    AttemptCounted {
+        attempt: AttemptSequence,
+        message: MessageSequence,
+        endpoint: EndpointNumber,
+        status: u16,
+        then: Option<DeliveryState>,
+        fact: PackedFact,
+    },
+    /// A source received requests.
+    RequestsCounted { application: ApplicationNumber, source: u128, fact: PackedFact, count: u64 },
+    /// The application with this id was erased.
+    StatisticsErased { application: u128 },
 }

@@ -14,7 +14,7 @@ use postrider_core::time::Timestamp;
 pub use self::backup::backup;
 use self::erase::{SearchedAt, search};
 #[cfg(test)]
-pub(super) use self::expire::REMOVE_DEAD_LETTERS;
+pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
 use super::{checkpoint, database, ledger::Ledger, store::EmbeddedStore, thread};
 use crate::{
     contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},

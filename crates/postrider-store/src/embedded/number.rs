@@ -86,6 +86,11 @@ number! {
     ExpiryMinute(u64)
 }
 
+number! {
+    /// A [`Fact`](postrider_core::statistics::Fact) that is counted.
+    PackedFact(i64)
+}
+
 /// Bits of a sequence below its milliseconds.
 const COUNTER_BITS: u32 = 12;
 

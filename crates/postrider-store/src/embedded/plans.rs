@@ -187,8 +187,24 @@ CREATE BLOOM FILTER",
 }
 
 #[test]
+fn open_tasks_are_found_and_ended_ones_removed_along_their_keys() {
+    main_database(catalog::OPEN_TASKS, "SEARCH tasks USING INDEX tasks_open (id>?)");
+    let by_id = "sqlite_autoindex_tasks_1";
+    main_database(
+        maintenance::REMOVE_TASKS,
+        &format!(
+            "SEARCH tasks USING COVERING INDEX {by_id} (id=?)\nLIST SUBQUERY 1\n\
+             SEARCH tasks USING INDEX {by_id} (id<?)\nCREATE BLOOM FILTER"
+        ),
+    );
+}
+
+#[test]
 fn rejections_are_listed_and_removed_along_their_keys() {
     let of_source = "USING INDEX rejections_by_source (source=? AND";
+    let by_id = "SEARCH rejections USING INDEX sqlite_autoindex_rejections_1";
+    main_database(rejections::ALL_UP, &format!("{by_id} (id>?)"));
+    main_database(rejections::ALL_DOWN, &format!("{by_id} (id<?)"));
     main_database(rejections::REJECTIONS_UP, &format!("SEARCH rejections {of_source} id>?)"));
     main_database(rejections::REJECTIONS_DOWN, &format!("SEARCH rejections {of_source} id<?)"));
     main_database(

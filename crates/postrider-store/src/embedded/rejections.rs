@@ -1,9 +1,9 @@
 //! The rejections contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, RejectionId, SourceId};
+use postrider::{ApplicationId, OrganizationId, RejectionId, SourceId};
 use postrider_core::{message::Rejection, time::Timestamp};
 use rusqlite::{Connection, Row, params};
 
@@ -14,10 +14,11 @@ use super::{
     store::EmbeddedStore,
 };
 use crate::{
-    contract::rejections::{MAX_REJECTIONS, Rejections},
+    contract::rejections::{MAX_REJECTIONS, Rejections, SCANNED},
     error::StoreError,
     page::{Scan, ScanPage},
     rejected,
+    weight::{LIST_BYTES, Weight},
 };
 
 /// Rejections that one call of [`Ledger::expire_rejections`] removes: each may have many pages.
@@ -31,6 +32,15 @@ impl Rejections for EmbeddedStore {
             ledger.reject(&rejections)
         };
         self.commit(reject).await
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let organization = organization.clone();
+        self.search(move |reader| Ok(list_all(&reader.main, &organization, &scan)?)).await
     }
 
     /// Searches although no index is needed: with bodies, a page is megabytes long, and fetches
@@ -76,6 +86,63 @@ fn list(
 fn from_row(row: &Row<'_>, source: SourceId) -> rusqlite::Result<Rejection> {
     let id = RejectionId::from_u128(row::id(row, 0)?);
     rejected::decode(id, source, row::blob_of(row, 1)?).map_err(error::undecodable)
+}
+
+pub(super) const ALL_UP: &str = "SELECT id, source
+    FROM rejections
+    WHERE id > ?1
+    ORDER BY id
+    LIMIT ?2";
+
+pub(super) const ALL_DOWN: &str = "SELECT id, source
+    FROM rejections
+    WHERE id < ?1
+    ORDER BY id DESC
+    LIMIT ?2";
+
+const ORGANIZATION_OF: &str = "SELECT 1 FROM sources WHERE id = ?1 AND organization = ?2";
+
+const RECORD: &str = "SELECT id, record FROM rejections WHERE id = ?1";
+
+/// Looks at the rejections of all organizations, because there are few, and reads only the records
+/// of this one.
+fn list_all(
+    db: &Connection,
+    organization: &OrganizationId,
+    scan: &Scan<RejectionId>,
+) -> rusqlite::Result<ScanPage<Rejection, RejectionId>> {
+    let after = scan.after.map(|after| blob(after.as_u128()));
+    let after = after.as_ref().map_or_else(|| row::edge(scan.ascending), |id| &id[..]);
+    let sql = if scan.ascending { ALL_UP } else { ALL_DOWN };
+    let mut statement = db.prepare_cached(sql)?;
+    let mut is_own = db.prepare_cached(ORGANIZATION_OF)?;
+    let mut record = db.prepare_cached(RECORD)?;
+    let mut page = ScanPage { items: Vec::<Rejection>::new(), resume: None };
+    let (mut own, mut seen, mut bytes) = (HashMap::new(), 0, 0);
+    let mut rows = statement.query(params![after, SCANNED])?;
+    while let Some(found) = rows.next()? {
+        let id = RejectionId::from_u128(row::id(found, 0)?);
+        let source = SourceId::from_u128(row::id(found, 1)?);
+        let is_included = match own.entry(source) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                let values = params![blob(source.as_u128()), organization.as_str()];
+                *unknown.insert(is_own.exists(values)?)
+            },
+        };
+        if is_included {
+            if page.items.len() == scan.limit || bytes >= LIST_BYTES {
+                return Ok(page);
+            }
+            let read = record.query_row([blob(id.as_u128())], |row| from_row(row, source))?;
+            bytes += read.weight();
+            page.items.push(read);
+        }
+        seen += 1;
+        page.resume = Some(id);
+    }
+    page.resume = page.resume.filter(|_| seen == SCANNED);
+    Ok(page)
 }
 
 const SOURCE_EXISTS: &str = "SELECT 1 FROM sources WHERE id = ?1";

@@ -89,8 +89,8 @@ fn start(
 ) -> Result<(Handles, Vec<JoinHandle<()>>), StoreError> {
     let Writer { origin, ledger, mark } = writer;
     let position = IndexPosition { origin, applied: ledger.position() };
-    let indexer = index::open(folder, position, options)?;
     let numbers = ledger.shared_numbers();
+    let indexer = index::open(folder, position, options, numbers.clone())?;
     let context = ReaderContext { folder, numbers: &numbers, options, ended };
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;

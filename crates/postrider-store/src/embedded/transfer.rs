@@ -74,6 +74,7 @@ impl TransferStore for EmbeddedTransferStore {
                 ChunkKind::ApiKeys => export::api_keys(reader, &after, limit),
                 ChunkKind::TokenPolicies => export::token_policies(reader, &after, limit),
                 ChunkKind::AuditLog => export::audit_log(reader, &after, limit),
+                ChunkKind::Tasks => export::tasks(reader, &after, limit),
                 ChunkKind::Messages => export::messages(reader, &after, limit),
                 ChunkKind::Recoveries => export::recoveries(reader, &after, limit),
                 ChunkKind::CompletedKeys | ChunkKind::End => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{Attempt, DeliveryId, Status},
+    delivery::{Attempt, DeliveryId, Status, StatusKind},
     message::Message,
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ use crate::{
         catalog::IdOrUid,
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats, StatusKind,
+            MessageFilter, Stats,
         },
     },
     error::StoreError,
@@ -219,7 +219,7 @@ fn row(delivery: &StoredDelivery, message: Arc<Message>) -> DeliveryRow {
     }
 }
 
-const fn status(delivery: &StoredDelivery) -> Status {
+pub(super) const fn status(delivery: &StoredDelivery) -> Status {
     match delivery.state {
         DeliveryState::Waiting(due_at) | DeliveryState::Leased { due_at, .. } => {
             Status::open(delivery.attempts, due_at)

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use postrider::{DeadLetterId, MessageId};
+use postrider::{DeadLetterId, MessageId, TaskId};
 use postrider_core::time::Timestamp;
 
 use super::{MemoryStore, node::lock, state::State};
@@ -14,6 +14,7 @@ use crate::{
             record::{Record, decode},
         },
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        tasks::TASK_RETENTION,
     },
     error::StoreError,
 };
@@ -86,9 +87,12 @@ impl State {
         deliveries.retain(|id, _| messages.contains_key(&id.message));
         event_ids.retain(|_, id| messages.contains_key(id));
         digests.retain(|_, id| !old(id.millis(), retention.digests));
-        self.records.retain(|(kind, _, id), _| match (kind, id) {
+        self.records.retain(|(kind, _, id), (_, row)| match (kind, id) {
             (RecordKind::DeadLetter, RecordId::Uuid(id)) => {
                 !old(DeadLetterId::from_u128(*id).millis(), retention.rows)
+            },
+            (RecordKind::Task, RecordId::Uuid(id)) => {
+                !row.is_disabled || !old(TaskId::from_u128(*id).millis(), TASK_RETENTION)
             },
             _ => true,
         });
@@ -122,6 +126,7 @@ impl State {
         if gone.is_empty() {
             if due_at > Timestamp::from_millis(0) {
                 self.erasures.remove(&application);
+                self.rollups.retain(|key| key.subject.application() != Some(application));
             } else {
                 self.erasures.insert(application, now + LATE);
             }
@@ -159,7 +164,8 @@ impl State {
                 | RecordKind::DeadLetter
                 | RecordKind::ApiKey
                 | RecordKind::ApiKeyUse
-                | RecordKind::TokenPolicy => false,
+                | RecordKind::TokenPolicy
+                | RecordKind::Task => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

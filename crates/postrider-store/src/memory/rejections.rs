@@ -1,13 +1,15 @@
 //! Requests to sources that were rejected.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use postrider::{RejectionId, SourceId};
+use postrider::{OrganizationId, RejectionId, SourceId};
 use postrider_core::message::Rejection;
 
 use super::{MemoryStore, state::State};
 use crate::{
     contract::{
-        catalog::RecordKind,
+        catalog::{Parent, RecordKind},
         rejections::{MAX_REJECTIONS, Rejections},
     },
     error::StoreError,
@@ -23,6 +25,14 @@ impl Rejections for MemoryStore {
             }
             Ok(())
         })
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        self.transact(|state| Ok(state.list_all_rejections(organization, &scan)))
     }
 
     async fn rejections(
@@ -46,6 +56,21 @@ impl State {
         for key in ids.into_iter().take(surplus) {
             self.rejections.remove(&key);
         }
+    }
+
+    fn list_all_rejections(
+        &self,
+        organization: &OrganizationId,
+        scan: &Scan<RejectionId>,
+    ) -> ScanPage<Rejection, RejectionId> {
+        let parent = Parent::Organization(organization.clone());
+        let is_own = |source: &SourceId| {
+            let record = self.record(RecordKind::Source, source.as_u128());
+            record.is_some_and(|row| row.parent == parent)
+        };
+        let own = self.rejections.iter().filter(|((source, _), _)| is_own(source));
+        let sorted: BTreeMap<_, _> = own.map(|((_, id), it)| (*id, it.clone())).collect();
+        ScanPage::of(sorted.into_iter(), scan)
     }
 
     fn list_rejections(

@@ -14,6 +14,7 @@ use postrider_core::{
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
+    statistics::Rollups,
     time::Timestamp,
 };
 
@@ -47,6 +48,7 @@ pub(super) struct State {
     pub(super) reservations: HashMap<[u8; 32], ReservedKey>,
     /// Removed applications, and when the rest of their data is erased.
     pub(super) erasures: BTreeMap<ApplicationId, Timestamp>,
+    pub(super) rollups: Rollups,
 }
 
 /// A delivery in any state.

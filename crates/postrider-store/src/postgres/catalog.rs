@@ -12,9 +12,14 @@ use postrider_core::time::Timestamp;
 
 #[cfg(test)]
 pub(super) use self::{
+    read::OPEN_TASKS,
     remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
     save::COUNT_DEAD_LETTERS,
     table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
+};
+pub(super) use self::{
+    read::{open_tasks, version},
+    save::write,
 };
 use super::store::{PostgresStore, with_session};
 use crate::{

@@ -8,7 +8,7 @@ pub(super) mod messages;
 mod sequence;
 pub(super) mod states;
 pub(super) mod statistics;
-mod walk;
+pub(super) mod walk;
 
 use std::sync::Arc;
 

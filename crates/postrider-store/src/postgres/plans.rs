@@ -22,7 +22,9 @@ use super::{
     maintenance::{expire, size},
     options::PostgresOptions,
     rejections,
+    statistics::{self as rollups, fold, read, remove},
     store::PostgresStore,
+    tasks::{self, effect},
 };
 use crate::contract::maintenance::{Maintenance, Retention};
 
@@ -32,7 +34,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 14] = [
+const FILLED: [&str; 16] = [
     "application",
     "endpoint",
     "message",
@@ -47,6 +49,8 @@ const FILLED: [&str; 14] = [
     "dead_letter",
     "audit_log",
     "api_key",
+    "rollup",
+    "task",
 ];
 
 /// A schema with rows.
@@ -223,12 +227,12 @@ const IDS: &str =
 /// Names, statements and their values; `ID`, `FIRST`, `LAST` and `IDS` stand for ids.
 #[rustfmt::skip]
 const HOT: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("append.find_known", append::FIND_KNOWN, "'{1,2}'::bigint[], IDS, IDS, '{a,b}'::bytea[], '{a,b}'::text[]"),
-    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
-    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[]"),
+    ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
+    ("settle.record", settle::RECORD, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[]"),
     ("lane.mark_due", lane::MARK_DUE, "IDS, IDS, '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], 1::bigint"),
     ("lane.lock", lane::LOCK, "IDS, IDS"),
     ("lane.refresh", lane::REFRESH, "IDS, IDS"),
@@ -281,6 +285,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.digests", expire::DELETE_DIGESTS, "FIRST"),
     ("expire.rejections", expire::DELETE_REJECTIONS, "1600000000000::bigint"),
     ("expire.dead_letters", expire::DELETE_DEAD_LETTERS, "FIRST"),
+    ("expire.tasks", expire::DELETE_TASKS, "FIRST"),
     ("expire.responses", expire::DELETE_RESPONSES, "1600000000000::bigint"),
     ("sources.by_token", catalog::SOURCE_BY_TOKEN, "'a'::bytea"),
     ("sources.forget", catalog::REMOVE_REJECTIONS, "ID"),
@@ -297,10 +302,28 @@ const HOT: &[(&str, &str, &str)] = &[
     ("audit.operation_up", audit::OPERATION_UP, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
     ("audit.operation_down", audit::OPERATION_DOWN, "'org_1'::text, 'v1.endpoint.update'::text, FIRST, LAST, 501::bigint"),
     ("expire.audit_log", expire::DELETE_AUDIT_LOG, "FIRST"),
+    ("tasks.open", catalog::OPEN_TASKS, "FIRST, 51::bigint"),
+    ("tasks.lock", tasks::LOCK, "ID"),
+    ("tasks.lock_messages", effect::LOCK_MESSAGES, "ID, ID, IDS, true::bool"),
+    ("tasks.resend_waiting", effect::RESEND_WAITING, "ID, ID, IDS, 1::bigint, true::bool"),
+    ("tasks.resend_ended", effect::RESEND_ENDED, "ID, ID, IDS, 1::bigint, 1::bigint, true::bool"),
+    ("tasks.add_targets", effect::ADD_TARGETS, "ID, ID, IDS"),
+    ("tasks.cancel", effect::CANCEL, "ID, ID, IDS"),
+    ("tasks.expunge", effect::EXPUNGE, "ID, IDS"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
+    ("rejections.all_up", rejections::ALL_UP, "'org 1'::text, FIRST, 2000::bigint"),
+    ("rejections.all_down", rejections::ALL_DOWN, "'org 1'::text, LAST, 2000::bigint"),
+    ("rejections.details", rejections::DETAILS, "IDS, IDS"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),
     ("rejections.down", rejections::REJECTIONS_DOWN, "ID, LAST, 51::bigint"),
+    ("statistics.count", rollups::COUNT, "IDS, '{1,2}'::bigint[], '{1,2}'::bigint[]"),
+    ("statistics.rollups", read::ROLLUPS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint, 60000::bigint, '{a,b}'::bytea[]"),
+    ("statistics.tally", read::TALLY, "IDS, false::boolean"),
+    ("statistics.problems", read::PROBLEMS, "0::smallint, 1700000000000::bigint, 1700000900000::bigint"),
+    ("statistics.get", fold::GET, "'{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("statistics.expire", remove::EXPIRE, "0::smallint, 1600000000000::bigint"),
+    ("statistics.erase", remove::ERASE, "0::smallint, 'a'::bytea, 'b'::bytea"),
 ];
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use postrider::{RejectionId, SourceId};
+use postrider::{OrganizationId, RejectionId, SourceId};
 use postrider_core::message::Rejection;
 use tokio_postgres::Row;
 
@@ -14,16 +14,24 @@ use super::{
     value::{self, Uuid, millis},
 };
 use crate::{
-    contract::rejections::{MAX_REJECTIONS, Rejections},
+    contract::rejections::{MAX_REJECTIONS, Rejections, SCANNED},
     error::StoreError,
     page::{Scan, ScanPage},
-    rejected,
+    rejected, weight,
 };
 
 #[async_trait]
 impl Rejections for PostgresStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         with_session!(self.node.api_session(), |session| reject(session, &rejections))
+    }
+
+    async fn rejections_of(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        with_session!(self.node.api_session(), |session| list_all(session, organization, &scan))
     }
 
     async fn rejections(
@@ -63,6 +71,62 @@ async fn list(
     };
     let found = rows.iter().map(rejection).collect::<Result<_, _>>()?;
     Ok(ScanPage::cut(found, scan.limit, |rejection: &Rejection| rejection.id))
+}
+
+/// Whether each of the rejections behind an id belongs to the organization.
+pub(super) const ALL_UP: &str = "SELECT r.id, r.source, coalesce(s.organization = $1, false)
+    FROM (SELECT id, source FROM rejection WHERE id > $2 ORDER BY id LIMIT $3) AS r
+    LEFT JOIN LATERAL (SELECT organization FROM source WHERE id = r.source LIMIT 1) AS s ON true
+    ORDER BY r.id";
+
+pub(super) const ALL_DOWN: &str = "SELECT r.id, r.source, coalesce(s.organization = $1, false)
+    FROM (SELECT id, source FROM rejection WHERE id < $2 ORDER BY id DESC LIMIT $3) AS r
+    LEFT JOIN LATERAL (SELECT organization FROM source WHERE id = r.source LIMIT 1) AS s ON true
+    ORDER BY r.id DESC";
+
+pub(super) const DETAILS: &str = "SELECT r.id, r.source, r.details
+    FROM unnest($1::uuid[], $2::uuid[]) AS key (source, id)
+    CROSS JOIN LATERAL (
+        SELECT id, source, details FROM rejection WHERE source = key.source AND id = key.id
+        LIMIT 1
+    ) AS r";
+
+/// Looks at the rejections of all organizations, because there are few, and reads only the details
+/// of this one.
+async fn list_all(
+    session: &mut Session,
+    organization: &OrganizationId,
+    scan: &Scan<RejectionId>,
+) -> Result<ScanPage<Rejection, RejectionId>, DatabaseError> {
+    let sql = if scan.ascending { ALL_UP } else { ALL_DOWN };
+    let after = scan.after.map_or_else(|| value::edge(scan.ascending), Uuid::from);
+    let scanned = value::to_bigint(SCANNED);
+    let seen = session.query(sql, &[&organization.as_str(), &after, &scanned]).await?;
+    let own: Vec<&Row> = seen.iter().filter(|row| row.get(2)).take(scan.limit + 1).collect();
+    let wanted = own.get(..scan.limit).unwrap_or(&own);
+    let (sources, ids): (Vec<Uuid>, Vec<Uuid>) =
+        wanted.iter().map(|row| (row.get::<_, Uuid>(1), row.get::<_, Uuid>(0))).unzip();
+    let rows = session.query(DETAILS, &[&sources, &ids]).await?;
+    let rejection = |row: &Row| {
+        let source = row.get::<_, Uuid>(1).into();
+        let found = rejected::decode(row.get::<_, Uuid>(0).into(), source, row.get(2));
+        found.map_err(|error| DatabaseError::corrupt("rejection", error))
+    };
+    let mut items = rows.iter().map(rejection).collect::<Result<Vec<_>, _>>()?;
+    items.sort_unstable_by_key(|it| it.id);
+    if !scan.ascending {
+        items.reverse();
+    }
+    let fitting = weight::fitting(items.iter());
+    let is_cut = items.len() > fitting;
+    items.truncate(fitting);
+    // Behind the last item if there are more of them, else behind the last row that was seen.
+    let resume = if is_cut || own.len() > scan.limit {
+        items.last().map(|it| it.id)
+    } else {
+        seen.last().filter(|_| seen.len() == SCANNED).map(|row| row.get::<_, Uuid>(0).into())
+    };
+    Ok(ScanPage { items, resume })
 }
 
 /// Locks the sources against removal: rejections of a removed source would never be deleted.

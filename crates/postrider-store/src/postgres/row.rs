@@ -16,6 +16,7 @@ use postrider_core::{
     message::{Format, Message},
     outcome::Outcome,
     retry::RetryPlan,
+    statistics::Counters,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -177,4 +178,14 @@ fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result
         },
         _ => Err(DatabaseError::corrupt(what, "the row has an unknown version")),
     }
+}
+
+/// The numbers of a rollup.
+pub(super) fn counters_blob(counters: &Counters) -> Vec<u8> {
+    encode(counters)
+}
+
+/// Reverses [`counters_blob`].
+pub(super) fn counters(blob: &[u8]) -> Result<Counters, DatabaseError> {
+    decode("rollup", blob)
 }

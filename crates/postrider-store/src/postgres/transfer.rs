@@ -183,6 +183,7 @@ impl TransferStore for PostgresTransferStore {
             ChunkKind::ApiKeys => export::api_keys(session, after, limit).await,
             ChunkKind::TokenPolicies => export::token_policies(session, after, limit).await,
             ChunkKind::AuditLog => export::audit_log(session, after, limit).await,
+            ChunkKind::Tasks => export::tasks(session, after, limit).await,
             ChunkKind::Messages => export::messages(session, after, limit).await,
             ChunkKind::Recoveries => export::recoveries(session, after, limit).await,
             ChunkKind::CompletedKeys | ChunkKind::End => {

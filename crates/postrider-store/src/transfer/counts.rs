@@ -12,6 +12,7 @@ pub struct RecordCounts {
     pub api_keys: u64,
     /// Entries of the audit log.
     pub audit_log: u64,
+    pub tasks: u64,
     pub messages: u64,
     /// Messages that still have their payload.
     pub bodies: u64,
@@ -31,7 +32,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 19] {
+    pub const fn rows(&self) -> [(&'static str, u64); 20] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -41,6 +42,7 @@ impl RecordCounts {
             ("dead letters", self.dead_letters),
             ("API keys", self.api_keys),
             ("audit log entries", self.audit_log),
+            ("background tasks", self.tasks),
             ("messages", self.messages),
             ("  with their payload", self.bodies),
             ("event ids", self.event_ids),

@@ -84,6 +84,7 @@ pub(crate) fn application(number: u64) -> Application {
         throttle_rate: Some(7),
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        settings: None,
         created_at: at(0),
         updated_at: at(0),
     }

@@ -19,6 +19,9 @@ mod model;
 mod postgres;
 mod rejections;
 mod schema;
+mod search;
+mod statistics;
+mod tasks;
 mod transfer;
 
 /// Declares cases and runs each of them on every store.

@@ -9,6 +9,7 @@ use postrider_core::{
     delivery::{Delivery, Settlement, Trigger},
     message::{Message, Rejection},
     retry::{Reason, Verdict},
+    statistics::{Period, Resolution, StatisticsRetention, Subject},
     time::Timestamp,
 };
 use postrider_store::{
@@ -314,6 +315,20 @@ async fn rejections(store: &dyn Store) -> String {
     seen.join("\n")
 }
 
+/// What was counted, of everything that the histories touch.
+async fn statistics(store: &dyn Store) -> String {
+    let mut seen = Vec::new();
+    let application = application_id(1);
+    for resolution in Resolution::ALL {
+        let period = Period { resolution, since: Timestamp::default(), until: NOW + 9 * DAY };
+        let of = ENDPOINTS.map(|it| Subject::Endpoint(application, endpoint_id(it)));
+        let above = [Subject::Application(application), Subject::Organization(organization())];
+        let of = of.chain(above).collect();
+        seen.push(format!("{:?}", store.rollups(of, period).await.unwrap()));
+    }
+    seen.join("\n")
+}
+
 async fn run(calls: Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryStore::default();
@@ -388,6 +403,9 @@ async fn compare(embedded: &dyn Store, memory: &dyn Store) {
         assert_eq!(ours, theirs);
     }
     assert_eq!(rejections(embedded).await, rejections(memory).await);
+    assert_eq!(statistics(embedded).await, statistics(memory).await);
+    let now_and_then = StatisticsRetention { minutes: DAY, hours: DAY, days: DAY };
+    while embedded.maintain_statistics(at(0), now_and_then).await.unwrap() {}
 }
 
 proptest! {

@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use postrider::RejectionId;
-use postrider_core::message::{MAX_REJECTED_BODY, Rejection};
-use postrider_store::{MAX_REJECTIONS, Retention, Scan};
+use postrider_core::{
+    catalog::Source,
+    message::{MAX_REJECTED_BODY, Rejection},
+};
+use postrider_store::{Expected, MAX_REJECTIONS, Records, Retention, Scan};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -38,6 +41,27 @@ store_tests! {
         assert_eq!(first.items, [rejection(1, 1), rejection(2, 1)]);
         let second = list(page(first.resume, true)).await;
         assert_eq!((second.items, second.resume), (vec![rejection(3, 1)], None));
+    }
+
+    async fn rejections_of_all_sources_of_an_organization_are_listed_by_time(store) {
+        create_sources(store, 1..=2).await;
+        let foreign = Source { organization: "org_other".parse().unwrap(), ..source(3) };
+        store.save(&foreign, Expected::New).await.unwrap();
+        let all_of_them = [(1, 1), (2, 2), (3, 3), (4, 1), (5, 2), (6, 3)];
+        store.reject(all_of_them.iter().map(|&(number, source)| rejection(number, source)).collect()).await.unwrap();
+        let page = |after: Option<RejectionId>, ascending| Scan { after, ascending, limit: 3 };
+        let list = async |scan| store.rejections_of(&organization(), scan).await.unwrap();
+        let first = list(page(None, false)).await;
+        assert_eq!(first.items, [rejection(5, 2), rejection(4, 1), rejection(2, 2)]);
+        let second = list(page(first.resume, false)).await;
+        assert_eq!((second.items, second.resume), (vec![rejection(1, 1)], None));
+        let first = list(page(None, true)).await;
+        assert_eq!(first.items, [rejection(1, 1), rejection(2, 2), rejection(4, 1)]);
+        let second = list(page(first.resume, true)).await;
+        assert_eq!((second.items, second.resume), (vec![rejection(5, 2)], None));
+        let none = "org_none".parse().unwrap();
+        let found = store.rejections_of(&none, page(None, false)).await.unwrap();
+        assert_eq!((found.items, found.resume), (vec![], None));
     }
 
     async fn rejections_of_unknown_sources_are_ignored(store) {

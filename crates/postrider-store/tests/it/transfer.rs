@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use postrider_core::{
-    catalog::{DeadLetter, Source},
+    catalog::{DeadLetter, Source, Task},
     queue::partitions::Partitions,
 };
 use postrider_store::{
@@ -25,6 +25,7 @@ use crate::{
     fixture::{source as source_of, *},
     model::{Call, call, make_call, visible_state},
     schema::Schema,
+    tasks::task,
 };
 
 fn source(folder: &Path) -> EmbeddedTransferStore {
@@ -66,6 +67,7 @@ async fn create_installation(calls: &[Call], folder: &Path) {
     store.save(&partitions(), Expected::New).await.unwrap();
     store.save(&dead_letter(1, 9), Expected::New).await.unwrap();
     store.change(Change::Elsewhere, audit_entry(1)).await.unwrap();
+    store.save(&task(1), Expected::New).await.unwrap();
     assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
@@ -101,6 +103,8 @@ async fn copy_there_and_back(calls: Vec<Call>) {
         assert_eq!(found, [dead_letter(1, 9)]);
         let log = store.audit_log(&organization(), AuditFilter::default(), all()).await.unwrap();
         assert_eq!(log.items, [audit_entry(1)]);
+        let found = store.list::<Task>(&organization(), all()).await.unwrap().items;
+        assert_eq!(found, [task(1)]);
         // Rejections are kept for a short time only, and are not copied.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }

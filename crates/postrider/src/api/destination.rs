@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     api::{
         Metadata,
+        attempt::{MessageStatus, MessageStatusText},
         field::{Field, Patch, or_default, present},
         kind::EndpointConfig,
     },
-    id::EndpointId,
+    id::{AttemptId, EndpointId, MessageId},
     name::{EventTypeName, Uid},
 };
 
@@ -188,6 +189,36 @@ pub struct DestinationOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+}
+
+/// An attempt to deliver a message to a destination.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DestinationAttemptOut {
+    /// The identifier that the server assigned; ids sort by time.
+    pub id: AttemptId,
+    /// The destination.
+    pub destination_id: DestinationId,
+    /// The result of the attempt.
+    pub status: MessageStatus,
+    /// The status as a word.
+    pub status_text: MessageStatusText,
+    /// The message that was sent.
+    pub first_msg_id: MessageId,
+    /// The same message: an attempt has one.
+    pub last_msg_id: MessageId,
+    /// Always 1.
+    pub num_events: u32,
+    /// The beginning of the response's body, or an explanation of the failure; empty if it was not
+    /// requested. A Postrider extension.
+    pub response: String,
+    /// The status code of the response; 0 if there was none. A Postrider extension.
+    pub response_status_code: i16,
+    /// How long the attempt took, in milliseconds.
+    pub response_duration_ms: i64,
+    /// When the attempt began.
+    pub timestamp: Timestamp,
 }
 
 /// The text is not the id of a destination.

@@ -16,7 +16,7 @@ use crate::{
         renamed::{EventTypes, ThrottleRate},
         time,
     },
-    id::{EndpointId, TaskId},
+    id::EndpointId,
     name::{EventTypeName, Uid},
 };
 
@@ -429,6 +429,26 @@ impl fmt::Debug for EndpointSecretRotateIn {
     }
 }
 
+/// The certificates that requests to an endpoint trust: its `trustedCertificates`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointServerCaOut {
+    /// PEM certificates; `null` if those of the system are trusted.
+    pub cert: Option<String>,
+}
+
+/// Replaces the certificates that requests to an endpoint trust.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointServerCaIn {
+    /// PEM certificates; `null` to trust those of the system.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
+    pub cert: Option<String>,
+}
+
 /// Numbers of an endpoint's deliveries by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -478,41 +498,4 @@ pub struct RecoverIn {
     /// attempt. A Postrider extension.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry: bool,
-}
-
-/// The background task that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct RecoverOut {
-    /// The task.
-    pub id: TaskId,
-    /// The status of the task.
-    pub status: BackgroundTaskStatus,
-    /// What the task does.
-    pub task: BackgroundTaskType,
-    /// When the status was last updated.
-    pub updated_at: Timestamp,
-}
-
-/// The status of a background task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum BackgroundTaskStatus {
-    /// The task is running.
-    Running,
-    /// The task has finished.
-    Finished,
-    /// The task has failed.
-    Failed,
-}
-
-/// What a background task does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum BackgroundTaskType {
-    /// Resends the failed deliveries of an endpoint.
-    #[serde(rename = "endpoint.recover")]
-    EndpointRecover,
 }

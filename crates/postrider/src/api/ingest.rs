@@ -11,7 +11,7 @@ mod source;
 mod transformation;
 
 pub use self::{
-    log::{IngestLogOut, PayloadEncoding},
+    log::{IngestLogAcceptOut, IngestLogOut, IngestLogVerifyOut, PayloadEncoding},
     model::ModelText,
     secret::{SourceSecret, SourceSecretRotateIn, SourceSecretsOut},
     source::{

@@ -24,6 +24,12 @@ pub struct ListResponse<T> {
     pub done: bool,
 }
 
+impl<T> ListResponse<T> {
+    /// The only page of an empty list.
+    pub const EMPTY: Self =
+        Self { data: Vec::new(), iterator: None, prev_iterator: None, done: true };
+}
+
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The replacement for a secret.
-const HIDDEN: &str = "[hidden]";
+pub const HIDDEN: &str = "[hidden]";
 
 /// Shorter texts are not treated as secrets, because they could be part of anything.
 const MIN_SECRET: usize = 8;

@@ -73,6 +73,18 @@ impl KeyPath {
     }
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct TaskPath {
+    /// Background task, by id
+    task: String,
+}
+
+impl TaskPath {
+    pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
+        Call::new(method, &[&["background-task", self.task.as_str()], rest].concat())
+    }
+}
+
 impl ConsumerPath {
     pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
         Call::new(method, &[&["consumer", self.consumer.as_str()], rest].concat())

@@ -69,6 +69,7 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::ApiKeys
         | ChunkKind::TokenPolicies
         | ChunkKind::AuditLog
+        | ChunkKind::Tasks
         | ChunkKind::Recoveries
         | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",

@@ -45,6 +45,11 @@ struct Shared {
     ready: OnceLock<Ready>,
 }
 
+/// Whether the table exists. The endpoint creates it a moment after the file.
+const HAS_ORDERS: &str = "SELECT EXISTS (
+  SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'orders'
+)";
+
 /// The newest rows of the table that `endpoints.json` describes.
 const ORDERS: &str = "SELECT session, customer, amount, currency
 FROM orders
@@ -106,6 +111,9 @@ fn orders(file: &Path) -> anyhow::Result<Vec<Order>> {
         return Ok(Vec::new());
     }
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    if !database.query_row(HAS_ORDERS, [], |row| row.get::<_, bool>(0))? {
+        return Ok(Vec::new());
+    }
     let mut statement = database.prepare(ORDERS)?;
     let rows = statement.query_map([], |row| {
         Ok(Order {

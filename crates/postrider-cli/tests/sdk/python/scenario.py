@@ -437,6 +437,13 @@ def portal(svix):
     owner.authentication.logout()
 
 
+def tasks(svix, receiver):
+    # Version 1.x has only a part of these operations.
+    from tasks import Tasks
+
+    Tasks(svix, APP, eventually).run(receiver)
+
+
 def leave(svix):
     svix.endpoint.delete(APP, "main")
     for app in (APP, f"{APP}-inline"):
@@ -466,6 +473,8 @@ def main():
     step(example, svix, receiver)
     step(recover, svix, receiver)
     step(expunge, svix, sent)
+    if LINE == 2:
+        step(tasks, svix, receiver)
     step(portal, svix)
     step(sources, svix, receiver)
     step(leave, svix)

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use postrider::{
     ApplicationId, EndpointId, EventTypeName,
     api::{
-        BackgroundTaskStatus, BackgroundTaskType, Capability, EndpointStats, EventExampleIn,
-        MessageOut, Permission, RecoverIn, RecoverOut,
+        Capability, EndpointStats, EventExampleIn, MessageOut, Permission, RecoverIn, RecoverOut,
     },
 };
 use postrider_core::{
-    catalog::{Endpoint, Recovery},
+    catalog::{Endpoint, Resend, ResendFilter, ResendPurpose, Work},
+    delivery::StatusKind,
     message::Format,
     time::Timestamp,
 };
@@ -21,7 +21,7 @@ use postrider_store::IdOrUid;
 use crate::{
     api::{
         body::Json,
-        convert::{from_wire, resend_mode, to_wire},
+        convert::resend_mode,
         error::ApiError,
         operation::{BodySize, operations},
         query::query,
@@ -35,7 +35,7 @@ use crate::{
             example,
         },
         message::payload,
-        render,
+        render, task,
     },
 };
 
@@ -107,28 +107,21 @@ async fn recover(call: Call, input: Recover) -> Result<Accepted<RecoverOut>, Api
     let Recover { app_id, endpoint_id, body } = input;
     let entry = call.application(&app_id).await?;
     let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
-    let recovery = Recovery {
-        id: call.engine().clock().task_id(),
-        application: entry.application.id,
-        endpoint,
-        since: from_wire(body.since),
-        // Messages that were accepted in this millisecond are included.
-        until: body.until.map_or(call.now + Duration::from_millis(1), from_wire),
+    let resend = Resend {
+        purpose: ResendPurpose::Recover,
+        application: Some(entry.application.id),
+        endpoints: vec![endpoint],
+        filter: ResendFilter {
+            period: task::period(&call, body.since, body.until)?,
+            statuses: vec![StatusKind::Failed, StatusKind::Cancelled],
+            event_types: Vec::new(),
+            channel: None,
+            tag: None,
+            cause: None,
+        },
         mode: resend_mode(body.retry),
     };
-    if recovery.since >= recovery.until {
-        let message = "must be earlier than `until`, which is now if absent";
-        return Err(ApiError::invalid(&["body", "since"], message));
-    }
-    let id = recovery.id;
-    call.store().begin_recovery(recovery).await?;
-    call.engine().wake(entry.application.id);
-    Ok(Accepted(RecoverOut {
-        id,
-        status: BackgroundTaskStatus::Running,
-        task: BackgroundTaskType::EndpointRecover,
-        updated_at: to_wire(call.now),
-    }))
+    Ok(Accepted(task::started(&task::begin(&call, Work::Resend(resend)).await?)))
 }
 
 /// The endpoint's id, unless it is disabled: then nothing can be sent to it.

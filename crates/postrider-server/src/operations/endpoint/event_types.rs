@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use postrider::{EventTypeName, SourceId};
+use postrider::{EventTypeName, SourceId, api::OperationalEvent};
 use postrider_core::catalog::{Application, EventType, Source};
 use postrider_store::{Records, Scan};
 use tokio::task;
@@ -32,6 +32,9 @@ pub(super) async fn check(
     wanted: Option<&[EventTypeName]>,
     known: &[EventTypeName],
 ) -> Result<(), ApiError> {
+    if path.is_operational() {
+        return check_operational(wanted.unwrap_or_default());
+    }
     let mut problems = Problems::within(&["body"]);
     let mut unknown = Vec::new();
     let known: HashSet<_> = known.iter().collect();
@@ -61,6 +64,24 @@ pub(super) async fn check(
             problems.add(&["eventTypes", &index], message);
             // The comparison with many names takes long.
             task::yield_now().await;
+        }
+    }
+    problems.finish()
+}
+
+/// Refuses the names of events that are not operational.
+fn check_operational(wanted: &[EventTypeName]) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    for (index, name) in wanted.iter().enumerate() {
+        if !OperationalEvent::NAMES.contains(&name.as_str()) && name.as_str() != PING {
+            let all = || format!("; there are {}", OperationalEvent::NAMES.join(", "));
+            let message = suggest::with_suggestions(
+                "is not an operational event",
+                name.as_str(),
+                OperationalEvent::NAMES,
+                &all(),
+            );
+            problems.add(&["eventTypes", &index.to_string()], message);
         }
     }
     problems.finish()

@@ -1,9 +1,9 @@
-//! Operational webhooks about changes of endpoints: ordinary messages to the operator's application
-//! whose uid is the id of the organization that the endpoint belongs to.
+//! Operational webhooks about changes of endpoints: ordinary messages to the applications that
+//! listen to the organization that the endpoint belongs to.
 
 use bytes::Bytes;
 use postrider::{
-    EventTypeName, Uid,
+    EventTypeName,
     api::{
         OperationalEvent,
         event::{DisabledTrigger, EndpointData, EndpointDisabledData},
@@ -14,7 +14,6 @@ use postrider_core::{
     message::Format,
 };
 use postrider_engine::Submission;
-use postrider_store::IdOrUid;
 
 use crate::{
     api::{convert::to_wire, error::ApiError},
@@ -31,7 +30,7 @@ pub(super) enum Change {
     Disabled,
 }
 
-/// Reports a change to the operator, if there is one. The change has been made, so a failure is
+/// Reports a change to the operator. The change has been made, so a failure is
 /// logged, and not returned to the client.
 pub(super) async fn send(call: &Call, of: &Application, endpoint: &Endpoint, change: Change) {
     if let Err(error) = try_send(call, of, endpoint, change).await {
@@ -45,26 +44,29 @@ async fn try_send(
     endpoint: &Endpoint,
     change: Change,
 ) -> Result<(), ApiError> {
-    let Some(operator) = call.engine().operator() else { return Ok(()) };
-    let Ok(uid) = of.organization.as_str().parse::<Uid>() else { return Ok(()) };
-    let found = call.engine().directory().find(operator, &IdOrUid::Uid(uid)).await?;
-    let Some(entry) = found else { return Ok(()) };
+    let listeners = call.engine().operational_listeners(&of.organization).await?;
+    if listeners.is_empty() {
+        return Ok(());
+    }
     let event = event(call, of, endpoint, change);
     let json = serde_json::to_vec(&event).map_err(|error| ApiError::Internal(error.into()))?;
-    let submission = Submission {
-        entry,
-        event_type: event.name().parse::<EventTypeName>().expect("our names are names"),
-        event_id: None,
-        channels: Vec::new(),
-        tags: Vec::new(),
-        body: Bytes::from(json),
-        format: Format::Json,
-        deliver_at: None,
-        body_until: call.now + call.settings().payload_retention,
-        idempotency: None,
-        only: None,
-    };
-    call.engine().submit(submission).await?;
+    let body = Bytes::from(json);
+    for entry in listeners {
+        let submission = Submission {
+            entry,
+            event_type: event.name().parse::<EventTypeName>().expect("our names are names"),
+            event_id: None,
+            channels: Vec::new(),
+            tags: Vec::new(),
+            body: body.clone(),
+            format: Format::Json,
+            deliver_at: None,
+            body_until: call.now + call.settings().payload_retention,
+            idempotency: None,
+            only: None,
+        };
+        call.engine().submit(submission).await?;
+    }
     Ok(())
 }
 

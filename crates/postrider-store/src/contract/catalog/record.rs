@@ -4,11 +4,11 @@ use std::{convert::Infallible, fmt};
 
 use postrider::{
     ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
-    SourceId, Uid,
+    SourceId, TaskId, Uid,
 };
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source},
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
     queue::partitions::Partitions,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -201,6 +201,26 @@ impl Record for DeadLetter {
 
     fn id(&self) -> DeadLetterId {
         self.id
+    }
+}
+
+/// An ended task counts as disabled.
+impl Record for Task {
+    const KIND: RecordKind = RecordKind::Task;
+    type Parent = OrganizationId;
+    type Id = TaskId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> TaskId {
+        self.id
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.has_ended()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading records.
 
-use postrider::{ApplicationId, ConsumerId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId, TaskId};
 use postrider_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, types::Value};
 
@@ -60,6 +60,22 @@ pub(super) fn consumers(
     let after = after.map(|it| blob(it.as_u128()));
     let after = after.as_ref().map_or_else(|| row::edge(true), |id| &id[..]);
     db.prepare_cached(CONSUMERS)?.query_map(params![after, limit], record)?.collect()
+}
+
+pub(in crate::embedded) const OPEN_TASKS: &str = "SELECT version, record
+    FROM tasks
+    WHERE ended = 0 AND id > ?1
+    ORDER BY id
+    LIMIT ?2";
+
+pub(in crate::embedded) fn open_tasks(
+    db: &Connection,
+    after: Option<TaskId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredRecord>> {
+    let after = after.map(|it| blob(it.as_u128()));
+    let after = after.as_ref().map_or_else(|| row::edge(true), |id| &id[..]);
+    db.prepare_cached(OPEN_TASKS)?.query_map(params![after, limit], record)?.collect()
 }
 
 pub(super) fn failing(

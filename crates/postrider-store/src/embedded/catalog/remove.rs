@@ -43,6 +43,7 @@ const REMOVE_API_KEY: &str = "DELETE FROM api_keys WHERE organization = ?1 AND i
 const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_uses WHERE organization = ?1 AND id = ?2";
 
 const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policies WHERE organization = ?1";
+const REMOVE_TASK: &str = "DELETE FROM tasks WHERE organization = ?1 AND id = ?2";
 
 impl Ledger {
     pub(in crate::embedded) fn remove_record(
@@ -90,6 +91,10 @@ impl Ledger {
             },
             (RecordKind::TokenPolicy, ..) => {
                 self.db.prepare_cached(REMOVE_TOKEN_POLICY)?.execute([parent_value(parent)])?
+            },
+            (RecordKind::Task, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_TASK)?.execute(values)?
             },
             // No record has such a parent or id.
             (RecordKind::Application | RecordKind::Endpoint | RecordKind::Source, ..) => 0,

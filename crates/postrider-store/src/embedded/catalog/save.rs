@@ -47,6 +47,13 @@ impl Ledger {
         Ok(version)
     }
 
+    pub(in crate::embedded) fn version_of_record(
+        &self,
+        row: &RecordRow,
+    ) -> Result<Option<Version>, StoreError> {
+        self.version_of(Table::of(row.kind), row)
+    }
+
     fn version_of(&self, table: &Table, row: &RecordRow) -> Result<Option<Version>, StoreError> {
         let mut statement = self.db.prepare_cached(table.version)?;
         let key = [id_value(&row.id), parent_value(&row.parent)];

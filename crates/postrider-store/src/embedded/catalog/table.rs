@@ -45,6 +45,7 @@ impl Table {
             RecordKind::ApiKey => &API_KEYS,
             RecordKind::ApiKeyUse => &API_KEY_USES,
             RecordKind::TokenPolicy => &TOKEN_POLICIES,
+            RecordKind::Task => &TASKS,
         }
     }
 }
@@ -266,6 +267,35 @@ const LIST_DEAD_LETTERS: Scan = Scan {
     descending: "SELECT version, record
         FROM dead_letters
         WHERE consumer = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static TASKS: Table = Table {
+    by_id: "SELECT version, record FROM tasks WHERE organization = ?1 AND id = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_TASKS,
+    list_visible: LIST_TASKS,
+    version: "SELECT version FROM tasks WHERE id = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO tasks (id, organization, record, version, ended)
+        VALUES (?1, ?2, ?3, ?4, ?6)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, ended = excluded.ended",
+};
+
+const LIST_TASKS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM tasks
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM tasks
+        WHERE organization = ?1 AND id < ?2
         ORDER BY id DESC
         LIMIT ?3",
 };

@@ -40,7 +40,7 @@ impl Ledger {
     }
 
     /// Makes a delivery that is not leased due at `at`, as requested.
-    pub(super) fn send_again(
+    pub(in crate::embedded) fn send_again(
         &mut self,
         key: DeliveryKey,
         at: Timestamp,

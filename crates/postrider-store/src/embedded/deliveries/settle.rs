@@ -5,6 +5,7 @@ use postrider_core::{
     delivery::{Attempt, Delivery, Settlement, Trigger},
     outcome::Outcome,
     retry::Verdict,
+    statistics::Fact,
     time::Timestamp,
 };
 use rusqlite::params;
@@ -14,7 +15,9 @@ use crate::{
     embedded::{
         journal::{Change, DeliveryState},
         ledger::Ledger,
-        number::{AttemptSequence, DeliveryKey, EndpointNumber, IdTail, MessageSequence},
+        number::{
+            AttemptSequence, DeliveryKey, EndpointNumber, IdTail, MessageSequence, PackedFact,
+        },
         pending_row::PendingRow,
         row::{self, attempt::AttemptRecord},
     },
@@ -59,12 +62,13 @@ impl Ledger {
             return Ok(());
         }
         let then = self.apply(settlement, key, current)?;
-        self.changes.push(Change::AttemptRecorded {
+        self.changes.push(Change::AttemptCounted {
             attempt: AttemptSequence::of(settlement.attempt.id),
             message: key.message,
             endpoint,
             status: status(&settlement.attempt),
             then,
+            fact: PackedFact(Fact::settlement(settlement).pack()),
         });
         Ok(())
     }

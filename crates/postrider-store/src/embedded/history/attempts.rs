@@ -162,7 +162,7 @@ pub(super) fn list(
         Key::Endpoint(endpoint) => statement.query(params![endpoint, span.first, span.last]),
         Key::Message(message, _) => statement.query(params![message, span.first, span.last]),
     };
-    let mut messages = Messages { reader, with_body: filter.message.with_body, last: None };
+    let mut messages = Messages::new(reader, filter.message.with_body);
     walk(rows.map_err(IndexError)?, scan.limit, |row| {
         let entry = Entry::from_row(row)?;
         let skipped = (entry.attempt.id(IdTail(0)), None);
@@ -180,14 +180,21 @@ pub(super) fn list(
 }
 
 /// Fetches messages. Attempts of the same message often follow each other.
-struct Messages<'a> {
+pub(in crate::embedded) struct Messages<'a> {
     reader: &'a Reader,
     with_body: bool,
     last: Option<Arc<Message>>,
 }
 
-impl Messages<'_> {
-    fn find(&mut self, sequence: MessageSequence) -> rusqlite::Result<Option<Arc<Message>>> {
+impl<'a> Messages<'a> {
+    pub(in crate::embedded) const fn new(reader: &'a Reader, with_body: bool) -> Self {
+        Self { reader, with_body, last: None }
+    }
+
+    pub(in crate::embedded) fn find(
+        &mut self,
+        sequence: MessageSequence,
+    ) -> rusqlite::Result<Option<Arc<Message>>> {
         let is_same = |message: &Arc<Message>| MessageSequence::of(message.id) == sequence;
         if !self.last.as_ref().is_some_and(is_same) {
             self.last = by_sequence(self.reader, sequence, self.with_body)?.map(Arc::new);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{DeliveryId, Status},
+    delivery::{DeliveryId, Status, StatusKind},
     message::Message,
     time::Timestamp,
 };
@@ -15,7 +15,7 @@ use super::{
     walk::{Span, walk},
 };
 use crate::{
-    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusKind},
+    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow},
     embedded::{
         error::{Inconsistency, IndexError},
         extras,
@@ -59,7 +59,7 @@ pub(super) fn list(
 }
 
 /// The endpoint's number if it belongs to the application.
-pub(super) fn own_endpoint(
+pub(in crate::embedded) fn own_endpoint(
     reader: &Reader,
     application: ApplicationId,
     endpoint: EndpointId,
@@ -128,7 +128,7 @@ fn of_endpoint(
 }
 
 /// Reads the columns `message, state, at, attempts`.
-fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
+pub(in crate::embedded) fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
     Ok(match row.get(1)? {
         DELIVERED => Status::Delivered,
         PENDING => Status::open(row.get(3)?, Timestamp::from_millis(row.get(2)?)),
@@ -178,6 +178,23 @@ fn of_message(
         page.items.push(row);
     }
     Ok(page)
+}
+
+/// Whether a delivery of the message has this status.
+pub(in crate::embedded) fn has_status(
+    reader: &Reader,
+    message: MessageId,
+    wanted: StatusKind,
+) -> rusqlite::Result<bool> {
+    let sequence = MessageSequence::of(message);
+    let mut statement = reader.index.prepare_cached(DELIVERY)?;
+    for (_, endpoint) in endpoints_of(reader, message)? {
+        let found = statement.query_row(params![endpoint, sequence], status).optional()?;
+        if found.is_some_and(|it| StatusKind::from(it) == wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The endpoints of the message that the scan has not visited yet.

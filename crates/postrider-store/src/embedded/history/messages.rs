@@ -64,7 +64,7 @@ pub(super) fn find(
 
 const BY_EVENT_ID: &str = "SELECT message FROM event_ids WHERE application = ?1 AND event_id = ?2";
 
-fn by_event_id(
+pub(in crate::embedded) fn by_event_id(
     reader: &Reader,
     application: ApplicationId,
     event_id: &Uid,

@@ -33,7 +33,7 @@ impl Span {
     }
 
     /// The part of the filter's period that the scan has not visited yet.
-    pub(super) fn of<K>(
+    pub(in crate::embedded) fn of<K>(
         filter: &MessageFilter,
         scan: &Scan<K>,
         sequence: impl Fn(&K) -> u64,
@@ -52,25 +52,56 @@ impl Span {
     }
 }
 
+/// What a visit of a row found.
+pub(in crate::embedded) struct Visited<K, T> {
+    /// Where a walk continues that ends here.
+    pub(in crate::embedded) key: K,
+    pub(in crate::embedded) item: Option<T>,
+    /// Bytes that the visit read in addition to the row.
+    pub(in crate::embedded) bytes: usize,
+}
+
+/// The work that one call may do.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::embedded) struct Budget {
+    /// Items on the page.
+    pub(in crate::embedded) limit: usize,
+    /// Bytes that visits read.
+    pub(in crate::embedded) bytes: usize,
+}
+
 /// Collects the items that `visit` accepts, until the page is full or enough rows were visited.
 pub(super) fn walk<T: Weight, K>(
-    mut rows: Rows<'_>,
+    rows: Rows<'_>,
     limit: usize,
     mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<(K, Option<T>)>,
 ) -> Result<ScanPage<T, K>, StoreError> {
+    walk_within(rows, Budget { limit, bytes: usize::MAX }, |row| {
+        let (key, item) = visit(row)?;
+        Ok(Visited { key, item, bytes: 0 })
+    })
+}
+
+/// The same with a limit of the bytes that are read.
+pub(in crate::embedded) fn walk_within<T: Weight, K>(
+    mut rows: Rows<'_>,
+    budget: Budget,
+    mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<Visited<K, T>>,
+) -> Result<ScanPage<T, K>, StoreError> {
     let mut page = ScanPage { items: Vec::new(), resume: None };
-    let (mut visited, mut bytes) = (0, 0);
+    let (mut visited, mut read, mut bytes) = (0, 0, 0);
     let mut last = None;
     while let Some(row) = rows.next().map_err(IndexError)? {
-        if visited == MAX_ROWS {
+        if visited == MAX_ROWS || read >= budget.bytes {
             page.resume = last;
             return Ok(page);
         }
         visited += 1;
-        let (key, item) = visit(row)?;
-        if let Some(item) = item {
+        let found = visit(row)?;
+        read += found.bytes;
+        if let Some(item) = found.item {
             // Only an item that does not fit shows that there is another page.
-            if page.items.len() == limit || bytes >= LIST_BYTES {
+            if page.items.len() == budget.limit || bytes >= LIST_BYTES {
                 page.resume = last;
                 return Ok(page);
             }
@@ -78,7 +109,7 @@ pub(super) fn walk<T: Weight, K>(
             page.items.push(item);
         }
         // The next page continues after rows that were not accepted, too.
-        last = Some(key);
+        last = Some(found.key);
     }
     Ok(page)
 }

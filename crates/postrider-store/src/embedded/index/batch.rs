@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::delivery_state;
+use super::{counts::Counts, delivery_state};
 use crate::embedded::{
     journal::{Change, DeliveryState},
     number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence},
@@ -16,6 +16,7 @@ pub(super) struct Batch {
     /// that were added after that must not be cancelled with them.
     closed: Vec<(Section, EndpointNumber)>,
     open: Section,
+    counts: Counts,
     len: usize,
 }
 
@@ -88,10 +89,22 @@ impl Batch {
             },
             change @ (Change::MessageAccepted { .. }
             | Change::AttemptRecorded { .. }
+            | Change::AttemptCounted { .. }
             | Change::DeliveryMoved { .. }
             | Change::MessageRemoved { .. }
-            | Change::AttemptRemoved { .. }) => self.open.add(change),
+            | Change::AttemptRemoved { .. }) => {
+                self.counts.add(&change);
+                self.open.add(change);
+            },
+            change @ (Change::RequestsCounted { .. } | Change::StatisticsErased { .. }) => {
+                self.counts.add(&change);
+            },
         }
+    }
+
+    /// Takes out what is counted, to be written in the same transaction.
+    pub(super) fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 
     /// Writes everything, inside the caller's transaction.
@@ -116,14 +129,17 @@ impl Section {
                     self.deliveries.insert(key, update);
                 }
             },
-            Change::AttemptRecorded { attempt, message, endpoint, status, then } => {
+            Change::AttemptRecorded { attempt, message, endpoint, status, then }
+            | Change::AttemptCounted { attempt, message, endpoint, status, then, .. } => {
                 self.attempts.push(AttemptEntry { endpoint, attempt, message, status });
                 self.update(DeliveryEntry { endpoint, message }, then, 1);
             },
             Change::DeliveryMoved { message, endpoint, to } => {
                 self.update(DeliveryEntry { endpoint, message }, Some(to), 0);
             },
-            Change::EndpointCancelled { .. } => {},
+            Change::EndpointCancelled { .. }
+            | Change::RequestsCounted { .. }
+            | Change::StatisticsErased { .. } => {},
             Change::MessageRemoved { message, application, endpoints } => {
                 self.removed_messages.push((MessageEntry { application, message }, endpoints));
             },

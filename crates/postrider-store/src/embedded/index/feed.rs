@@ -6,6 +6,7 @@ use std::sync::{
     mpsc,
 };
 
+use postrider_core::{statistics::Resolution, time::Timestamp};
 use tokio::sync::watch;
 
 use crate::{
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     wanted: AtomicU64,
     /// The position that the index file has on disk.
     durable: AtomicU64,
+    /// When the first periods begin whose statistics are kept, by resolution.
+    kept: [AtomicU64; 3],
 }
 
 impl Shared {
@@ -33,6 +36,7 @@ impl Shared {
             offered: AtomicU64::new(applied.0),
             wanted: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            kept: [const { AtomicU64::new(0) }; 3],
         }
     }
 
@@ -46,6 +50,29 @@ impl Shared {
 
     pub(super) fn set_durable(&self, position: JournalPosition) {
         self.durable.store(position.0, Ordering::Release);
+    }
+}
+
+impl Shared {
+    pub(super) fn kept(&self) -> KeptFrom {
+        let from = |it: &AtomicU64| Timestamp::from_millis(it.load(Ordering::Acquire));
+        let [minutes, hours, days] = &self.kept;
+        KeptFrom([from(minutes), from(hours), from(days)])
+    }
+}
+
+/// When the first periods begin whose statistics are kept, by resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::embedded) struct KeptFrom(pub(in crate::embedded) [Timestamp; 3]);
+
+impl KeptFrom {
+    pub(in crate::embedded) const fn of(self, resolution: Resolution) -> Timestamp {
+        let [minutes, hours, days] = self.0;
+        match resolution {
+            Resolution::Minute => minutes,
+            Resolution::Hour => hours,
+            Resolution::Day => days,
+        }
     }
 }
 
@@ -110,6 +137,17 @@ impl IndexWatch {
         progress: watch::Receiver<Progress>,
     ) -> Self {
         Self { shared, updates, progress }
+    }
+
+    /// Keeps the statistics from these times on.
+    pub(in crate::embedded) fn keep_from(&self, from: KeptFrom) {
+        for (kept, from) in self.shared.kept.iter().zip(from.0) {
+            kept.store(from.as_millis(), Ordering::Release);
+        }
+    }
+
+    pub(in crate::embedded) fn kept(&self) -> KeptFrom {
+        self.shared.kept()
     }
 
     /// Waits until the index has this position; an error if the index thread meets one first.

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use super::{
     batch::Batch,
     checkpoint::IndexCheckpoints,
+    counts::Subjects,
     feed::{Progress, Shared, Update},
+    rollups,
 };
 use crate::embedded::{
     checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row, state,
@@ -37,6 +39,7 @@ pub(in crate::embedded) struct Indexer {
     /// Reads the journal.
     main: Connection,
     batch: Batch,
+    subjects: Subjects,
     /// The position of the index file. Never ahead of `collected`.
     applied: JournalPosition,
     /// The position of the batch. A commit is collected only if it directly follows this one.
@@ -50,10 +53,10 @@ impl Indexer {
         path: PathBuf,
         index: Connection,
         main: Connection,
-        applied: JournalPosition,
+        (applied, subjects): (JournalPosition, Subjects),
     ) -> Self {
         let batch = Batch::default();
-        Self { path, index, main, batch, applied, collected: applied, batches: 0 }
+        Self { path, index, main, batch, subjects, applied, collected: applied, batches: 0 }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -131,6 +134,7 @@ impl Indexer {
         }
         if is_idle || wanted > self.applied || self.batch.len() >= ROWS {
             self.write(progress)?;
+            rollups::expire(&self.index, &shared.kept())?;
             self.checkpoint(checkpoints, is_idle)?;
         }
         Ok(())
@@ -179,9 +183,11 @@ impl Indexer {
         if self.collected == self.applied {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        let counts = batch.take_counts();
         self.index.execute_batch("BEGIN IMMEDIATE")?;
         batch.write(&self.index)?;
+        counts.write(&self.index, &self.main, &mut self.subjects)?;
         state::set(&self.index, state::APPLIED, &self.collected)?;
         self.index.execute_batch("COMMIT")?;
         self.applied = self.collected;

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
+    counts::Subjects,
     indexer::Indexer,
     position::{self, IndexPosition},
     rebuild,
@@ -15,6 +16,7 @@ use crate::{
         error::{self, IndexError},
         folder::{self, Folder},
         number::JournalPosition,
+        numbers::SharedNumbers,
         options::Options,
         state,
     },
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// The version of the index's schema; a file with another one is rebuilt.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 const JOURNAL_CACHE_BYTES: u64 = 1 << 20;
 
@@ -33,7 +35,9 @@ pub(in crate::embedded) fn open(
     folder: &Folder,
     main_position: IndexPosition,
     options: &Options,
+    numbers: SharedNumbers,
 ) -> Result<Indexer, StoreError> {
+    let mut subjects = Subjects::new(numbers);
     let IndexPosition { origin, applied: position } = main_position;
     let main = database::open_reader(&folder.main(), JOURNAL_CACHE_BYTES)?;
     let path = folder.index();
@@ -52,9 +56,13 @@ pub(in crate::embedded) fn open(
     };
     let (index, applied) = match found.filter(|&(_, applied)| is_usable(applied)) {
         Some(existing) => existing,
-        None => (rebuild(&path, &main, main_position, options)?, position),
+        None => {
+            let db = create(&path, options)?;
+            fill(&db, &main, main_position, &mut subjects).map_err(IndexError)?;
+            (db, position)
+        },
     };
-    Ok(Indexer::new(path, index, main, applied))
+    Ok(Indexer::new(path, index, main, (applied, subjects)))
 }
 
 /// The index and its position, if there is one that belongs to the main database.
@@ -72,23 +80,22 @@ fn open_existing(
     Ok(found.map(|found| (db, found.applied)))
 }
 
-/// Builds the index from the main database, before anything is written to that.
-fn rebuild(
-    path: &Path,
-    main: &Connection,
-    position: IndexPosition,
-    options: &Options,
-) -> Result<Connection, StoreError> {
+/// An empty file in place of the one that cannot be used.
+fn create(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     folder::remove_database(path)?;
-    let db = database::open_index(path, options).map_err(IndexError)?;
-    fill(&db, main, position).map_err(IndexError)?;
-    Ok(db)
+    Ok(database::open_index(path, options).map_err(IndexError)?)
 }
 
-fn fill(db: &Connection, main: &Connection, position: IndexPosition) -> rusqlite::Result<()> {
+/// Builds the index from the main database, before anything is written to that.
+fn fill(
+    db: &Connection,
+    main: &Connection,
+    position: IndexPosition,
+    subjects: &mut Subjects,
+) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "OFF")?;
     db.execute_batch(include_str!("../schema/index.sql"))?;
-    rebuild::fill(db, main)?;
+    rebuild::fill(db, main, subjects)?;
     state::set(db, state::APPLIED, &position.applied)?;
     state::set(db, state::ORIGIN, &position.origin)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;

@@ -6,7 +6,7 @@
 use postrider_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batch::Batch;
+use super::{batch::Batch, counts::Subjects};
 use crate::embedded::{
     checkpoint, database, extras,
     journal::{Change, DeliveryState, NewDelivery},
@@ -26,12 +26,16 @@ const LONG_LOG: usize = 65_536;
 
 const COUNT_MESSAGES: &str = "SELECT count(*) FROM messages";
 
-pub(super) fn fill(index: &Connection, main: &Connection) -> rusqlite::Result<()> {
+pub(super) fn fill(
+    index: &Connection,
+    main: &Connection,
+    subjects: &mut Subjects,
+) -> rusqlite::Result<()> {
     let count: u64 = main.query_row(COUNT_MESSAGES, [], |row| row.get(0))?;
     if count > 0 {
         tracing::warn!(messages = count, "the index is rebuilt from the messages");
     }
-    let mut writer = Writer { index, batch: Batch::default() };
+    let mut writer = Writer { index, main, subjects, batch: Batch::default() };
     add_messages(main, &mut writer)?;
     add_attempts(main, &mut writer)?;
     writer.write()
@@ -39,6 +43,8 @@ pub(super) fn fill(index: &Connection, main: &Connection) -> rusqlite::Result<()
 
 struct Writer<'a> {
     index: &'a Connection,
+    main: &'a Connection,
+    subjects: &'a mut Subjects,
     batch: Batch,
 }
 
@@ -49,8 +55,11 @@ impl Writer<'_> {
     }
 
     fn write(&mut self) -> rusqlite::Result<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        let counts = batch.take_counts();
         self.index.execute_batch("BEGIN IMMEDIATE")?;
-        std::mem::take(&mut self.batch).write(self.index)?;
+        batch.write(self.index)?;
+        counts.write(self.index, self.main, self.subjects)?;
         self.index.execute_batch("COMMIT")?;
         if database::log_pages(self.index) > LONG_LOG {
             checkpoint::passive(self.index)?;
@@ -101,12 +110,13 @@ fn add_attempts(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<
             Consequence::Retried => None,
         };
         let is_pending = pending_due_at(main, record.key())?.is_some();
-        writer.add(Change::AttemptRecorded {
+        writer.add(Change::AttemptCounted {
             attempt,
             message: record.message,
             endpoint: record.endpoint,
             status: record.status(),
             then: state.filter(|_| !is_pending),
+            fact: record.fact(),
         })?;
     }
     Ok(())

@@ -203,6 +203,8 @@ impl Ledger {
             return self.postpone_erasure(application, searched.time + RETRY);
         }
         self.end_erasure(application)?;
+        let id = self.numbers().application(application)?.as_u128();
+        self.changes.push(Change::StatisticsErased { application: id });
         self.db.prepare_cached(REMOVE_APPLICATION_NUMBER)?.execute([application])?;
         self.free_number(number);
         Ok(())

@@ -6,7 +6,7 @@ use postrider_core::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use crate::{
-    contract::maintenance::Retention,
+    contract::{maintenance::Retention, tasks::TASK_RETENTION},
     embedded::{
         extras,
         journal::Change,
@@ -45,6 +45,7 @@ impl Ledger {
         more |= self.expire_rejections(first_kept_time(now, retention.rejections))?;
         more |= self.expire_dead_letters(first_kept_time(now, retention.rows))?;
         more |= self.expire_audit_log(first_kept_time(now, retention.audit_log))?;
+        more |= self.expire_tasks(first_kept_time(now, TASK_RETENTION))?;
         more |= self.free_event_types()?;
         Ok(more)
     }
@@ -261,6 +262,16 @@ impl Ledger {
     fn expire_dead_letters(&self, first_kept: Timestamp) -> Result<bool, StoreError> {
         let values = params![row::first_id_at(first_kept), DEAD_LETTERS];
         Ok(self.db.prepare_cached(REMOVE_DEAD_LETTERS)?.execute(values)? == DEAD_LETTERS)
+    }
+}
+
+pub(in crate::embedded) const REMOVE_TASKS: &str = "DELETE FROM tasks
+    WHERE id IN (SELECT id FROM tasks WHERE id < ?1 AND ended = 1 ORDER BY id LIMIT ?2)";
+
+impl Ledger {
+    fn expire_tasks(&self, first_kept: Timestamp) -> Result<bool, StoreError> {
+        let values = params![row::first_id_at(first_kept), ROWS];
+        Ok(self.db.prepare_cached(REMOVE_TASKS)?.execute(values)? == ROWS)
     }
 }
 

@@ -8,11 +8,14 @@ use postrider_core::{
     delivery::{Attempt, DeliveryId, Response, Settlement, Trigger},
     outcome::{Failure, Outcome},
     retry::Verdict,
+    statistics::CountedAttempt,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::embedded::number::{AttemptNumber, DeliveryKey, EndpointNumber, MessageSequence};
+use crate::embedded::number::{
+    AttemptNumber, DeliveryKey, EndpointNumber, MessageSequence, PackedFact,
+};
 
 /// An attempt without its id. The tail of the message's id is in the message's row.
 #[derive(Serialize, Deserialize)]
@@ -40,7 +43,7 @@ pub(in crate::embedded) enum Consequence {
     Retried,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 enum StoredOutcome {
     Answered { status: u16, retry_after: Option<Duration> },
     Resolve,
@@ -125,12 +128,25 @@ impl<'a> AttemptRecord<'a> {
         }
     }
 
+    /// The attempt as it is counted.
+    pub(in crate::embedded) fn fact(&self) -> PackedFact {
+        let counted = CountedAttempt {
+            at: self.at,
+            accepted_at: self.message.time(),
+            duration: self.duration,
+            trigger: trigger(self.manual),
+            outcome: self.outcome.into(),
+            is_last: self.consequence == Consequence::Failed,
+        };
+        PackedFact(counted.fact().pack())
+    }
+
     pub(in crate::embedded) fn attempt(self, id: AttemptId, delivery: DeliveryId) -> Attempt {
         Attempt {
             id,
             delivery,
             number: self.number.0,
-            trigger: if self.manual { Trigger::Manual } else { Trigger::Scheduled },
+            trigger: trigger(self.manual),
             at: self.at,
             duration: self.duration,
             url: self.url.to_owned(),
@@ -146,6 +162,10 @@ impl<'a> AttemptRecord<'a> {
             }),
         }
     }
+}
+
+const fn trigger(manual: bool) -> Trigger {
+    if manual { Trigger::Manual } else { Trigger::Scheduled }
 }
 
 impl From<Outcome> for StoredOutcome {

@@ -22,6 +22,9 @@ CREATE TABLE deliveries (
 -- Most deliveries are delivered; this finds the others without visiting those.
 CREATE INDEX deliveries_open ON deliveries (endpoint, state, message) WHERE state > 0;
 
+-- Deliveries of all endpoints that ended without success.
+CREATE INDEX deliveries_not_delivered ON deliveries (state, message) WHERE state > 1;
+
 CREATE TABLE attempts_by_endpoint (
   endpoint INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
@@ -30,9 +33,26 @@ CREATE TABLE attempts_by_endpoint (
   PRIMARY KEY (endpoint, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- Failed attempts to all endpoints.
+CREATE INDEX attempts_failed ON attempts_by_endpoint (attempt, message, status)
+  WHERE status < 200 OR status > 299;
+
 CREATE TABLE attempts_by_message (
   message INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
   endpoint INTEGER NOT NULL,
   PRIMARY KEY (message, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- The numbers of a subject in each period of each resolution: 0 minutes, 1 hours, 2 days. The
+-- time comes first, so that new rows are next to each other, and so are those that expire.
+CREATE TABLE rollups (
+  resolution INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  -- The id of the application, and of what belongs to it.
+  subject BLOB NOT NULL,
+  -- Failed attempts and rejected requests.
+  problems INTEGER NOT NULL,
+  counters BLOB NOT NULL,
+  PRIMARY KEY (resolution, start, subject)
 ) STRICT, WITHOUT ROWID;

@@ -46,7 +46,18 @@ CREATE TABLE token_policies (
 ) STRICT, WITHOUT ROWID;
 
 
--- Background tasks.
+-- Background tasks. An id starts with its time, so the oldest come first.
+CREATE TABLE tasks (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  ended INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX tasks_by_organization ON tasks (organization, id);
+
+CREATE INDEX tasks_open ON tasks (id) WHERE ended = 0;
 
 
 -- Settings, integrations and automatic configuration.
@@ -54,3 +65,4 @@ CREATE TABLE token_policies (
 
 -- Search and statistics.
 
+CREATE INDEX endpoints_by_url ON endpoints (json_extract(record, '$.url'));

@@ -45,6 +45,7 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         dead_letters: count("SELECT count(*) FROM dead_letters")?,
         api_keys: count("SELECT count(*) FROM api_keys")?,
         audit_log: count("SELECT count(*) FROM audit_log")?,
+        tasks: count("SELECT count(*) FROM tasks")?,
         messages,
         bodies,
         event_ids: count("SELECT count(*) FROM event_ids")?,

@@ -129,6 +129,20 @@ pub(super) fn audit_log(
     Ok(ExportPage { chunk: Chunk::AuditLog(found), next })
 }
 
+const TASKS: &str = "SELECT id, record FROM tasks WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Tasks in one chunk: the result of each may be large.
+const MAX_TASKS: usize = 16;
+
+pub(super) fn tasks(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, TASKS, after, limit.min(MAX_TASKS))?;
+    Ok(ExportPage { chunk: Chunk::Tasks(found), next })
+}
+
 /// Records in the order of their ids, and the cursor after them.
 fn by_id<T: DeserializeOwned>(
     reader: &Reader,

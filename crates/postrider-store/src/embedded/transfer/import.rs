@@ -80,6 +80,7 @@ impl Ledger {
             Chunk::ApiKeys(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::TokenPolicies(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::AuditLog(all) => all.iter().try_for_each(|it| self.insert_audit_entry(it))?,
+            Chunk::Tasks(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Messages(all) => {
                 for message in all {
                     renamed += self.import_message(message)?;
@@ -213,9 +214,9 @@ impl Ledger {
             let is_last = number == delivery.attempts.len();
             renamed += self.import_attempt(attempt, key, consequence(delivery, is_last))?;
         }
-        // Attempts that are not kept any more are counted, but appear in no list.
+        // Attempts that are not kept any more are a part of the delivery, but appear in no list.
         for _ in delivery.attempts.len()..delivery.made.into() {
-            self.note_attempt(AttemptSequence(0), key, 0);
+            self.note_lost_attempt(key);
         }
         let to = match delivery.state {
             DeliveryState::Delivered => journal::DeliveryState::Delivered,
@@ -240,13 +241,24 @@ impl Ledger {
         let sequence = AttemptSequence(self.free_sequence(IS_ATTEMPT, attempt.id.sequence())?);
         let record = AttemptRecord::new(attempt, key, consequence);
         self.insert_attempt(sequence, IdTail(attempt.id.tail()), &record)?;
-        self.note_attempt(sequence, key, record.status());
-        Ok(u64::from(sequence != AttemptSequence::of(attempt.id)))
+        let (status, fact) = (record.status(), record.fact());
+        let DeliveryKey { message, endpoint } = key;
+        let (id, then) = (attempt.id, None);
+        let attempt = sequence;
+        self.changes.push(Change::AttemptCounted {
+            attempt,
+            message,
+            endpoint,
+            status,
+            then,
+            fact,
+        });
+        Ok(u64::from(sequence != AttemptSequence::of(id)))
     }
 
-    fn note_attempt(&mut self, attempt: AttemptSequence, key: DeliveryKey, status: u16) {
+    fn note_lost_attempt(&mut self, key: DeliveryKey) {
         let DeliveryKey { message, endpoint } = key;
-        let then = None;
+        let (attempt, status, then) = (AttemptSequence(0), 0, None);
         self.changes.push(Change::AttemptRecorded { attempt, message, endpoint, status, then });
     }
 }

@@ -30,6 +30,7 @@ impl State {
         if let Some(digest) = idempotency {
             self.digests.insert(digest, message.id);
         }
+        self.count_message(&message, targets.is_empty());
         for target in targets {
             let id = DeliveryId { endpoint: target.endpoint, message: message.id };
             let delivery = Delivery::first(id, message.application);

@@ -14,6 +14,7 @@ impl State {
         if self.attempts.contains_key(&settlement.attempt.id) {
             return;
         }
+        self.count_attempt(settlement);
         self.attempts.insert(settlement.attempt.id, settlement.attempt.clone());
         delivery.attempts = delivery.attempts.saturating_add(1);
         let same = delivery.delivery.attempt == settlement.delivery.attempt

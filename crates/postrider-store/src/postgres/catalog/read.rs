@@ -1,6 +1,6 @@
 //! Reading records.
 
-use postrider::{ApplicationId, ConsumerId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId, TaskId};
 use postrider_core::time::Timestamp;
 use tokio_postgres::Row;
 
@@ -68,6 +68,22 @@ pub(super) async fn consumers(
     session.query(CONSUMERS, &values).await?.iter().map(record).collect()
 }
 
+pub(in crate::postgres) const OPEN_TASKS: &str = "SELECT version, record
+    FROM task
+    WHERE NOT ended AND id > $1
+    ORDER BY id
+    LIMIT $2";
+
+pub(in crate::postgres) async fn open_tasks(
+    session: &mut Session,
+    after: Option<TaskId>,
+    limit: usize,
+) -> Result<Vec<StoredRecord>, DatabaseError> {
+    let after = after.map_or_else(|| value::edge(true), Uuid::from);
+    let values: [Param<'_>; 2] = [&after, &value::to_bigint(limit)];
+    session.query(OPEN_TASKS, &values).await?.iter().map(record).collect()
+}
+
 pub(super) async fn failing(
     session: &mut Session,
     application: ApplicationId,
@@ -83,7 +99,7 @@ fn record(row: &Row) -> Result<StoredRecord, DatabaseError> {
 }
 
 /// Column `version`.
-pub(super) fn version(row: &Row) -> Result<Version, DatabaseError> {
+pub(in crate::postgres) fn version(row: &Row) -> Result<Version, DatabaseError> {
     let version = u64::try_from(row.get::<_, i64>(0));
     version.map(Version).map_err(|error| DatabaseError::corrupt("version", error))
 }

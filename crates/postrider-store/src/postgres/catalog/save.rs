@@ -68,7 +68,7 @@ pub(in crate::postgres) async fn save(
 
 /// Writes the record if it is as expected; otherwise it leaves no trace. The only other things
 /// that another record can have are the uid and the token.
-async fn write(
+pub(in crate::postgres) async fn write(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
@@ -83,7 +83,7 @@ async fn write(
         Expected::New | Expected::Any => (table.put, &overwrites),
         Expected::Version(_) => (table.update, &wanted),
     };
-    let hidden = row.is_hidden;
+    let hidden = row.is_hidden || (row.kind == RecordKind::Task && row.is_disabled);
     let values: [Param<'_>; 8] =
         [id.param(), parent.param(), &row.json, &uid, &hidden, &application, &digest, last];
     match session.query_opt(sql, &values).await {

@@ -15,7 +15,7 @@ pub(super) struct Table {
     pub(super) list: Scan,
     pub(super) list_visible: Scan,
     /// Creates the record; replaces one that exists if $8 is true. The parameters are id, parent,
-    /// record, uid, hidden, application, digest and $8, of which a kind may ignore some.
+    /// record, uid, hidden or disabled, application, digest and $8, of which a kind may ignore some.
     pub(super) put: &'static str,
     /// Replaces the record if it has the version $8; the other parameters are the same.
     pub(super) update: &'static str,
@@ -41,6 +41,7 @@ impl Table {
             RecordKind::ApiKey => &API_KEY,
             RecordKind::ApiKeyUse => &API_KEY_USE,
             RecordKind::TokenPolicy => &TOKEN_POLICY,
+            RecordKind::Task => &TASK,
         }
     }
 }
@@ -281,6 +282,38 @@ const LIST_DEAD_LETTERS: Scan = Scan {
     descending: "SELECT version, record
         FROM dead_letter
         WHERE consumer = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+static TASK: Table = Table {
+    by_id: "SELECT version, record FROM task WHERE organization = $1 AND id = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_TASKS,
+    list_visible: LIST_TASKS,
+    put: "INSERT INTO task AS old (id, organization, record, ended)
+        VALUES ($1, $2, $3, $5)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            ended = excluded.ended, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE task
+        SET organization = $2, record = $3, ended = $5, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_TASKS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM task
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM task
+        WHERE organization = $1 AND id < $2
         ORDER BY id DESC
         LIMIT $3",
 };

@@ -94,6 +94,10 @@ WITH new AS (
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
             $8::bytea[], $9::bytea[], $10::bigint[])
         AS m (application, id, event_type, event_id, first, last, details, body, body_until)
+), counted AS (
+    INSERT INTO tally (application, fact, count)
+    SELECT application, fact, count
+    FROM unnest($17::uuid[], $18::bigint[], $19::bigint[]) AS t (application, fact, count)
 )
 INSERT INTO queue
     (application, endpoint, message, attempt, manual, reported,
@@ -109,7 +113,7 @@ pub(in crate::postgres) const INSERT_KEYED: &str = "
 WITH digests AS (
     INSERT INTO idempotency (application, digest, message)
     SELECT application, digest, id
-    FROM unnest($1::uuid[], $2::uuid[], $17::bytea[]) AS k (application, id, digest)
+    FROM unnest($1::uuid[], $2::uuid[], $20::bytea[]) AS k (application, id, digest)
     WHERE digest IS NOT NULL
 ), event_ids AS (
     INSERT INTO event_id (application, event_id, message)
@@ -124,6 +128,10 @@ WITH digests AS (
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
             $8::bytea[], $9::bytea[], $10::bigint[])
         AS m (application, id, event_type, event_id, first, last, details, body, body_until)
+), counted AS (
+    INSERT INTO tally (application, fact, count)
+    SELECT application, fact, count
+    FROM unnest($17::uuid[], $18::bigint[], $19::bigint[]) AS t (application, fact, count)
 )
 INSERT INTO queue
     (application, endpoint, message, attempt, manual, reported,

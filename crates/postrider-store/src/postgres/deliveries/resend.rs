@@ -85,7 +85,7 @@ pub(in crate::postgres) async fn resend(
 
 /// `resume_at` of a delivery that had ended: what follows if its attempt fails. See
 /// [`Delivery::resent`](postrider_core::delivery::Delivery::resent).
-pub(super) fn resume_at(mode: ResendMode) -> Option<i64> {
+pub(in crate::postgres) fn resume_at(mode: ResendMode) -> Option<i64> {
     row::resume_at(match mode {
         ResendMode::Once => RetryPlan::Once,
         ResendMode::Retry => RetryPlan::Schedule,

@@ -90,18 +90,18 @@ fn rounds(settlements: &[Settlement]) -> Vec<Vec<&Settlement>> {
 pub(in crate::postgres) const END: &str = "
 WITH s AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[],
-        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[], $10::smallint[],
-        $11::bigint[], $12::boolean[])
+        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[], $10::bigint[], $11::smallint[],
+        $12::bigint[], $13::boolean[])
         AS s (application, endpoint, message, id, number, manual, status, details, response,
-            verdict, retry_at, reported)
+            fact, verdict, retry_at, reported)
 ), ended AS (
     DELETE FROM queue q USING s
     WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
         AND q.attempt = s.number AND q.manual = s.manual
-        AND (s.verdict = 1 OR s.verdict = 2 AND (q.holder = $13 OR q.holder IS NULL))
+        AND (s.verdict = 1 OR s.verdict = 2 AND (q.holder = $14 OR q.holder IS NULL))
         AND s.id <> ALL (q.attempts)
     RETURNING q.application, q.endpoint, q.message, s.id, s.number, s.manual, s.status,
-        s.details, s.response, s.verdict, q.attempts,
+        s.details, s.response, s.fact, s.verdict, q.attempts,
         q.position, q.position IS NOT NULL OR q.holder IS NULL AS was_open
 ), next AS (
     UPDATE lane l SET due_at = 0
@@ -117,6 +117,9 @@ WITH s AS (
         (application, endpoint, id, message, number, manual, status, details, response)
     SELECT application, endpoint, id, message, number, manual, status, details, response
     FROM ended
+), counted AS (
+    INSERT INTO tally (application, subject, fact, count)
+    SELECT application, endpoint, fact, count(*) FROM ended GROUP BY 1, 2, 3
 )
 SELECT id, was_open FROM ended";
 
@@ -142,10 +145,10 @@ async fn settle_ended(
 pub(in crate::postgres) const MOVE: &str = "
 WITH s AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[],
-        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[], $10::smallint[],
-        $11::bigint[], $12::boolean[])
+        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[], $10::bigint[], $11::smallint[],
+        $12::bigint[], $13::boolean[])
         AS s (application, endpoint, message, id, number, manual, status, details, response,
-            verdict, retry_at, reported)
+            fact, verdict, retry_at, reported)
 ), waiting AS (
     SELECT s.*, found.was_open
     FROM s
@@ -167,15 +170,18 @@ WITH s AS (
     FROM waiting s
     WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
         AND q.attempt = s.number AND q.manual = s.manual
-        AND s.verdict = 3 AND (q.holder = $13 OR q.holder IS NULL)
+        AND s.verdict = 3 AND (q.holder = $14 OR q.holder IS NULL)
         AND s.id <> ALL (q.attempts)
     RETURNING q.application, q.endpoint, q.message, s.id, s.number, s.manual, s.status,
-        s.details, s.response, s.was_open, q.turn
+        s.details, s.response, s.fact, s.was_open, q.turn
 ), made AS (
     INSERT INTO attempt
         (application, endpoint, id, message, number, manual, status, details, response)
     SELECT application, endpoint, id, message, number, manual, status, details, response
     FROM moved
+), counted AS (
+    INSERT INTO tally (application, subject, fact, count)
+    SELECT application, endpoint, fact, count(*) FROM moved GROUP BY 1, 2, 3
 )
 SELECT id, was_open, turn FROM moved";
 
@@ -184,8 +190,9 @@ SELECT id, was_open, turn FROM moved";
 pub(in crate::postgres) const RECORD: &str = "
 WITH s AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[],
-        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[])
-        AS s (application, endpoint, message, id, number, manual, status, details, response)
+        $6::boolean[], $7::smallint[], $8::bytea[], $9::bytea[], $10::bigint[])
+        AS s (application, endpoint, message, id, number, manual, status, details, response,
+            fact)
 ), waiting AS (
     UPDATE queue q SET attempts = q.attempts || s.id FROM s
     WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
@@ -197,11 +204,16 @@ WITH s AS (
         AND d.message BETWEEN s.message AND s.message
         AND s.id <> ALL (d.attempts)
     RETURNING s.*
+), recorded AS (
+    SELECT * FROM waiting UNION ALL SELECT * FROM ended
+), counted AS (
+    INSERT INTO tally (application, subject, fact, count)
+    SELECT application, endpoint, fact, count(*) FROM recorded GROUP BY 1, 2, 3
 )
 INSERT INTO attempt
     (application, endpoint, id, message, number, manual, status, details, response)
 SELECT application, endpoint, id, message, number, manual, status, details, response
-FROM (SELECT * FROM waiting UNION ALL SELECT * FROM ended) recorded
+FROM recorded
 ON CONFLICT DO NOTHING";
 
 async fn settle_round(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{DeliveryId, Status},
+    delivery::{DeliveryId, Status, StatusKind},
     message::Message,
 };
 use tokio_postgres::Row;
@@ -14,7 +14,7 @@ use super::{
     walk::{Step, Walk},
 };
 use crate::{
-    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusKind},
+    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow},
     page::{Scan, ScanPage},
     postgres::{
         error::DatabaseError,

@@ -16,9 +16,9 @@ const MAX_STEP: usize = 1_000;
 
 /// The ids that a walk has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) first: u128,
-    pub(super) last: u128,
+pub(in crate::postgres) struct Span {
+    pub(in crate::postgres) first: u128,
+    pub(in crate::postgres) last: u128,
 }
 
 impl Span {
@@ -46,16 +46,16 @@ impl Span {
 
 /// One step of a walk.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) span: Span,
+pub(in crate::postgres) struct Step {
+    pub(in crate::postgres) span: Span,
     /// Limit of rows to read.
-    pub(super) rows: usize,
+    pub(in crate::postgres) rows: usize,
     /// Number of items that are needed to complete the page and to know whether it is the last.
-    pub(super) wanted: usize,
+    pub(in crate::postgres) wanted: usize,
 }
 
 /// A walk and the items that it has found.
-pub(super) struct Walk<T, K> {
+pub(in crate::postgres) struct Walk<T, K> {
     /// The part of the key that the walk follows.
     raw: fn(&K) -> u128,
     span: Span,
@@ -69,7 +69,11 @@ pub(super) struct Walk<T, K> {
 }
 
 impl<T: Weight, K: Copy> Walk<T, K> {
-    pub(super) fn new(filter: &MessageFilter, scan: &Scan<K>, raw: fn(&K) -> u128) -> Self {
+    pub(in crate::postgres) fn new(
+        filter: &MessageFilter,
+        scan: &Scan<K>,
+        raw: fn(&K) -> u128,
+    ) -> Self {
         let whole = Span::of(filter);
         let after = scan.after.as_ref();
         let span = after.map_or(whole, |it| whole.behind(raw(it), scan.ascending));
@@ -87,14 +91,14 @@ impl<T: Weight, K: Copy> Walk<T, K> {
     }
 
     /// The next step; none if the walk is over.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(in crate::postgres) fn step(&self) -> Option<Step> {
         let wanted = self.limit + 1 - self.found.items.len();
         (!self.is_over).then_some(Step { span: self.span, rows: self.rows, wanted })
     }
 
     /// Takes the keys that a step has read, in the order of the walk, each with its item if that
     /// passes the filter. `has_more` is false if the step came to the end of the rows.
-    pub(super) fn take(&mut self, read: Vec<(K, Option<T>)>, has_more: bool) {
+    pub(in crate::postgres) fn take(&mut self, read: Vec<(K, Option<T>)>, has_more: bool) {
         let mut last = None;
         self.rows_read += read.len();
         for (key, item) in read {
@@ -122,7 +126,12 @@ impl<T: Weight, K: Copy> Walk<T, K> {
         self.found.resume = Some(last);
     }
 
-    pub(super) fn found(self) -> ScanPage<T, K> {
+    /// Ends the walk where it is, because it has done as much as one call may do.
+    pub(in crate::postgres) fn stop(&mut self) {
+        self.is_over = true;
+    }
+
+    pub(in crate::postgres) fn found(self) -> ScanPage<T, K> {
         self.found
     }
 }

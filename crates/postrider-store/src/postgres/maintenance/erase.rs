@@ -9,6 +9,7 @@ use crate::{
         deliveries::cancel,
         error::DatabaseError,
         session::Session,
+        statistics,
         value::{self, Uuid, millis},
     },
 };
@@ -82,6 +83,7 @@ pub(in crate::postgres) async fn erase(
     let limit = value::to_bigint(limit);
     if cancelled + erase_rows(session, application, limit).await? == 0 {
         if due_at > 0 {
+            statistics::remove::erase(session, application).await?;
             session.execute(END, &[&application]).await?;
         } else {
             session.execute(POSTPONE, &[&application, &(now + LATE_MILLIS)]).await?;

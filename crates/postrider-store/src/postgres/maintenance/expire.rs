@@ -22,11 +22,11 @@ pub(in crate::postgres) use self::{
     rows::{
         DELETE_ATTEMPTS, DELETE_AUDIT_LOG, DELETE_DEAD_LETTERS, DELETE_DELIVERIES, DELETE_DIGESTS,
         DELETE_ENDED, DELETE_EVENT_IDS, DELETE_EVENT_IDS_OF, DELETE_LANES, DELETE_MESSAGES,
-        DELETE_REJECTIONS, DELETE_RESPONSES,
+        DELETE_REJECTIONS, DELETE_RESPONSES, DELETE_TASKS,
     },
 };
 use crate::{
-    contract::maintenance::Retention,
+    contract::{maintenance::Retention, tasks::TASK_RETENTION},
     postgres::{
         error::DatabaseError,
         partitions::{self, Dropped},
@@ -71,6 +71,7 @@ pub(in crate::postgres) async fn expire(
         has_more |= rows::delete_history(session, bound, state.log().first_partition()).await?;
         has_more |= rows::delete_dead_letters(session, bound).await?;
         has_more |= rows::delete_audit_log(session, audit_bound(now, retention)).await?;
+        has_more |= rows::delete_tasks(session, first_kept(now, millis_of(TASK_RETENTION))).await?;
         has_more |= delete_keys(session, now, retention).await?;
         if !has_more {
             state.timers().rows.restart(now, ROWS_MILLIS);

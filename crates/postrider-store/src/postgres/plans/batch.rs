@@ -13,7 +13,9 @@ use crate::postgres::{
     history::fetch,
     lane,
     maintenance::expire,
-    rejections, transfer,
+    rejections,
+    statistics::{self, fold},
+    transfer,
 };
 
 /// The most that a node holds, or has to settle, with its default limits: `limits.held` and
@@ -30,16 +32,19 @@ const PAGES: f64 = 150.0;
 /// Names, statements, and values for them; see [`value`].
 #[rustfmt::skip]
 const STATEMENTS: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS"),
-    ("append.keyed", append::INSERT_KEYED, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS NEW_DIGESTS"),
+    ("append", append::INSERT, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS APPLICATIONS NUMBERS NUMBERS"),
+    ("append.keyed", append::INSERT_KEYED, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS APPLICATIONS NUMBERS NUMBERS NEW_DIGESTS"),
     ("append.find_known", append::FIND_KNOWN, "NUMBERS APPLICATIONS DAY4 OLD_DIGESTS EVENT_IDS"),
     ("append.keep_digests", append::KEEP_DIGESTS, "APPLICATIONS NEW_DIGESTS DAY5"),
     ("append.keep_event_ids", append::KEEP_EVENT_IDS, "APPLICATIONS NAMES DAY5"),
-    ("settle.end", settle::END, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES ONES NUMBERS BOOLEANS 1::bigint"),
-    ("settle.move", settle::MOVE, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES THREES NUMBERS BOOLEANS 1::bigint"),
-    ("settle.record of pending", settle::RECORD, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
-    ("settle.record of ended", settle::RECORD, "APPLICATIONS ENDPOINTS DAY2 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
+    ("settle.end", settle::END, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES NUMBERS ONES NUMBERS BOOLEANS 1::bigint"),
+    ("settle.move", settle::MOVE, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES NUMBERS THREES NUMBERS BOOLEANS 1::bigint"),
+    ("settle.record of pending", settle::RECORD, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES NUMBERS"),
+    ("settle.record of ended", settle::RECORD, "APPLICATIONS ENDPOINTS DAY2 DAY6 ONES BOOLEANS ONES BYTES BYTES NUMBERS"),
     ("settle.set_failing_since", settle::SET_FAILING_SINCE, "APPLICATIONS ENDPOINTS NUMBERS"),
+    ("statistics.count", statistics::COUNT, "ENDPOINTS NUMBERS NUMBERS"),
+    ("statistics.get", fold::GET, "ONES NUMBERS BYTES"),
+    ("statistics.set", fold::SET, "ONES NUMBERS BYTES NUMBERS BYTES"),
     ("lane.mark_due", lane::MARK_DUE, "APPLICATIONS ENDPOINTS NUMBERS ONES NUMBERS 1::bigint"),
     ("lane.lock", lane::LOCK, "APPLICATIONS ENDPOINTS"),
     ("lane.refresh", lane::REFRESH, "APPLICATIONS ENDPOINTS"),

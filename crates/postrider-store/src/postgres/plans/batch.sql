@@ -61,6 +61,9 @@ CREATE FUNCTION pg_temp.fill(first bigint, last bigint) RETURNS void LANGUAGE sq
     SELECT pg_temp.id(0, 1), decode(md5('old' || number), 'hex'), pg_temp.id(2, number)
     FROM generate_series(first, last) AS number;
 
+    INSERT INTO rollup (resolution, start, subject, problems, counters)
+    SELECT 1, number, 'a', 0, '' FROM generate_series(first, last) AS number;
+
     INSERT INTO source (id, organization, application, token_digest, record)
     SELECT pg_temp.id(0, number), 'org', pg_temp.id(0, 1), decode(md5(number::text), 'hex'), '{}'
     FROM generate_series(first, last) AS number;

@@ -40,7 +40,24 @@ CREATE TABLE token_policy (
 );
 
 
--- Background tasks.
+-- Background tasks. An id starts with its time, so the oldest come first. A running task is saved
+-- all the time.
+CREATE TABLE task (
+    id uuid PRIMARY KEY,
+    organization text NOT NULL,
+    ended boolean NOT NULL,
+    record text NOT NULL,
+    version bigint NOT NULL DEFAULT 1
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 1000
+);
+CREATE INDEX task_of ON task (organization, id);
+CREATE INDEX task_open ON task (id) WHERE NOT ended;
+
+-- Lists of the rejections of all sources.
+CREATE INDEX rejection_by_id ON rejection (id);
 
 
 -- Settings, integrations and automatic configuration.
@@ -48,3 +65,47 @@ CREATE TABLE token_policy (
 
 -- Search and statistics.
 
+-- What was accepted and attempted, across applications. Ids grow, so an insertion appends to the
+-- last page of its day.
+CREATE INDEX message_id ON message (id);
+CREATE INDEX attempt_id ON attempt (id);
+CREATE INDEX attempt_failed ON attempt (id) WHERE status < 200 OR status > 299;
+CREATE INDEX delivery_not_delivered ON delivery (message) WHERE state <> 1;
+
+CREATE INDEX endpoint_id ON endpoint (id);
+CREATE INDEX endpoint_url ON endpoint (((record::json) ->> 'url') COLLATE "C");
+
+-- What was counted and is not added up yet: rows come with the messages and attempts that they
+-- count and go a few seconds later.
+CREATE TABLE tally (
+    application uuid NOT NULL,
+    -- The endpoint of attempts, the source of requests; none for messages.
+    subject uuid,
+    -- What is counted, and in which minute.
+    fact bigint NOT NULL,
+    count bigint NOT NULL
+) WITH (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 100000,
+    autovacuum_analyze_scale_factor = 0,
+    autovacuum_analyze_threshold = 100000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- The numbers of a subject in each period of each resolution: 0 minutes, 1 hours, 2 days.
+CREATE TABLE rollup (
+    resolution smallint NOT NULL,
+    start bigint NOT NULL,
+    -- The id of the application, and of what belongs to it.
+    subject bytea NOT NULL,
+    -- Failed attempts and rejected requests.
+    problems bigint NOT NULL,
+    counters bytea NOT NULL,
+    PRIMARY KEY (resolution, start, subject)
+) WITH (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_cost_delay = 0
+);

@@ -9,6 +9,7 @@ const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
     OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM source)
     OR EXISTS (SELECT FROM consumer) OR EXISTS (SELECT FROM dead_letter)
+    OR EXISTS (SELECT FROM task)
     OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
     OR EXISTS (SELECT FROM api_key)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
@@ -24,6 +25,7 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM recovery),
     (SELECT count(*) FROM reservation WHERE answer IS NOT NULL),
     (SELECT count(*) FROM audit_log),
+    (SELECT count(*) FROM task),
     (SELECT count(*) FROM api_key)";
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
@@ -79,8 +81,9 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         sources: catalog[3],
         consumers: catalog[4],
         dead_letters: catalog[5],
-        api_keys: catalog[9],
+        api_keys: catalog[10],
         audit_log: catalog[8],
+        tasks: catalog[9],
         messages: messages[0],
         bodies: messages[1],
         event_ids: event_ids[0],

@@ -226,6 +226,20 @@ pub(super) async fn audit_log(
     Ok(ExportPage { chunk: Chunk::AuditLog(records("audit entry", &found)?), next })
 }
 
+const TASKS: &str = "SELECT record, id FROM task WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// Tasks in one chunk: the result of each may be large.
+const MAX_TASKS: usize = 16;
+
+pub(super) async fn tasks(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, TASKS, after, limit.min(MAX_TASKS)).await?;
+    Ok(ExportPage { chunk: Chunk::Tasks(records("background task", &found)?), next })
+}
+
 /// Rows in the order of the id in their second column, and the cursor after them.
 async fn by_id(
     session: &mut Session,

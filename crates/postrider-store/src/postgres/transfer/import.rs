@@ -4,7 +4,7 @@ use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
     access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
-    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source},
+    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source, Task},
     delivery::{DeliveryOrder, Trigger},
     queue::partitions::Partitions,
 };
@@ -95,6 +95,7 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::ApiKeys(items) => api_keys(session, items).await,
         Chunk::TokenPolicies(items) => token_policies(session, items).await,
         Chunk::AuditLog(items) => audit_log(session, items).await,
+        Chunk::Tasks(items) => tasks(session, items).await,
         Chunk::Messages(exports) => {
             messages(session, exports).await?;
             keys(session, exports).await?;
@@ -215,6 +216,16 @@ async fn audit_log(session: &mut Session, items: &[AuditEntry]) -> Result<(), Da
             &it.operation,
             &json(it),
         ])?;
+    }
+    rows.send(session).await
+}
+
+async fn tasks(session: &mut Session, items: &[Task]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY task (id, organization, ended, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        let (id, organization) = (Uuid::from(it.id), it.organization.as_str());
+        rows.push(&[&id, &organization, &it.has_ended(), &json(it)])?;
     }
     rows.send(session).await
 }

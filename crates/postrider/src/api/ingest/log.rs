@@ -40,6 +40,33 @@ pub struct IngestLogOut {
     pub updated_at: Timestamp,
 }
 
+/// Whether a rejected request verifies with the present secrets of its source. A Postrider
+/// extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct IngestLogVerifyOut {
+    /// Whether it verifies, at the time when it was received.
+    pub verified: bool,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The request was not stored completely, because it was too large or contained secrets. So it
+    /// may fail although the original would verify.
+    pub is_incomplete: bool,
+}
+
+/// The message that a rejected request became. A Postrider extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct IngestLogAcceptOut {
+    /// The message.
+    pub message_id: MessageId,
+    /// The event had been accepted before as this message, and nothing was published.
+    pub is_duplicate: bool,
+}
+
 /// How bytes are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,11 +1,13 @@
 //! The parameters of an insertion: an array for each column.
 
+use std::collections::BTreeMap;
+
 use postrider::Uid;
-use postrider_core::{message::Message, time::Timestamp};
+use postrider_core::{message::Message, statistics::Fact, time::Timestamp};
 
 use super::insertion::{Insertion, NewDelivery};
 use crate::{
-    contract::deliveries::Hold,
+    contract::deliveries::{Hold, NewMessage},
     postgres::{
         lane,
         parameter::Param,
@@ -34,6 +36,10 @@ pub(super) struct Columns<'a> {
     holder: Vec<Option<i64>>,
     order: Vec<i16>,
     position: Vec<Option<i64>>,
+    /// Messages that are counted as the same fact.
+    counted_application: Vec<Uuid>,
+    fact: Vec<i64>,
+    count: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -49,6 +55,7 @@ impl<'a> Columns<'a> {
         for delivery in &insertion.deliveries {
             columns.push_delivery(delivery, node);
         }
+        columns.push_counts(&insertion.messages);
         columns
     }
 
@@ -79,9 +86,22 @@ impl<'a> Columns<'a> {
         self.position.push(*position);
     }
 
+    fn push_counts(&mut self, messages: &[&NewMessage]) {
+        let mut counts: BTreeMap<(Uuid, i64), i64> = BTreeMap::new();
+        for new in messages {
+            let fact = Fact::message(&new.message, new.targets.is_empty()).pack();
+            *counts.entry((new.message.application.into(), fact)).or_default() += 1;
+        }
+        for ((application, fact), count) in counts {
+            self.counted_application.push(application);
+            self.fact.push(fact);
+            self.count.push(count);
+        }
+    }
+
     /// The parameters of [`INSERT`](super::INSERT); those of
     /// [`INSERT_KEYED`](super::INSERT_KEYED) have the digests behind them.
-    pub(super) fn params(&self) -> [Param<'_>; 16] {
+    pub(super) fn params(&self) -> [Param<'_>; 19] {
         [
             &self.application,
             &self.id,
@@ -99,6 +119,9 @@ impl<'a> Columns<'a> {
             &self.holder,
             &self.order,
             &self.position,
+            &self.counted_application,
+            &self.fact,
+            &self.count,
         ]
     }
 }

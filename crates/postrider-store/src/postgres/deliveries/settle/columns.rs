@@ -3,6 +3,7 @@
 use postrider_core::{
     delivery::{Settlement, Trigger},
     retry::Verdict,
+    statistics::Fact,
 };
 
 use crate::postgres::{
@@ -27,6 +28,7 @@ pub(super) struct Columns {
     status: Vec<i16>,
     details: Vec<Vec<u8>>,
     response: Vec<Option<Vec<u8>>>,
+    fact: Vec<i64>,
     verdict: Vec<i16>,
     retry_at: Vec<Option<i64>>,
     is_reported: Vec<bool>,
@@ -52,6 +54,7 @@ impl Columns {
         self.status.push(row::status(attempt.outcome));
         self.details.push(row::attempt_details(attempt));
         self.response.push(row::response(attempt));
+        self.fact.push(Fact::settlement(settlement).pack());
         let (verdict, retry_at) = match verdict {
             Verdict::Delivered => (DELIVERED, None),
             Verdict::GiveUp(_) => (FAILED, None),
@@ -69,7 +72,7 @@ impl Columns {
     }
 
     /// The parameters of the statement that only records attempts.
-    pub(super) fn attempts(&self) -> [Param<'_>; 9] {
+    pub(super) fn attempts(&self) -> [Param<'_>; 10] {
         [
             &self.application,
             &self.endpoint,
@@ -80,6 +83,7 @@ impl Columns {
             &self.status,
             &self.details,
             &self.response,
+            &self.fact,
         ]
     }
 }

@@ -163,6 +163,20 @@ pub(super) async fn delete_audit_log(
     Ok(is_full(session.execute(DELETE_AUDIT_LOG, &[&bound]).await?))
 }
 
+/// Tasks that have ended.
+pub(in crate::postgres) const DELETE_TASKS: &str = "DELETE FROM task
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM task WHERE id < $1 AND ended
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
+
+pub(super) async fn delete_tasks(
+    session: &mut Session,
+    bound: Uuid,
+) -> Result<bool, DatabaseError> {
+    Ok(is_full(session.execute(DELETE_TASKS, &[&bound]).await?))
+}
+
 /// Responses, and keys of requests that never completed.
 pub(in crate::postgres) const DELETE_RESPONSES: &str = "DELETE FROM reservation
     WHERE ctid = ANY (ARRAY(

@@ -1,0 +1,35 @@
+//! The settings of an organization.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of an organization.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OrganizationSettings {
+    /// URLs of endpoints begin with `https`.
+    pub enforce_https: bool,
+    /// Endpoints have channels.
+    pub require_endpoint_channel: bool,
+    /// Endpoints have event types.
+    pub require_endpoint_filter_types: bool,
+    /// Tokens of applications can only read.
+    pub read_only: bool,
+    /// Endpoints that keep failing are disabled.
+    pub disable_endpoint_on_failure: bool,
+    /// Most endpoints of an application.
+    pub endpoints_per_app_limit: Option<u32>,
+}
+
+impl Default for OrganizationSettings {
+    fn default() -> Self {
+        Self {
+            enforce_https: false,
+            require_endpoint_channel: false,
+            require_endpoint_filter_types: false,
+            read_only: false,
+            disable_endpoint_on_failure: true,
+            endpoints_per_app_limit: None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How fast a background task works, so that it does not delay anything else.
+
+use std::time::Duration;
+
+/// The size of the next batch, and the pause before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Items in the batch.
+    pub size: usize,
+    pub pause: Duration,
+}
+
+/// A batch should not take longer: other work waits for it.
+const TARGET: Duration = Duration::from_millis(20);
+
+/// The fewest items, and the most.
+const SIZES: (usize, usize) = (10, 500);
+
+/// A pause is this many times as long as the batch before it, so that a task uses at most a quarter
+/// of the store's time.
+const PAUSE_FACTOR: u32 = 3;
+
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(2));
+
+impl Pace {
+    /// The pace of a task that starts.
+    pub const START: Self = Self { size: 50, pause: Duration::ZERO };
+
+    /// The pace after a batch that took this long.
+    #[must_use]
+    pub fn after(self, took: Duration) -> Self {
+        let size = if took > TARGET * 2 {
+            self.size / 2
+        } else if took < TARGET {
+            self.size + self.size / 2
+        } else {
+            self.size
+        };
+        Self {
+            size: size.clamp(SIZES.0, SIZES.1),
+            pause: (took * PAUSE_FACTOR).clamp(PAUSES.0, PAUSES.1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_batches_become_smaller_and_are_followed_by_longer_pauses() {
+        for (size, took, expected_size, expected_pause) in [
+            (100, 1, 150, 10),
+            (100, 19, 150, 57),
+            (100, 20, 100, 60),
+            (100, 40, 100, 120),
+            (100, 41, 50, 123),
+            (400, 1, 500, 10),
+            (12, 100, 10, 300),
+            (10, 10_000, 10, 2_000),
+        ] {
+            let pace = Pace { size, pause: Duration::ZERO }.after(Duration::from_millis(took));
+            let pause = Duration::from_millis(expected_pause);
+            assert_eq!(pace, Pace { size: expected_size, pause }, "{size} {took}");
+        }
+    }
+}

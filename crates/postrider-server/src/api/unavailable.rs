@@ -1,0 +1,90 @@
+//! Operations of the hosted API that this server does not have, with what to use instead.
+
+const STREAMING: &str = "streaming is not available; publish messages to an application, whose \
+    endpoints can be queues, databases, buckets and live streams";
+const CONNECTORS: &str = "connectors are not available; create an endpoint of another kind \
+    instead, such as `slack`, `discord`, `teams` or `email`";
+const TRANSFORMATIONS: &str = "transformations are not available: payloads are delivered as they \
+    were published; change them before you publish them";
+const POLLERS: &str = "pollers are not available; create an endpoint of the kind `live`, or list \
+    the endpoint's messages with GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
+const OAUTH: &str = "OAuth is not available for endpoints; set an `authorization` header with PUT \
+    /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers";
+const MTLS: &str = "client certificates are not available for endpoints; receivers can verify \
+    the signatures of requests instead";
+const RETRY_SCHEDULE: &str = "event types have no retry schedule of their own; set \
+    `retry_schedule` in the configuration of the server";
+const ENVIRONMENTS: &str = "environments are organizations, which need no setup: an organization \
+    exists as soon as a token names it";
+const TELEMETRY: &str = "the export of telemetry is not available for each organization; \
+    configure it for the server";
+const AUTO_CONFIG: &str = "this version of automatic configuration is not available; use \
+    /api/v1/app/{app_id}/autoconfig, as newer clients do";
+const FORCE_RETRY: &str = "destinations are not paused as a whole; recover failed messages with \
+    POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
+
+/// The beginnings of paths. `*` stands for any one part.
+const PREFIXES: [(&str, &str); 21] = [
+    ("api/v1/stream", STREAMING),
+    ("api/v1/app/*/stream", STREAMING),
+    ("api/v1/auth/stream-portal-access", STREAMING),
+    ("api/v1/auth/stream-logout", STREAMING),
+    ("api/v1/auth/stream", STREAMING),
+    ("api/v1/connector", CONNECTORS),
+    ("api/v1/app/*/endpoint/*/connector", CONNECTORS),
+    ("api/v1/app/*/endpoint/*/transformation", TRANSFORMATIONS),
+    ("api/v1/app/*/destination/*/transformation", TRANSFORMATIONS),
+    ("api/v1/app/*/poller", POLLERS),
+    ("api/v1/auth/app/*/poller", POLLERS),
+    ("api/v1/app/*/endpoint/*/oauth", OAUTH),
+    ("api/v1/app/*/endpoint/*/oauth-config", OAUTH),
+    ("api/v1/app/*/endpoint/*/mtls", MTLS),
+    ("api/v1/app/*/endpoint/*/mtls-config", MTLS),
+    ("api/v1/event-type/*/retry-schedule", RETRY_SCHEDULE),
+    ("api/v1/management/environment", ENVIRONMENTS),
+    ("api/v1/management/environment-settings/customer-otel", TELEMETRY),
+    ("api/v1/app/*/auto-config", AUTO_CONFIG),
+    ("api/v1/app/*/endpoint/*/auto-config", AUTO_CONFIG),
+    ("api/v1/app/*/destination/*/force-retry", FORCE_RETRY),
+];
+
+/// Why the operations at this path are not available; `None` if the hosted API has none there.
+pub(crate) fn reason(path: &str) -> Option<&'static str> {
+    let found = PREFIXES.iter().find(|(prefix, _)| begins_with(path, prefix));
+    found.map(|(_, reason)| *reason)
+}
+
+fn begins_with(path: &str, prefix: &str) -> bool {
+    let mut parts = path.trim_start_matches('/').split('/');
+    prefix.split('/').all(|expected| {
+        parts.next().is_some_and(|part| part == expected || (expected == "*" && !part.is_empty()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: Option<&'static str>) {
+        assert_eq!(reason(path), expected, "{path}");
+    }
+
+    #[test]
+    fn paths_of_missing_operations_are_known_by_their_beginnings() {
+        check("/api/v1/stream", Some(STREAMING));
+        check("/api/v1/stream/strm_1/sink/", Some(STREAMING));
+        check("/api/v1/app/a/stream/sink", Some(STREAMING));
+        check("/api/v1/auth/stream/s/sink/k/poller/token", Some(STREAMING));
+        check("/api/v1/connector/c", Some(CONNECTORS));
+        check("/api/v1/app/a/endpoint/e/transformation", Some(TRANSFORMATIONS));
+        check("/api/v1/app/a/poller/p/consumer/c/seek", Some(POLLERS));
+        check("/api/v1/management/environment/env", Some(ENVIRONMENTS));
+        check("/api/v1/management/environment-settings/customer-otel/test", Some(TELEMETRY));
+        check("/api/v1/app/a/endpoint/e/oauth-config", Some(OAUTH));
+        check("/api/v1/streams", None);
+        check("/api/v1/app//stream", None);
+        check("/api/v1/app/a/endpoint/e", None);
+        check("/", None);
+    }
+}

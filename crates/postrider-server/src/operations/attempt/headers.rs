@@ -1,0 +1,92 @@
+//! The headers of an attempt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::HeaderMap;
+use postrider::{
+    ApplicationId, AttemptId, MessageId,
+    api::{Capability, MessageAttemptHeadersOut},
+};
+use postrider_core::{
+    delivery::{Attempt, Response},
+    message::Message,
+};
+use postrider_engine::Entry;
+use postrider_store::IdOrUid;
+
+use crate::{
+    api::{error::ApiError, operation::operations, reply::Done},
+    auth::Access,
+    operations::{call::Call, custom_headers, message},
+};
+use postrider::api::Permission;
+
+operations! {
+    tag "Message Attempt";
+
+    /// Get the headers of an attempt
+    GetHeaders "v1.message-attempt.get-headers" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
+        -> Done<MessageAttemptHeadersOut> = get,
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
+}
+
+async fn get(call: Call, input: GetHeaders) -> Result<Done<MessageAttemptHeadersOut>, ApiError> {
+    let entry = call.application(&input.app_id).await?;
+    let message = message::find(&call, entry.application.id, &input.msg_id).await?;
+    let mut attempt = super::find(&call, &message, input.attempt_id).await?;
+    // The note is stored among the headers.
+    attempt.response.as_mut().and_then(Response::take_note);
+    let (sent_headers, sensitive) = sent(&entry, &message, &attempt);
+    let endpoint = entry.endpoints.iter().find(|it| it.id == attempt.delivery.endpoint);
+    let has_response = attempt.outcome.status().is_some();
+    let response = attempt.response.filter(|_| has_response);
+    Ok(Done(MessageAttemptHeadersOut {
+        sent_headers,
+        response_headers: response.map(|it| it.headers),
+        sensitive,
+        endpoint_changed: endpoint.is_none_or(|it| it.updated_at > attempt.at),
+    }))
+}
+
+/// The headers that the request had, computed as the sender computes them, and the names of those
+/// that are not shown.
+fn sent(
+    entry: &Entry,
+    message: &Message,
+    attempt: &Attempt,
+) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let target = entry.target(attempt.delivery.endpoint);
+    let Some(prepared) = target.and_then(|it| it.http()) else {
+        return (BTreeMap::new(), BTreeSet::new());
+    };
+    let body = message.body.clone().unwrap_or_default();
+    let mut request = prepared.request(message, body, attempt.at);
+    if message.body.is_none() {
+        // The signature covers the payload, which was deleted.
+        for name in ["webhook-signature", "svix-signature"] {
+            request.headers_mut().remove(name);
+        }
+    }
+    shown(request.headers())
+}
+
+fn shown(headers: &HeaderMap) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let mut sent = BTreeMap::<String, String>::new();
+    let mut sensitive = BTreeSet::new();
+    for (name, value) in headers {
+        if custom_headers::is_sensitive(name.as_str()) {
+            sensitive.insert(name.to_string());
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        sent.entry(name.to_string())
+            .and_modify(|it| {
+                it.push_str(", ");
+                it.push_str(&value);
+            })
+            .or_insert_with(|| value.to_string());
+    }
+    (sent, sensitive)
+}
