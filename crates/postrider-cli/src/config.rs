@@ -21,7 +21,7 @@ pub(crate) use self::{
     error::ConfigError,
     load::{Declared, Loaded, Overrides, load},
     render::{effective, reference},
-    schema::Config,
+    schema::{Config, Sso},
     units::parse_duration,
     value::{
         DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, SecretKeys, SignatureHeaders,

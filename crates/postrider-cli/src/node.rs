@@ -1,8 +1,7 @@
 //! A server in one process: starts the store, the engine and the API, and shuts them down in order.
 
 use std::{
-    future::pending, io, net::SocketAddr, path::PathBuf, pin::pin, process::ExitCode, sync::Arc,
-    time::Duration,
+    future::pending, io, net::SocketAddr, pin::pin, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::Context;
@@ -10,10 +9,10 @@ use axum::Router;
 use postrider::api::EndpointKind;
 use postrider_core::{kind::command::CommandRegistry, queue::QueueKind};
 use postrider_engine::{
-    BuiltInOptions, Clock, CommandSender, Engine, EngineTasks, HttpSender, QueueConnector,
-    SenderOptions, Senders, built_in,
+    BuiltInOptions, Clock, CommandSender, Engine, EngineTasks, HttpClient, HttpSender,
+    QueueConnector, SenderOptions, Senders, built_in,
 };
-use postrider_server::Server;
+use postrider_server::{Server, ServerTls};
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -37,14 +36,24 @@ const INTERRUPTED: u8 = 130;
 pub(crate) struct Node {
     pub engine: Engine,
     pub address: SocketAddr,
-    listener: TcpListener,
+    /// Where metrics are served.
+    pub metrics_address: Option<SocketAddr>,
+    listeners: Listeners,
     store: Arc<dyn Store>,
     tasks: EngineTasks,
     server: postrider_server::Settings,
     queues: Queues,
     grace: Duration,
     declared: Declared,
-    data_dir: PathBuf,
+    config: Config,
+}
+
+/// What accepts connections.
+#[derive(Debug)]
+struct Listeners {
+    api: TcpListener,
+    tls: Option<ServerTls>,
+    metrics: Option<TcpListener>,
 }
 
 /// The clients of queues, by kind.
@@ -55,6 +64,7 @@ type Queues = Vec<(QueueKind, Arc<dyn QueueConnector>)>;
 struct Clients {
     senders: Senders,
     queues: Queues,
+    http: HttpClient,
 }
 
 impl Node {
@@ -67,42 +77,47 @@ impl Node {
     ) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
         let clients = clients(config, declared::take_programs(&mut declared)?)?;
-        let listener = listen(config)?;
+        let listeners = Listeners::open(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
-        secrets::seal_stored(config, &secrets, &*store).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        let node = Self::with_store(config, listener, store, secrets, clients).await?;
+        let node = Self::with_store(config, listeners, store, secrets, clients).await?;
         Ok(Self { declared, ..node })
     }
 
     async fn with_store(
         config: &Config,
-        listener: TcpListener,
+        listeners: Listeners,
         store: Arc<dyn Store>,
-        Secrets { jwt, vault, .. }: Secrets,
-        Clients { senders, queues }: Clients,
+        Secrets { jwt, vault, is_outdated }: Secrets,
+        Clients { senders, queues, http }: Clients,
     ) -> anyhow::Result<Self> {
-        let address = listener.local_addr()?;
+        let address = listeners.api.local_addr()?;
+        let metrics_address =
+            listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
         let sender = Arc::new(senders);
-        let (engine, tasks) =
+        let (engine, mut tasks) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
-        let server = settings::server(config, &jwt, address);
+        if is_outdated {
+            tasks.rotation.expect_plaintext();
+        }
+        let server = settings::server(config, &jwt, address, &http);
         let grace = config.shutdown_grace;
-        let (declared, data_dir) = (Declared::default(), config.data_dir.clone());
+        let (declared, config) = (Declared::default(), config.clone());
         Ok(Self {
             engine,
             address,
-            listener,
+            metrics_address,
+            listeners,
             store,
             tasks,
             server,
             queues,
             grace,
             declared,
-            data_dir,
+            config,
         })
     }
 
@@ -142,14 +157,14 @@ impl Node {
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, tasks, grace, declared, data_dir, .. } = self;
+        let Self { engine, listeners, store, tasks, grace, declared, config, .. } = self;
         let halt = CancellationToken::new();
-        let serving = self.server.serving();
-        let server = Server::with_queues(engine, self.server, self.queues);
-        let (router, operations) = (server.router().merge(pages), server.operations());
+        let settings = self.server.clone();
+        let server = Server::with_queues(engine.clone(), self.server, self.queues);
+        let operations = server.operations();
         let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
         let applied = tokio::select! {
-            applied = declared::apply(&declared, &operations, &data_dir) => applied,
+            applied = declared::apply(&declared, &operations, &config.data_dir) => applied,
             stopped = running.failure() => Err(broken(stopped.into())),
         };
         if let Err(error) = applied {
@@ -161,11 +176,12 @@ impl Node {
         let consumers = server.consumers().run(stop.clone());
         let mut serving = pin!(async {
             let served = async {
-                let served = postrider_server::serve(listener, router, serving, stop.clone()).await;
+                let served = listeners.serve(&server, pages, &settings, &stop).await;
                 stop.cancel();
                 served
             };
-            tokio::join!(served, consumers).0
+            let noted = stop.run_until_cancelled(secrets::note_rotation(&config, &engine));
+            tokio::join!(served, consumers, noted).0
         });
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
@@ -211,7 +227,8 @@ fn clients(config: &Config, commands: CommandRegistry) -> anyhow::Result<Clients
     let senders = Senders::new(http, time_limit)
         .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
-    Ok(Clients { senders, queues: postrider_sinks::queues(&guard) })
+    let http = guard.http().clone();
+    Ok(Clients { senders, queues: postrider_sinks::queues(&guard), http })
 }
 
 /// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.
@@ -223,8 +240,56 @@ fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(backlog)
 }
 
-fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let address = config.listen;
+impl Listeners {
+    fn open(config: &Config) -> anyhow::Result<Self> {
+        let metrics = config.metrics_listen;
+        Ok(Self {
+            tls: settings::tls(config)?,
+            api: listen(config, config.listen, "--listen")?,
+            metrics: metrics.map(|it| listen(config, it, "metrics_listen")).transpose()?,
+        })
+    }
+
+    /// Serves the API and the metrics until `stop`.
+    async fn serve(
+        self,
+        server: &Server,
+        pages: Router,
+        settings: &postrider_server::Settings,
+        stop: &CancellationToken,
+    ) -> io::Result<()> {
+        let Self { api, tls, metrics } = self;
+        let router = server.router().merge(pages);
+        let reloading = async {
+            if let Some(tls) = &tls {
+                reload_certificate(tls, stop).await?;
+            }
+            Ok(())
+        };
+        let metrics = async {
+            let Some(listener) = metrics else { return Ok(()) };
+            let (router, serving) = (server.metrics_router(), settings.serving_metrics());
+            postrider_server::serve(listener, router, serving, stop.clone()).await
+        };
+        let api = postrider_server::serve(api, router, settings.serving(tls.clone()), stop.clone());
+        tokio::try_join!(api, metrics, reloading).map(|_| ())
+    }
+}
+
+/// Uses a new certificate when its files change, and at once on SIGHUP.
+async fn reload_certificate(tls: &ServerTls, stop: &CancellationToken) -> io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut following = pin!(tls.clone().follow_files(stop.clone()));
+    loop {
+        tokio::select! {
+            () = following.as_mut() => return Ok(()),
+            Some(()) = hangups.recv() => tls.reload(),
+        }
+    }
+}
+
+/// Binds an address, which `flag` sets.
+fn listen(config: &Config, address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     let backlog = u32::try_from(config.limits.backlog.get()).unwrap_or(u32::MAX);
     bind(address, backlog).map_err(|error| {
         let hints = [
@@ -242,7 +307,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
         let hint = hint.map_or("choose another", |(_, hint)| hint);
         Advice {
             message: format!("cannot listen on {address}"),
-            hint: format!("{hint} address with --listen"),
+            hint: format!("{hint} address with {flag}"),
             source: Some(error.into()),
         }
         .into()
@@ -319,10 +384,10 @@ mod tests {
         let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
-        let listener = listen(&config).unwrap();
+        let listeners = Listeners::open(&config).unwrap();
         let clients = clients(&config, CommandRegistry::default()).unwrap();
         let node =
-            Node::with_store(&config, listener, store.clone(), secrets, clients).await.unwrap();
+            Node::with_store(&config, listeners, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);
         let error = node.run(Router::new(), pending()).await.unwrap_err();
         assert!(

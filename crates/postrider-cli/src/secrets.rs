@@ -3,12 +3,12 @@
 mod check_value;
 mod files;
 mod kind;
-mod reseal;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use postrider_core::vault::Vault;
-use postrider_store::{Installation, PostgresOptions, Store};
+use postrider_engine::Engine;
+use postrider_store::{Installation, PostgresOptions};
 
 use self::kind::MIN_BYTES;
 pub(crate) use self::{
@@ -22,6 +22,9 @@ use crate::{
     random, settings,
 };
 
+/// Pause before the end of a rotation is recorded again.
+const NOTE_PAUSE: Duration = Duration::from_secs(5);
+
 /// The secrets that a server needs.
 #[derive(Debug)]
 pub(crate) struct Secrets {
@@ -29,8 +32,8 @@ pub(crate) struct Secrets {
     pub jwt: SecretKeys,
     /// Encrypts secrets in the store.
     pub vault: Vault,
-    /// Whether the store may contain secrets that an older main secret encrypted, or plaintext.
-    is_outdated: bool,
+    /// Whether the store may contain plaintext, or secrets that an older main secret encrypted.
+    pub is_outdated: bool,
 }
 
 impl Secrets {
@@ -55,24 +58,29 @@ pub(crate) async fn open(config: &Config, furnished: bool) -> anyhow::Result<Sec
         Some(checked) => checked,
         None => check_main(&vault, &config.data_dir)?,
     };
-    // While older secrets are configured, other nodes may still encrypt with them.
-    let is_outdated = checked == CheckResult::Outdated || !main.older.is_empty();
-    Ok(Secrets { jwt, vault, is_outdated })
+    Ok(Secrets { jwt, vault, is_outdated: checked == CheckResult::Outdated })
 }
 
-/// Encrypts everything with the current main secret, so that an upgrade leaves no plaintext, and an
-/// older main secret is no longer needed.
-pub(crate) async fn seal_stored(
-    config: &Config,
-    secrets: &Secrets,
-    store: &dyn Store,
-) -> anyhow::Result<()> {
-    if !secrets.is_outdated {
-        return Ok(());
+/// Waits until everything is encrypted with the current main secret, and then notes that the older
+/// ones are no longer needed. A failure is retried.
+pub(crate) async fn note_rotation(config: &Config, engine: &Engine) {
+    engine.rotation().completed().await;
+    while let Err(error) = replace_check_value(config, engine.vault()).await {
+        tracing::error!(
+            error = &*error as &dyn std::error::Error,
+            "the end of the rotation of `main_secret` was not recorded; trying again"
+        );
+        tokio::time::sleep(NOTE_PAUSE).await;
     }
-    let count = reseal::all(&secrets.vault, store).await?;
-    tracing::info!(count, "encrypted stored secrets with the current `main_secret`");
-    let check_value = new_check_value(&secrets.vault)?;
+    engine.rotation().set_recorded();
+    tracing::info!(
+        "all stored secrets are encrypted with the current `main_secret`; once this is the first \
+         one of all nodes, the older ones can be removed"
+    );
+}
+
+async fn replace_check_value(config: &Config, vault: &Vault) -> anyhow::Result<()> {
+    let check_value = new_check_value(vault)?;
     match database(config).await? {
         Some(database) => {
             database.replace(MAIN_SECRET.key, &check_value).await.map_err(failure::of_store)

@@ -10,14 +10,17 @@ use postrider_core::{
     statistics::StatisticsRetention,
 };
 use postrider_engine::{
-    self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
+    self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions,
+    certificates,
 };
-use postrider_server as server;
+use postrider_server::{self as server, ServerTls, SsoSettings, TlsFileError};
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size},
+    config::{
+        Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size, Sso,
+    },
     failure::Advice,
 };
 
@@ -201,9 +204,38 @@ pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
     server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
 }
 
+/// The URL of an address that the server listens on.
+pub(crate) fn base_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.tls_certificate.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+/// The certificate of the API's listener.
+pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
+    let Some((certificate, key)) = config.tls_certificate.as_deref().zip(config.tls_key.as_deref())
+    else {
+        return Ok(None);
+    };
+    let advice = |error: TlsFileError| Advice {
+        message: "TLS cannot be used".to_owned(),
+        hint: "`tls_certificate` is a PEM file with the certificate and those of its intermediate \
+               authorities, `tls_key` one with its private key"
+            .to_owned(),
+        source: Some(error.into()),
+    };
+    Ok(Some(ServerTls::load(certificate, key).map_err(advice)?))
+}
+
 /// The settings of the API; `address` is the one that it listens on.
-pub(crate) fn server(config: &Config, jwt: &SecretKeys, address: SocketAddr) -> server::Settings {
-    let local = format!("http://{address}/");
+///
+/// `http` calls the identity provider.
+pub(crate) fn server(
+    config: &Config,
+    jwt: &SecretKeys,
+    address: SocketAddr,
+    http: &HttpClient,
+) -> server::Settings {
+    let local = format!("{}/", base_url(config, address));
     let public = config.public_url.as_ref().map(|it| it.0.to_string());
     server::Settings {
         jwt_secret: jwt_secret(jwt),
@@ -217,13 +249,30 @@ pub(crate) fn server(config: &Config, jwt: &SecretKeys, address: SocketAddr) -> 
         own_urls: own_urls(config, &local),
         portal_url: public.unwrap_or(local),
         relay: config.relay,
-        metrics: config.metrics,
+        cors_origins: config.cors_origins.0.clone(),
+        sso: sso(&config.sso, http),
         docs: config.docs,
         relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         trusted_proxies: config.trusted_proxies.clone(),
         limits: server_limits(config),
         quotas: quotas(config),
     }
+}
+
+fn sso(sso: &Sso, http: &HttpClient) -> Option<SsoSettings> {
+    let (issuer, client_id) = sso.issuer.as_ref().zip(sso.client_id.as_ref())?;
+    let secret = sso.client_secret.as_ref();
+    Some(SsoSettings {
+        issuer: issuer.0.clone(),
+        client_id: client_id.0.clone(),
+        client_secret: secret.map(|it| server::ClientSecret::new(it.0.0.clone())),
+        scopes: sso.scopes.0.clone(),
+        claim: sso.claim.0.clone(),
+        roles: sso.roles.0.clone(),
+        organization: sso.organization.clone(),
+        session: sso.session,
+        http: http.clone(),
+    })
 }
 
 fn quotas(config: &Config) -> server::Quotas {

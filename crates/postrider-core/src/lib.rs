@@ -42,6 +42,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod sign_in;
 pub mod statistics;
 pub mod target;
 pub mod template;

@@ -33,11 +33,32 @@ const KEYED: &[u8] = b"postrider keyed 1";
 /// The same, for the key of hop counts.
 const HOPS: &[u8] = b"postrider hop key 1";
 
+/// The same, for fingerprints of main secrets.
+const FINGERPRINT: &[u8] = b"postrider main secret fingerprint 1";
+
+/// Identifies a main secret without revealing it, as eight hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyFingerprint([u8; 4]);
+
+impl KeyFingerprint {
+    fn of(main_secret: &str) -> Self {
+        let digest = Sha256::new().chain_update(FINGERPRINT).chain_update(main_secret).finalize();
+        Self(*digest.first_chunk().expect("the digest has 32 bytes"))
+    }
+}
+
+impl fmt::Display for KeyFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
 /// Seals and opens secrets.
 #[derive(Clone)]
 pub struct Vault {
     /// The first one encrypts, all of them decrypt.
     ciphers: Arc<[XChaCha20Poly1305]>,
+    fingerprints: Arc<[KeyFingerprint]>,
     hop_key: Zeroizing<[u8; 32]>,
 }
 
@@ -59,8 +80,10 @@ impl Vault {
             XChaCha20Poly1305::new(&digest)
         };
         let hop_key = Sha256::new().chain_update(HOPS).chain_update(main_secret).finalize();
+        let all: Vec<_> = std::iter::once(main_secret).chain(older).collect();
         Self {
-            ciphers: std::iter::once(main_secret).chain(older).map(cipher).collect(),
+            fingerprints: all.iter().map(|it| KeyFingerprint::of(it)).collect(),
+            ciphers: all.into_iter().map(cipher).collect(),
             hop_key: Zeroizing::new(hop_key.into()),
         }
     }
@@ -68,6 +91,21 @@ impl Vault {
     /// The key for hop counts, the same on all nodes of the installation.
     pub fn hop_key(&self) -> &[u8; 32] {
         &self.hop_key
+    }
+
+    /// The main secrets, the one that encrypts first.
+    pub fn fingerprints(&self) -> &[KeyFingerprint] {
+        &self.fingerprints
+    }
+
+    /// Which of the main secrets encrypted a value: its index in [`Self::fingerprints`].
+    pub fn key_of(&self, sealed: &SealedSecret) -> Result<usize, VaultError> {
+        Ok(self.unlock(&[PURPOSE, TEXT], sealed)?.0)
+    }
+
+    /// The same for a value that is bound to a key.
+    pub fn key_under(&self, key: &[u8], sealed: Vec<u8>) -> Result<usize, VaultError> {
+        Ok(self.unlock(&[&[KEYED, key].concat()], &SealedSecret(sealed))?.0)
     }
 
     /// Encrypts a secret. The nonce must never repeat: draw it at random.
@@ -148,10 +186,20 @@ impl Vault {
         sealed: &SealedSecret,
         nonce: [u8; NONCE],
     ) -> Result<Option<SealedSecret>, VaultError> {
+        let (index, purpose, opened) = self.unlock(purposes, sealed)?;
+        Ok((index > 0).then(|| self.encrypt(&opened, purpose, nonce)))
+    }
+
+    /// Decrypts a value, and tells which main secret encrypted it and for which purpose.
+    fn unlock<'a>(
+        &self,
+        purposes: &[&'a [u8]],
+        sealed: &SealedSecret,
+    ) -> Result<(usize, &'a [u8], Zeroizing<Vec<u8>>), VaultError> {
         for (index, cipher) in self.ciphers.iter().enumerate() {
             for purpose in purposes {
                 if let Some(opened) = decrypt(cipher, sealed, purpose) {
-                    return Ok((index > 0).then(|| self.encrypt(&opened, purpose, nonce)));
+                    return Ok((index, purpose, opened));
                 }
             }
         }
@@ -243,6 +291,10 @@ mod tests {
         let renewed = both.renew(&text, [9; NONCE]).unwrap().unwrap();
         assert_eq!(new.open_text(&renewed).unwrap().as_str(), "text");
         assert_eq!(both.renew(&renewed, [9; NONCE]), Ok(None));
+        assert_eq!([&renewed, &sealed].map(|it| both.key_of(it)), [Ok(0), Ok(2)]);
+        assert_eq!(new.key_of(&sealed), Err(VaultError));
+        assert_eq!(both.fingerprints().first(), new.fingerprints().first());
+        assert_eq!(both.fingerprints().last(), old.fingerprints().first());
         assert_eq!(new.renew(&sealed, [9; NONCE]), Err(VaultError));
     }
 

@@ -34,6 +34,7 @@ use crate::{
     operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
     queue::StoredPartitions,
+    rotation::{Rotation, RotationTask},
     router::Router,
     sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
@@ -54,6 +55,7 @@ struct Inner {
     vault: Vault,
     maintenance: Arc<Notify>,
     background: Arc<Notify>,
+    rotation: Rotation,
     /// Cancelled when one of the tasks has stopped on its own.
     has_failed: CancellationToken,
 }
@@ -109,19 +111,17 @@ impl Engine {
             .into_iter()
             .enumerate()
             .map(|(index, inbox)| Driver::new(&components, Shard { index, count }, inbox));
+        let (rotating, rotation) = RotationTask::new(&components, &vault);
         let tasks = EngineTasks {
             drivers: drivers.collect(),
+            rotation: rotating,
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
             background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
             has_failed: has_failed.clone(),
         };
-        (
-            Self {
-                inner: Arc::new(Inner { components, vault, maintenance, background, has_failed }),
-            },
-            tasks,
-        )
+        let inner = Inner { components, vault, maintenance, background, rotation, has_failed };
+        (Self { inner: Arc::new(inner) }, tasks)
     }
 
     /// Makes the message durable and starts its deliveries.
@@ -156,6 +156,11 @@ impl Engine {
 
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    /// The state of the rotation of the main secret.
+    pub fn rotation(&self) -> &Rotation {
+        &self.inner.rotation
     }
 
     pub fn metrics(&self) -> &Metrics {

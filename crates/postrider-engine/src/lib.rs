@@ -22,6 +22,7 @@ mod metrics;
 mod operational;
 mod panic_text;
 mod queue;
+mod rotation;
 mod router;
 mod sender;
 mod settings;
@@ -44,6 +45,7 @@ pub use crate::{
         LeasedPartition, PARTITION_RENEWAL, PartitionLeases, Queue, QueueConnector, QueueError,
         QueueMessage, Receipt, StoredPartitions,
     },
+    rotation::{Rotation, RotationStatus, RotationTask, SecretCounts},
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
         FetchError, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,

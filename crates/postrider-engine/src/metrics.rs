@@ -56,6 +56,8 @@ pub struct Metrics {
     pub oldest_due_age: Gauge,
     pub stored_bytes: Gauge,
     pub store_errors: Counter,
+    pub rotation_pending: Gauge,
+    pub outdated_secrets: Gauge,
 }
 
 const SECONDS: [f64; 12] =
@@ -89,6 +91,8 @@ impl Default for Metrics {
             oldest_due_age: Gauge::default(),
             stored_bytes: Gauge::default(),
             store_errors: Counter::default(),
+            rotation_pending: Gauge::default(),
+            outdated_secrets: Gauge::default(),
         }
     }
 }
@@ -121,6 +125,8 @@ impl Metrics {
         registry.register_with_unit("oldest_due_age", "How long the oldest due delivery has waited in the store", Unit::Seconds, self.oldest_due_age.clone());
         registry.register_with_unit("stored", "Size of the store on disk", Unit::Bytes, self.stored_bytes.clone());
         registry.register("store_errors", "Failed operations of the store", self.store_errors.clone());
+        registry.register("main_secret_rotation_pending", "Whether stored secrets may still need an older main secret", self.rotation_pending.clone());
+        registry.register("outdated_secrets", "Stored secrets that were not encrypted with the current main secret when they were last looked at", self.outdated_secrets.clone());
     }
 }
 

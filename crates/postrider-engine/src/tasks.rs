@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     background::BackgroundRunner, driver::Driver, listener::Listener, maintenance::MaintenanceTask,
-    panic_text::panic_text,
+    panic_text::panic_text, rotation::RotationTask,
 };
 
 /// The tasks that have to run for the engine to work.
@@ -23,6 +23,7 @@ pub struct EngineTasks {
     pub maintenance: MaintenanceTask,
     pub background: BackgroundRunner,
     pub listener: Listener,
+    pub rotation: RotationTask,
     /// Cancelled when one of the tasks stops on its own.
     pub(crate) has_failed: CancellationToken,
 }
@@ -59,6 +60,8 @@ impl EngineTasks {
         let background = "the runner of background tasks".to_owned();
         tasks.spawn(watched(background, self.background.run(halt.clone())));
         tasks.spawn(watched("the store's listener".to_owned(), self.listener.run(halt.clone())));
+        let rotating = self.rotation.run(halt.clone());
+        tasks.spawn(watched("the rotation of the main secret".to_owned(), rotating));
         for (index, driver) in self.drivers.into_iter().enumerate() {
             let name = format!("the driver of shard {index}");
             if index == 0 {

@@ -3,16 +3,21 @@
 
 mod activity;
 pub(crate) mod client_address;
+pub(crate) mod cors;
 pub(crate) mod memory;
 mod peer;
 mod registry;
 mod serve;
 mod stream;
+mod tls;
 mod tracked_body;
 pub(crate) mod upload;
 
-pub use self::serve::serve;
 pub(crate) use self::{
     activity::{Activity, StreamGuard},
     peer::Peer,
+};
+pub use self::{
+    serve::serve,
+    tls::{ServerTls, TlsFileError},
 };

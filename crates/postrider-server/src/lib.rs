@@ -35,6 +35,7 @@
 mod api;
 mod auth;
 mod consumer;
+mod feed;
 mod http;
 mod idempotency;
 mod inbound;
@@ -47,7 +48,10 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod sso;
 mod trials;
+
+pub use postrider::api::{Role, access::UnknownRole};
 
 pub use crate::{
     api::{
@@ -65,7 +69,7 @@ pub use crate::{
         token::{ApplicationGrant, Grant, User, mint, mint_one_time},
     },
     consumer::Consumers,
-    http::serve,
+    http::{ServerTls, TlsFileError, serve},
     operations::{
         authentication::one_time::sign_in_link,
         consumer::declared::DeclaredConsumer,
@@ -74,6 +78,7 @@ pub use crate::{
     },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
+    sso::{ClientSecret, SsoSettings},
 };
 #[doc(no_inline)]
 pub use postrider_store::IdOrUid;

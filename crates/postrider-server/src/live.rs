@@ -8,7 +8,6 @@
 mod admission;
 mod catch_up;
 mod channel;
-mod cors;
 mod follower;
 mod holder;
 mod place;

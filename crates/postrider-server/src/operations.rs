@@ -18,10 +18,11 @@ pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
 mod internal_application;
+pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
-mod render;
+pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
@@ -75,6 +76,7 @@ pub fn all() -> Vec<AnyOperation> {
         authentication::whoami::all(),
         authentication::message_token::all(),
         api_key::all(),
+        main_secret::all(),
         audit_log::all(),
         health::all(),
     ]

@@ -20,7 +20,8 @@ use crate::{
     },
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
-    http::memory::MemoryBudget,
+    feed::{self, Feeds},
+    http::{cors, memory::MemoryBudget},
     idempotency::IdempotentRequests,
     inbound::{self, Inbound, RejectionLog},
     live::{self, Live},
@@ -31,6 +32,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    sso::{self, SingleSignOn},
     trials::Trials,
 };
 
@@ -41,6 +43,7 @@ pub struct Server {
     metrics: Metrics,
     exposition: Arc<Exposition>,
     errors: Arc<ErrorReporter>,
+    sso: Option<Arc<SingleSignOn>>,
 }
 
 impl Server {
@@ -61,12 +64,14 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
         let errors = Arc::new(ErrorReporter::new(engine.clone()));
+        let sso = SingleSignOn::of(&settings, &engine).map(Arc::new);
         let resources = resources(engine, settings, (&metrics, &errors), consumers);
         Self {
             operations: Operations::new(Arc::new(resources)),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
             errors,
+            sso,
         }
     }
 
@@ -98,12 +103,30 @@ impl Server {
             metrics: self.metrics.live.clone(),
             tasks: resources.tasks.clone(),
         });
-        pages::router(&resources.settings, &resources.memory, &self.exposition)
-            .merge(self.api())
+        let feeds = Feeds::new(feed::Dependencies {
+            operations: self.operations.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+        });
+        let origins = &resources.settings.cors_origins;
+        pages::router(&resources.settings)
+            .merge(cors::allow(self.api(), origins))
             .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
+            .merge(cors::allow(feed::router(feeds), origins))
+            .merge(self.sso.clone().map_or_else(Router::new, sso::router))
             .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
+            .method_not_allowed_fallback(async || {
+                ApiError::MethodNotAllowed.into_api_response().into_response()
+            })
+    }
+
+    /// The routes of the listener for metrics.
+    pub fn metrics_router(&self) -> Router {
+        let memory = &self.operations.resources().memory;
+        pages::metrics_router(memory, &self.exposition)
+            .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -121,6 +144,7 @@ impl Server {
             idempotency,
             errors: Arc::clone(&self.errors),
             anonymous: Principal::anonymous(),
+            sso: self.sso.clone(),
         });
         operations::all().into_iter().fold(Router::new(), |router, operation| {
             route::mount(router, &api, &self.metrics, operation)

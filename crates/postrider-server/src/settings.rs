@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, own_urls::OwnUrls};
+use postrider_core::{address, kind::live::AllowedOrigin, own_urls::OwnUrls};
+
+use crate::{http::ServerTls, sso::SsoSettings};
+
+/// Open connections for metrics.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// The server's settings. The configuration provides every field.
 #[derive(Clone, Debug)]
@@ -26,8 +31,10 @@ pub struct Settings {
     pub portal_url: String,
     /// Whether listeners can connect without a token.
     pub relay: bool,
-    /// Serve `/metrics`.
-    pub metrics: bool,
+    /// Origins of web pages that may call the API.
+    pub cors_origins: Vec<AllowedOrigin>,
+    /// How people sign in, if they can.
+    pub sso: Option<SsoSettings>,
     /// Serve `/docs` and the `OpenAPI` document.
     pub docs: bool,
     /// The public URL for listeners, if it is not `portal_url`.
@@ -77,12 +84,25 @@ pub struct Serving {
     pub limits: Limits,
     /// Networks whose connections are not limited per address.
     pub trusted_proxies: Vec<IpNet>,
+    /// If it is set, all connections use TLS.
+    pub tls: Option<ServerTls>,
 }
 
 impl Settings {
-    /// The settings of connections.
-    pub fn serving(&self) -> Serving {
-        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone() }
+    /// The settings of connections to the API.
+    pub fn serving(&self, tls: Option<ServerTls>) -> Serving {
+        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone(), tls }
+    }
+
+    /// The settings of connections for metrics. Few clients need them, and no client needs many.
+    pub fn serving_metrics(&self) -> Serving {
+        let limits = Limits {
+            connections: METRICS_CONNECTIONS,
+            connections_per_address: METRICS_CONNECTIONS,
+            reserved_connections: 0,
+            ..self.limits
+        };
+        Serving { limits, trusted_proxies: Vec::new(), tls: None }
     }
 
     /// The public URL of a path.

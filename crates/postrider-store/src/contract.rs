@@ -12,13 +12,14 @@ pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod rejections;
 pub(crate) mod search;
+pub(crate) mod sign_ins;
 pub(crate) mod statistics;
 pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
     idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
-    statistics::Statistics, tasks::Tasks,
+    sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -34,6 +35,7 @@ pub trait Store:
     + Maintenance
     + Cluster
     + Tasks
+    + SignIns
 {
 }
 
@@ -49,5 +51,6 @@ impl<S> Store for S where
         + Maintenance
         + Cluster
         + Tasks
+        + SignIns
 {
 }

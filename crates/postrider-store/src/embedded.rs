@@ -48,6 +48,7 @@ mod pending_row;
 mod plans;
 mod readers;
 mod row;
+mod sign_ins;
 mod state;
 mod statistics;
 mod store;

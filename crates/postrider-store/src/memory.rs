@@ -13,6 +13,7 @@ mod maintenance;
 mod node;
 mod rejections;
 mod search;
+mod sign_ins;
 mod state;
 mod statistics;
 mod tasks;

@@ -57,6 +57,7 @@ mod rejections;
 mod row;
 mod search;
 mod session;
+mod sign_ins;
 mod statistics;
 mod store;
 mod tasks;

@@ -25,6 +25,7 @@ pub mod ingest;
 pub mod kind;
 pub mod list;
 pub mod live;
+pub mod main_secret;
 pub mod message;
 pub mod renamed;
 pub mod search;
@@ -73,6 +74,7 @@ pub use self::{
     },
     kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
+    main_secret::{MainSecretOut, MainSecretUse},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,
         TransformationsParams,

@@ -61,6 +61,8 @@ pub(crate) struct Postrider {
     pub(crate) place: Place,
     pub(crate) nodes: Vec<Process>,
     pub(crate) order: Order,
+    /// Where each node serves its metrics.
+    metrics: Vec<SocketAddr>,
     token: String,
     application: String,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -74,6 +76,7 @@ impl Postrider {
             place,
             nodes: Vec::new(),
             order: Order::new(Vec::new(), String::new()),
+            metrics: Vec::new(),
             token: String::new(),
             application: String::new(),
             client,
@@ -119,11 +122,13 @@ impl Postrider {
     async fn start_nodes(&mut self) -> anyhow::Result<Duration> {
         self.nodes.clear();
         self.order.addresses.clear();
+        self.metrics.clear();
         let mut slowest = Duration::ZERO;
         for node in 0..self.place.setup.nodes {
-            let address = free_address()?;
-            self.nodes.push(self.place.serve(node, address)?);
+            let (address, metrics) = (free_address()?, free_address()?);
+            self.nodes.push(self.place.serve(node, address, metrics)?);
             self.order.addresses.push(address);
+            self.metrics.push(metrics);
             slowest = slowest.max(self.healthy(node).await?);
         }
         Ok(slowest)
@@ -205,7 +210,7 @@ impl Postrider {
     pub(crate) async fn delivered(&self) -> anyhow::Result<f64> {
         const DELIVERED: &str = r#"postrider_attempts_total{result="delivered"}"#;
         let mut sum = 0.0;
-        for address in &self.order.addresses {
+        for address in &self.metrics {
             let request = Request::get(format!("http://{address}/metrics")).body(Full::default())?;
             let body = self.client.request(request).await?.into_body().collect().await?;
             let text = String::from_utf8(body.to_bytes().into())?;
@@ -355,7 +360,12 @@ impl Place {
         self.data(node).with_extension("log")
     }
 
-    fn serve(&self, node: usize, address: SocketAddr) -> anyhow::Result<Process> {
+    fn serve(
+        &self,
+        node: usize,
+        address: SocketAddr,
+        metrics: SocketAddr,
+    ) -> anyhow::Result<Process> {
         let data = self.data(node);
         std::fs::create_dir_all(&data)?;
         let log = std::fs::File::create(self.log(node))?;
@@ -364,6 +374,7 @@ impl Place {
             .args(["serve", "--listen", &address.to_string(), "--data"])
             .arg(data)
             .env("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8")
+            .env("POSTRIDER_METRICS_LISTEN", metrics.to_string())
             .env("POSTRIDER_JWT_SECRET", SECRET)
             .env("POSTRIDER_MAIN_SECRET", SECRET)
             .stdin(Stdio::null())

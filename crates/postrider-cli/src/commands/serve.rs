@@ -8,7 +8,7 @@ use crate::{
     arguments::ServerArgs,
     config::{Loaded, load},
     node::Node,
-    output, secrets, telemetry,
+    output, secrets, settings, telemetry,
 };
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
@@ -19,9 +19,11 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     super::on_runtime(async {
         let node = Node::open(&config, declared, arguments.accept_loss).await?;
         let location = config.store_location();
-        let address = node.address;
+        let url = settings::base_url(&config, node.address);
+        let metrics = node.metrics_address;
+        let metrics = metrics.map_or_else(String::new, |it| format!(", metrics on http://{it}"));
         let ready = async move {
-            output::line(format_args!("Postrider listens on http://{address}, data in {location}"))
+            output::line(format_args!("Postrider listens on {url}{metrics}, data in {location}"))
         };
         node.run(Router::new(), ready).await
     })

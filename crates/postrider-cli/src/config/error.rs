@@ -33,6 +33,8 @@ pub(crate) enum ConfigError {
     UnknownKey { key: String, origin: Source, suggestion: Option<String> },
     #[error("unknown variable {name}{}", suggest(suggestion.as_ref()))]
     UnknownVariable { name: String, suggestion: Option<String> },
+    #[error("{origin}: `{key}` no longer exists; {instead}")]
+    RemovedKey { key: String, origin: Source, instead: &'static str },
     #[error("{origin}: `{key}` is {value}, expected {expected}")]
     Value { key: String, origin: Source, value: String, expected: &'static str },
     #[error("{origin}: {entry}: {}{message}", field_prefix(field))]

@@ -38,6 +38,13 @@ const TEST_PREFIX: &str = "POSTRIDER_TEST_";
 const OTHER_VARIABLES: [&str; 4] =
     ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN", "POSTRIDER_STATE_DIR"];
 
+/// Keys of earlier versions, and what replaces them.
+const REMOVED: [(&str, &str); 1] = [(
+    "metrics",
+    "metrics have an address of their own: set `metrics_listen`, such as 127.0.0.1:8072, or leave \
+     it out for none",
+)];
+
 /// The part of the configuration that comes from flags.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
@@ -89,6 +96,9 @@ impl Loaded {
             if let Source::File { path, .. } = origin {
                 files.entry(path.clone()).or_insert_with(|| label.clone());
             }
+        }
+        if let Some(path) = &self.config.tls_key {
+            files.entry(path.clone()).or_insert_with(|| "tls_key".to_owned());
         }
         files.into_iter().collect()
     }
@@ -201,11 +211,11 @@ impl Loader {
         if is_other || name.starts_with(TEST_PREFIX) {
             return Ok(());
         }
-        match self.keys.iter().find(|key| variable(&key.path) == name) {
-            Some(key) => {
-                let key = key.path.clone();
-                self.set(&key, &Raw::Text(value), Source::Variable(name.to_owned()))
-            },
+        let known = self.keys.iter().map(|key| key.path.as_str());
+        let mut known = known.chain(REMOVED.iter().map(|(key, _)| *key));
+        let found = known.find(|key| variable(key) == name).map(str::to_owned);
+        match found {
+            Some(key) => self.set(&key, &Raw::Text(value), Source::Variable(name.to_owned())),
             None => Err(ConfigError::UnknownVariable {
                 name: name.to_owned(),
                 suggestion: self.nearest_variable(name),
@@ -246,11 +256,7 @@ impl Loader {
                 self.loaded.origins.insert(key.to_owned(), origin);
                 Ok(())
             },
-            Err(SetError::UnknownKey) => Err(ConfigError::UnknownKey {
-                key: key.to_owned(),
-                origin,
-                suggestion: nearest(key, self.keys.iter().map(|key| key.path.clone())),
-            }),
+            Err(SetError::UnknownKey) => Err(self.unknown(key, origin)),
             Err(SetError::Expected(expected)) => Err(ConfigError::Value {
                 key: key.to_owned(),
                 origin,
@@ -258,6 +264,15 @@ impl Loader {
                 expected,
             }),
         }
+    }
+
+    fn unknown(&self, key: &str, origin: Source) -> ConfigError {
+        let removed = REMOVED.iter().find(|(removed, _)| *removed == key);
+        if let Some((key, instead)) = removed {
+            return ConfigError::RemovedKey { key: (*key).to_owned(), origin, instead };
+        }
+        let suggestion = nearest(key, self.keys.iter().map(|key| key.path.clone()));
+        ConfigError::UnknownKey { key: key.to_owned(), origin, suggestion }
     }
 
     fn finish(self) -> Result<Loaded, ConfigError> {

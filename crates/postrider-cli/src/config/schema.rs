@@ -6,12 +6,14 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use postrider::OrganizationId;
 use postrider_core::ports::Ports;
+use url::Host;
 
 use super::{
     section::settings,
     value::{
-        DatabaseUrl, DefaultSignature, LogFormat, LogLevel, NoProxyHosts, NonEmptyText, Paths,
-        ProxyUrl, PublicUrl, Ratio, RetrySchedule, SecretKeys, SignatureHeaders, Size,
+        ClientSecret, DatabaseUrl, DefaultSignature, IssuerUrl, LogFormat, LogLevel, NoProxyHosts,
+        NonEmptyText, Origins, Paths, ProxyUrl, PublicUrl, Ratio, RetrySchedule, RoleMap,
+        SecretKeys, SignatureHeaders, Size, Words,
     },
 };
 
@@ -93,9 +95,20 @@ settings! {
         /// URL under which browsers reach the server, for links in API responses. Default: the
         /// listen address.
         public_url: Option<PublicUrl> = "";
-        /// Serve Prometheus metrics under `/metrics`. They need no token; they contain no names of
-        /// applications or endpoints, but reveal the amount of traffic.
-        metrics: bool = "true";
+        /// Address and port that serve Prometheus metrics under `/metrics`, separate from the API.
+        /// If it is not set, there are no metrics. They need no token: choose an address that only
+        /// your monitoring reaches, such as 127.0.0.1:8072.
+        metrics_listen: Option<SocketAddr> = "";
+        /// PEM file with the certificate of the API's address, followed by those of the
+        /// intermediate authorities. With `tls_key`, the server accepts only TLS on `listen`. A
+        /// changed file is used within seconds; see operations.md.
+        tls_certificate: Option<PathBuf> = "";
+        /// PEM file with the private key of `tls_certificate`.
+        tls_key: Option<PathBuf> = "";
+        /// Origins of web pages that may call the API from a browser, such as
+        /// `https://console.example.com`. They send their token in the `Authorization` header;
+        /// cookies are not accepted from other origins.
+        cors_origins: Origins = "";
         /// Serve the API documentation under `/docs` and `/api/v1/openapi.json`. It needs no token,
         /// and contains no stored data.
         docs: bool = "true";
@@ -137,7 +150,37 @@ settings! {
         limits: Limits;
         /// Limits for one application; an empty value means no limit.
         quotas: Quotas;
+        /// How people sign in with OpenID Connect; see single-sign-on.md.
+        sso: Sso;
     }
+}
+
+settings! {
+    /// How people sign in with OpenID Connect; see single-sign-on.md.
+    Sso {
+        /// URL of the identity provider, exactly as its tokens and its discovery document name it.
+        /// If it is not set, nobody can sign in.
+        issuer: Option<IssuerUrl> = "";
+        /// Id of this installation at the identity provider. Its redirect URL is `public_url`
+        /// followed by `auth/callback`.
+        client_id: Option<NonEmptyText> = "";
+        /// Secret of this installation at the identity provider. A public client has none.
+        client_secret: Option<ClientSecret> = "";
+        /// Scopes that are requested in addition to `openid`.
+        scopes: Words = "profile,email";
+        /// Claim that contains the groups or roles of a person: a list, or a text with spaces. Dots
+        /// lead into objects, as in `realm_access.roles`. If the id token lacks it, the user info
+        /// is requested.
+        claim: NonEmptyText = "groups";
+        /// The roles of people: values of the claim with `viewer`, `publisher`, `operator` or
+        /// `admin`. A person with several has the highest; one without any cannot sign in.
+        roles: RoleMap = "";
+        /// Organization that people work for.
+        organization: OrganizationId = "org_main";
+        /// How long a session lasts. Then the person is sent to the identity provider again.
+        session: Duration = "8h";
+    }
+    sections {}
 }
 
 settings! {
@@ -400,6 +443,20 @@ impl Config {
         single.max(self.limits.batch_request.0).max(self.inbound.max_body.0).saturating_mul(4)
     }
 
+    /// Whether browsers keep the cookies of sessions secret.
+    fn has_safe_url(&self) -> bool {
+        let Some(PublicUrl(url)) = &self.public_url else {
+            return self.tls_certificate.is_some() || self.listen.ip().is_loopback();
+        };
+        let is_local = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        url.scheme() == "https" || is_local
+    }
+
     /// Checks what the types alone cannot express; an error is a key and what it should be.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let rules = [
@@ -421,6 +478,13 @@ impl Config {
             (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
             (self.limits.hops.get() > MAX_HOPS, "limits.hops", "a number from 1 to 100"),
             (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),
+            (self.tls_certificate.is_some() && self.tls_key.is_none(), "tls_key", TLS_KEY),
+            (self.tls_key.is_some() && self.tls_certificate.is_none(), TLS_CERTIFICATE, TLS_PAIR),
+            (self.sso.issuer.is_some() && self.sso.client_id.is_none(), "sso.client_id", CLIENT_ID),
+            (self.sso.issuer.is_some() && self.sso.roles.0.is_empty(), "sso.roles", SSO_ROLES),
+            (self.sso.session.is_zero(), "sso.session", "a duration above zero"),
+            (self.sso.issuer.is_some() && !self.has_safe_url(), "public_url", SAFE_URL),
+            (self.metrics_listen == Some(self.listen) && self.listen.port() > 0, METRICS, OTHER),
         ];
         rules
             .into_iter()
@@ -435,6 +499,14 @@ const MAX_HOPS: usize = 100;
 const MIN_RESPONSE: usize = 64 << 10;
 const REQUEST_MEMORY: &str = "limits.request_memory";
 const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
+const SSO_ROLES: &str = "groups with their roles, because sso.issuer is set";
+const CLIENT_ID: &str = "a text, because sso.issuer is set";
+const SAFE_URL: &str = "an https URL, or one of this machine, because sso.issuer is set";
+const TLS_KEY: &str = "a path, because tls_certificate is set";
+const TLS_CERTIFICATE: &str = "tls_certificate";
+const TLS_PAIR: &str = "a path, because tls_key is set";
+const METRICS: &str = "metrics_listen";
+const OTHER: &str = "an address other than listen";
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in this time. Shorter leases expire during ordinary pauses.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

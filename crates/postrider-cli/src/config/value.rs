@@ -12,7 +12,8 @@ use std::{
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use postrider::OrganizationId;
-use postrider_core::{ports::Ports, proxy::NoProxy};
+use postrider_core::{kind::live::AllowedOrigin, ports::Ports, proxy::NoProxy};
+use postrider_server::Role;
 use toml::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -115,6 +116,8 @@ text_settings! {
     Ratio, "a number from 0 to 1", ratio, |it: &Self| it.0;
     OrganizationId, "an organization's id, such as org_main", parsed, Self::to_string;
     PublicUrl, "a URL such as https://hooks.example.com", public, |it: &Self| it.0.to_string();
+    IssuerUrl, "a URL such as https://login.example.com/realms/main", issuer,
+        |it: &Self| it.0.clone();
     NonEmptyText, "a non-empty text", |it| filled(it).map(Self), |it: &Self| it.0.clone();
     DatabaseUrl, "a URL such as postgres://user@host:5432/database", database, Self::to_string;
     ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
@@ -170,6 +173,16 @@ fn public(text: &str) -> Option<PublicUrl> {
     let url = Url::parse(text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(PublicUrl(url))
 }
+
+fn issuer(text: &str) -> Option<IssuerUrl> {
+    let PublicUrl(url) = public(text)?;
+    let is_plain = url.query().is_none() && url.fragment().is_none();
+    is_plain.then(|| IssuerUrl(text.to_owned()))
+}
+
+/// The URL of an identity provider, as it was written: issuers are compared as texts.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuerUrl(pub(crate) String);
 
 /// A URL under which clients reach the server.
 #[derive(Clone, Debug)]
@@ -286,6 +299,62 @@ impl Setting for SecretKeys {
     }
 }
 
+/// A secret in common with another server.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSecret(pub(crate) Secret);
+
+impl Setting for ClientSecret {
+    const EXPECTED: &'static str = "a non-empty text";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.text().and_then(filled).map(|it| Self(Secret(it)))
+    }
+
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Hidden
+    }
+}
+
+/// Words without spaces.
+#[derive(Clone, Debug)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+impl Setting for Words {
+    const EXPECTED: &'static str = "words such as profile,email";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        let items = raw.items().into_iter();
+        let words = items.map(|it| (!it.contains(char::is_whitespace)).then(|| it.to_owned()));
+        words.collect::<Option<_>>().map(Self)
+    }
+
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.0.clone()))
+    }
+}
+
+/// Which role each value of a claim has.
+#[derive(Clone, Debug)]
+pub(crate) struct RoleMap(pub(crate) Vec<(String, Role)>);
+
+impl Setting for RoleMap {
+    const EXPECTED: &'static str = "groups with their roles, such as staff=viewer,on-call=operator";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        let pair = |item: &str| {
+            // Names of groups may contain the sign.
+            let (value, role) = item.rsplit_once('=')?;
+            Some((filled(value.trim())?, role.trim().parse().ok()?))
+        };
+        raw.items().into_iter().map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    fn display(&self) -> DisplayValue {
+        let pairs = self.0.iter().map(|(value, role)| format!("{value}={role}"));
+        DisplayValue::Value(Value::from(pairs.collect::<Vec<_>>()))
+    }
+}
+
 /// An empty text leaves the setting unset.
 impl<T: Setting> Setting for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
@@ -390,6 +459,28 @@ impl Setting for NoProxyHosts {
     fn display(&self) -> DisplayValue {
         DisplayValue::Value(Value::from(self.items.clone()))
     }
+}
+
+/// Origins of web pages.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins(pub(crate) Vec<AllowedOrigin>);
+
+impl Setting for Origins {
+    const EXPECTED: &'static str =
+        "origins such as https://console.example.com,http://localhost:5173";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().into_iter().map(exact_origin).collect::<Option<_>>().map(Self)
+    }
+
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.0.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    }
+}
+
+/// An origin, but not `*`: any page could then use a token that it has got hold of.
+fn exact_origin(text: &str) -> Option<AllowedOrigin> {
+    AllowedOrigin::parse(text).filter(|origin| *origin != AllowedOrigin::Any)
 }
 
 /// Files and folders.

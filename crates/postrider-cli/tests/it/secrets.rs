@@ -23,13 +23,15 @@ use postrider_core::{
     catalog::{AtRest, Consumer, Endpoint, Source},
     vault::Vault,
 };
-use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
+use postrider_store::{
+    EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, RewritePosition, Store,
+};
 use serde_json::{Value, json};
 
 use crate::{
     receiver::Receiver,
     schema::Schema,
-    server::{Server, postrider, token},
+    server::{Server, postrider, token, until_async},
 };
 
 /// Log everything.
@@ -473,6 +475,11 @@ fn accessible_files_cause_a_warning_and_readable_secrets_are_rejected() {
     assert!(said.contains("hint: "), "{said}");
 }
 
+/// Waits until everything is encrypted with the current main secret.
+async fn until_rotated(server: &Server) -> Value {
+    until_async(|| server.get("/main-secret"), |it| it["complete"] == true).await
+}
+
 /// Stores everything as older versions did, with plaintext secrets.
 struct StorePlaintext(Vault);
 
@@ -501,7 +508,13 @@ impl Rewrite for StorePlaintext {
 /// Stores everything as older versions did; returns the check value of such a version.
 async fn store_plaintext(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    assert!(store.rewrite(Arc::new(StorePlaintext(vault.clone()))).await.unwrap() > 10);
+    let (mut position, mut replaced) = (Some(RewritePosition::default()), 0);
+    while let Some(at) = position {
+        let page = store.rewrite(at, 3, Arc::new(StorePlaintext(vault.clone()))).await.unwrap();
+        (position, replaced) = (page.next, replaced + page.replaced);
+    }
+    assert!(replaced > 10);
+    store.forget_replaced().await.unwrap();
     store.close().await.unwrap();
     vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }
@@ -522,6 +535,7 @@ async fn plaintext_of_an_older_version_is_encrypted_at_the_first_start() {
         assert!(is_there, "{text} is stored as older versions did");
     }
     used.server.restart();
+    until_rotated(&used.server).await;
     check_files(&data, &used.secrets);
     used.server.terminate();
     check_files(&data, &used.secrets);
@@ -542,6 +556,7 @@ async fn plaintext_of_an_older_version_in_a_database_is_encrypted_too() {
     schema.run(&format!("{sql} decode('{hex}', 'hex') WHERE name = 'main_secret'"));
     assert!(schema.dump().contains(NEW_HEADER), "the header is stored as older versions did");
     used.server.restart();
+    until_rotated(&used.server).await;
     check_contains_no_secret("the database", schema.dump().as_bytes(), &used.secrets);
 }
 
@@ -577,6 +592,7 @@ async fn the_secrets_of_a_database_can_be_rotated() {
         let mut server = Server::on_store(&first.folder, Some(&schema), &given);
         server.token = token;
         assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
+        until_rotated(&server).await;
         server.terminate();
     }
 }
@@ -612,6 +628,7 @@ async fn the_secrets_of_a_data_folder_can_be_rotated() {
     assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
     let former = std::mem::replace(&mut server.token, token(server.folder.path(), &[]));
     assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
+    until_rotated(&server).await;
     server.terminate();
 
     // Then with the new secrets only.

@@ -365,7 +365,8 @@ fn launch(
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let log = || fs::read_to_string(folder.join("log")).unwrap();
-    let url = line.split_whitespace().find(|it| it.starts_with("http://"));
+    let is_url = |it: &&str| it.starts_with("http://") || it.starts_with("https://");
+    let url = line.split_whitespace().find(is_url);
     let url = url.unwrap_or_else(|| panic!("it said {line:?} and logged {}", log()));
     (child, url.trim_end_matches(',').to_owned())
 }

@@ -1,5 +1,6 @@
 //! The official Svix clients against the real binary: those of crates.io, and of PyPI and npm in both
-//! major versions that are in use. Deliveries are verified with the official libraries.
+//! major versions that are in use. Deliveries are verified with the official libraries. People sign
+//! in at a real identity provider.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -10,6 +11,7 @@ mod scripts;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod server;
+mod sign_in;
 
 use server::Server;
 

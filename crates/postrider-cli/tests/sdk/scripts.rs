@@ -8,7 +8,7 @@ use std::{
 use crate::server;
 
 /// The folder in which `install` installs the clients.
-fn installed(name: &str) -> PathBuf {
+pub(crate) fn installed(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk").join(name);
     assert!(
         path.join("installed").exists(),
@@ -19,7 +19,7 @@ fn installed(name: &str) -> PathBuf {
     path
 }
 
-fn source(name: &str) -> PathBuf {
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(name)
 }
 

@@ -1,6 +1,6 @@
 //! Configuration of `live` endpoints.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use url::{Origin, Url};
@@ -65,15 +65,31 @@ const fn heartbeat() -> Duration {
     Duration::from_secs(15)
 }
 
+impl AllowedOrigin {
+    /// An origin without a path, or `*`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Any);
+        }
+        let origin = Url::parse(text).map(|url| url.origin());
+        let origin = origin.ok().filter(Origin::is_tuple).map(|it| it.ascii_serialization());
+        origin.filter(|it| it.eq_ignore_ascii_case(text)).map(Self::Exact)
+    }
+}
+
+impl fmt::Display for AllowedOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(origin) => f.write_str(origin),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for AllowedOrigin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let origin = Url::parse(&text).map(|url| url.origin());
-        let origin = origin.ok().filter(Origin::is_tuple).map(|it| it.ascii_serialization());
-        origin.filter(|it| it.eq_ignore_ascii_case(&text)).map(Self::Exact).ok_or_else(|| {
+        Self::parse(&text).ok_or_else(|| {
             D::Error::custom(
                 "must be an origin without a path, such as `https://app.example.com`, or `*` for \
                  all pages",

@@ -36,6 +36,7 @@ use crate::{
         handle::Operations,
     },
     settings::Settings,
+    sso::SingleSignOn,
 };
 
 /// What the routes of all operations share.
@@ -46,6 +47,7 @@ pub(crate) struct Api {
     pub(crate) errors: Arc<ErrorReporter>,
     /// The principal of requests without a token.
     pub(crate) anonymous: Arc<Principal>,
+    pub(crate) sso: Option<Arc<SingleSignOn>>,
 }
 
 /// Adds the route of an operation, with and without a slash at the end.
@@ -144,7 +146,14 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         return Ok(Arc::clone(&route.api.anonymous));
     }
     let operations = &route.api.operations;
-    let principal = operations.resources().authenticator.authenticate(&parts.headers, now).await?;
+    let signed_in = match &route.api.sso {
+        Some(sso) => sso.authenticate(&parts.method, &parts.uri, &parts.headers, now).await?,
+        None => None,
+    };
+    let principal = match signed_in {
+        Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
+        None => operations.resources().authenticator.authenticate(&parts.headers, now).await?,
+    };
     operations.check_access(declaration, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();

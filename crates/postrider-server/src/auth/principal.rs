@@ -18,8 +18,9 @@ use postrider_core::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::token::{ApplicationGrant, Grant, LEEWAY},
+    auth::token::{ApplicationGrant, Grant, LEEWAY, User},
     http::memory::PUBLIC_CALLER,
+    sso::SignedIn,
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
@@ -91,6 +92,20 @@ impl Principal {
             key: Some(KeyUse { key: key.id, recorded_at: AtomicU64::new(0) }),
             ..Self::of_token(grant, [0; 16], Timestamp::MAX)
         }
+    }
+
+    /// The person that a session belongs to.
+    pub(crate) fn of_session(signed_in: &SignedIn) -> Self {
+        let SignedIn { session, role, digest } = signed_in;
+        let user = User { subject: session.subject.clone(), name: session.name.clone() };
+        let grant = Grant {
+            expires_at: Some(session.expires_at),
+            role: *role,
+            user: Some(user),
+            ..Grant::of(session.organization.clone())
+        };
+        let token = *digest.first_chunk().expect("the digest has 32 bytes");
+        Self::of_token(grant, token, Timestamp::MAX)
     }
 
     /// The organization whose data the principal can reach.

@@ -14,7 +14,7 @@ use super::{
     activity::{Activity, InProgress},
     tracked_body::TrackedBody,
 };
-use crate::{api::error::ApiError, live::is_live_path, relay::is_relay_path};
+use crate::{api::error::ApiError, feed, live::is_live_path, relay::is_relay_path};
 
 /// Path of health checks.
 const HEALTH_PATH: &str = "/api/v1/health";
@@ -86,8 +86,13 @@ fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<
     if is_relay_path(request.uri().path()) || is_audited(request) {
         request.extensions_mut().insert(Peer(peer));
     }
-    let has_token = request.headers().contains_key(header::AUTHORIZATION);
-    if (has_token && !activity.is_authenticated()) || is_live_path(request.uri().path()) {
+    let headers = request.headers();
+    // The cookie may be that of a session.
+    let has_token =
+        headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
+    let path = request.uri().path();
+    let is_stream = is_live_path(path) || path == feed::PATH;
+    if (has_token && !activity.is_authenticated()) || is_stream {
         request.extensions_mut().insert(Arc::clone(activity));
     }
 }

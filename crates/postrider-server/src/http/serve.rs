@@ -1,27 +1,40 @@
 //! Accepts connections and serves HTTP on them, until a shutdown that waits for the requests in
 //! progress.
 
-use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use futures_util::FutureExt;
+use http::{Request, Response};
+use hyper::{body::Incoming, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::conn::auto::Builder,
+    server::conn::auto::{Builder, UpgradeableConnection},
     service::TowerToHyperService,
 };
 use postrider_core::connections::ConnectionAction;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_rustls::server::TlsStream;
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use super::{
     peer,
     registry::{Registry, Slot},
     stream::ConnectionStream,
+    tls::ServerTls,
+    tracked_body::TrackedBody,
 };
 use crate::settings::{Limits, Serving};
 
@@ -57,7 +70,8 @@ pub async fn serve(
     let registry = Registry::new(&serving);
     let streams = TaskTracker::new();
     let mut connections = Connections {
-        builder: builder(&serving.limits, streams.clone()),
+        builder: Arc::new(builder(&serving.limits, streams.clone())),
+        tls: serving.tls.clone(),
         router: TowerToHyperService::new(router),
         tasks: JoinSet::new(),
     };
@@ -109,7 +123,8 @@ async fn accept(
 
 /// The tasks that serve connections, and what they have in common.
 struct Connections {
-    builder: Builder<TrackingExecutor>,
+    builder: Arc<Builder<TrackingExecutor>>,
+    tls: Option<ServerTls>,
     router: TowerToHyperService<Router>,
     tasks: JoinSet<()>,
 }
@@ -119,34 +134,88 @@ impl Connections {
     fn open(&mut self, NewConnection { socket, peer, slot }: NewConnection) {
         let activity = Arc::clone(&slot.activity);
         let service = peer::service(self.router.clone(), peer, Arc::clone(&activity));
-        let stream = TokioIo::new(ConnectionStream { socket, slot });
-        let connection = self.builder.serve_connection_with_upgrades(stream, service).into_owned();
+        let stream = ConnectionStream { socket, slot };
+        let (builder, tls) = (Arc::clone(&self.builder), self.tls.clone());
         // Subscribed before the task runs, because this connection may be evicted before.
         let mut actions = activity.actions();
         self.tasks.spawn(async move {
-            let mut connection = pin!(connection);
-            loop {
-                tokio::select! {
-                    biased;
-                    ended = connection.as_mut() => {
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "connection ended early");
-                        }
-                        break;
-                    },
-                    Ok(()) = actions.changed() => match *actions.borrow_and_update() {
-                        ConnectionAction::Keep => {},
-                        ConnectionAction::Finish => connection.as_mut().graceful_shutdown(),
-                        ConnectionAction::Close(reason) => {
-                            tracing::debug!(reason, %peer, "connection was closed");
-                            break;
-                        },
-                    },
-                }
-            }
+            let stream = match tls {
+                None => Either::Left(stream),
+                Some(tls) => match shake_hands(&tls, stream, &mut actions, peer).await {
+                    Some(stream) => Either::Right(stream),
+                    None => return,
+                },
+            };
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            drive(pin!(connection), actions, peer).await;
             // If the socket is still open, another protocol uses it; else this has no effect.
             activity.upgrade();
         });
+    }
+}
+
+/// A connection with or without TLS. The state of TLS is large, and most servers do without.
+type Stream = Either<ConnectionStream, Box<TlsStream<ConnectionStream>>>;
+
+/// Completes the TLS handshake of a connection. It has the time in which a client has to send its
+/// first request; then, or when another connection needs the place, the registry closes it.
+async fn shake_hands(
+    tls: &ServerTls,
+    stream: ConnectionStream,
+    actions: &mut watch::Receiver<ConnectionAction>,
+    peer: IpAddr,
+) -> Option<Box<TlsStream<ConnectionStream>>> {
+    let mut handshake = Box::pin(tls.accept(stream));
+    loop {
+        tokio::select! {
+            biased;
+            ended = handshake.as_mut() => match ended {
+                Ok(stream) => return Some(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!(%error, %peer, "TLS handshake failed");
+                    return None;
+                },
+            },
+            Ok(()) = actions.changed() => match *actions.borrow_and_update() {
+                ConnectionAction::Keep => {},
+                // There is no request yet whose end could be waited for.
+                ConnectionAction::Finish => return None,
+                ConnectionAction::Close(reason) => {
+                    tracing::debug!(reason, %peer, "connection was closed");
+                    return None;
+                },
+            },
+        }
+    }
+}
+
+/// Serves a connection, and does what the registry requests.
+async fn drive<S>(
+    mut connection: Pin<&mut UpgradeableConnection<'_, TokioIo<Stream>, S, TrackingExecutor>>,
+    mut actions: watch::Receiver<ConnectionAction>,
+    peer: IpAddr,
+) where
+    S: Service<Request<Incoming>, Response = Response<TrackedBody>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                return;
+            },
+            Ok(()) = actions.changed() => match *actions.borrow_and_update() {
+                ConnectionAction::Keep => {},
+                ConnectionAction::Finish => connection.as_mut().graceful_shutdown(),
+                ConnectionAction::Close(reason) => {
+                    tracing::debug!(reason, %peer, "connection was closed");
+                    return;
+                },
+            },
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use postrider_core::{
 };
 use url::form_urlencoded;
 
-use super::{cors, state::Live, token::LiveGrant};
-use crate::{api::error::ApiError, auth::authenticator::refused};
+use super::{state::Live, token::LiveGrant};
+use crate::{api::error::ApiError, auth::authenticator::refused, http::cors};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

@@ -11,7 +11,6 @@ use postrider_core::live::OriginCheck;
 
 use super::{
     admission::{Admitted, Asked, admit},
-    cors,
     reader::{Connection, Opening, Reader},
     socket::Upgrade,
     sse,
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    http::{Activity, StreamGuard},
+    http::{Activity, StreamGuard, cors},
 };
 
 /// Opens a stream.
@@ -81,9 +80,9 @@ pub(super) async fn preflight(
     let asked = Asked { endpoint: endpoint(&path), headers: &headers, uri: &uri };
     let origin = cors::origin(&headers);
     let allowed = match admit(&live, &asked).await {
-        Err(ApiError::Forbidden(_)) => cors::preflight(OriginCheck::Refused, origin),
-        Ok(_) => cors::preflight(OriginCheck::Named, origin),
-        Err(_) => cors::preflight(OriginCheck::Any, origin),
+        Err(ApiError::Forbidden(_)) => cors::preflight(OriginCheck::Refused, origin, &cors::STREAM),
+        Ok(_) => cors::preflight(OriginCheck::Named, origin, &cors::STREAM),
+        Err(_) => cors::preflight(OriginCheck::Any, origin, &cors::STREAM),
     };
     with_headers(StatusCode::NO_CONTENT.into_response(), allowed)
 }

@@ -4,7 +4,7 @@ pub(super) mod dashboard;
 pub(super) mod endpoint;
 mod fields;
 mod kind;
-pub(super) mod log;
+pub(crate) mod log;
 mod render;
 pub(super) mod secret;
 

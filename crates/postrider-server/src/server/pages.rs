@@ -1,4 +1,4 @@
-//! The pages for people and the metrics for Prometheus, as far as the settings allow them.
+//! The pages for people, if the settings allow them, and the metrics for Prometheus.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,23 +17,17 @@ use crate::{
     settings::Settings,
 };
 
-pub(super) fn router(
-    settings: &Settings,
-    memory: &MemoryBudget,
-    exposition: &Arc<Exposition>,
-) -> Router {
-    let mut router = Router::new();
-    if settings.docs {
-        router = router.merge(docs());
-    }
-    if settings.metrics {
-        let (memory, exposition) = (memory.clone(), Arc::clone(exposition));
-        router = router.route(
-            "/metrics",
-            get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
-        );
-    }
-    router
+pub(super) fn router(settings: &Settings) -> Router {
+    if settings.docs { docs() } else { Router::new() }
+}
+
+/// The only route of the listener for metrics.
+pub(super) fn metrics_router(memory: &MemoryBudget, exposition: &Arc<Exposition>) -> Router {
+    let (memory, exposition) = (memory.clone(), Arc::clone(exposition));
+    Router::new().route(
+        "/metrics",
+        get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
+    )
 }
 
 /// The document is made when it is first requested, which never happens on most servers.

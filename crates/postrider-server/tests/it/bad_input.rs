@@ -3,10 +3,11 @@
 use axum::body::Body;
 use http::{Method, Request};
 use postrider::api::endpoint::MAX_URL;
+use postrider_core::kind::live::AllowedOrigin;
 use postrider_server::{Limits, Settings};
 use serde_json::{Value, json};
 
-use crate::world::{World, plain, settings};
+use crate::world::{Reply, World, plain, settings};
 
 async fn world() -> World {
     let world = World::new();
@@ -284,7 +285,7 @@ async fn health_reports_an_engine_that_has_stopped() {
 async fn requests_are_counted_by_operation_and_status() {
     let world = world().await;
     world.get("/api/v1/app/unknown").await.expect(404);
-    let text = world.get("/metrics").await.text;
+    let text = world.metrics().await;
     let counted = r#"postrider_http_requests_total{operation="v1.application.get",status="4xx"} 1"#;
     assert!(text.contains(counted), "{text}");
     // The old name lasts for one more release.
@@ -302,7 +303,7 @@ async fn metrics_have_the_format_that_the_client_accepts() {
     let world = world().await;
     let get = async |accept: &str| {
         let request = Request::get("/metrics").header("accept", accept);
-        let reply = world.send(request.body(Body::empty()).unwrap()).await;
+        let reply = world.ask_metrics(request.body(Body::empty()).unwrap()).await;
         (reply.headers["content-type"].to_str().unwrap().to_owned(), reply.text)
     };
     let (media_type, text) = get("*/*").await;
@@ -315,20 +316,69 @@ async fn metrics_have_the_format_that_the_client_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_and_documentation_can_be_switched_off() {
-    let pages = ["/metrics", "/docs", "/", "/api/v1/openapi.json"];
-    for (metrics, docs) in [(true, true), (true, false), (false, true), (false, false)] {
-        let world = World::with(Settings { metrics, docs, ..settings() });
-        for page in pages {
-            let is_on = if page == "/metrics" { metrics } else { docs };
+async fn documentation_can_be_switched_off() {
+    for docs in [true, false] {
+        let world = World::with(Settings { docs, ..settings() });
+        for page in ["/docs", "/", "/api/v1/openapi.json"] {
             let reply = world.get(page).await;
-            assert_eq!(reply.status != 404, is_on, "{page} {}", reply.status);
-            if !is_on {
+            assert_eq!(reply.status != 404, docs, "{page} {}", reply.status);
+            if !docs {
                 assert_eq!(reply.expect(404)["code"], "not_found");
             }
         }
         world.get("/api/v1/health/ping").await.expect(204);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_are_on_their_own_listener_which_serves_nothing_else() {
+    let world = world().await;
+    world.get("/metrics").await.expect(404);
+    for path in ["/", "/docs", "/api/v1/health", "/api/v1/app"] {
+        let request = Request::get(path).header("authorization", format!("Bearer {}", world.token));
+        world.ask_metrics(request.body(Body::empty()).unwrap()).await.expect(404);
+    }
+    let request = Request::post("/metrics").body(Body::empty()).unwrap();
+    world.ask_metrics(request).await.expect(405);
+    assert!(world.metrics().await.contains("postrider_messages_total"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_the_listed_origins_may_call_the_api() {
+    const PAGE: &str = "https://console.example";
+    let cors_origins = vec![AllowedOrigin::Exact(PAGE.to_owned())];
+    let world = World::with(Settings { cors_origins, ..settings() });
+    let header = |reply: &Reply, name: &str| {
+        reply.headers.get(name).map(|it| it.to_str().unwrap().to_owned())
+    };
+    for (origin, allowed) in [
+        (PAGE, Some(PAGE)),
+        ("https://console.example:444", None),
+        ("http://console.example", None),
+        ("null", None),
+    ] {
+        let allowed = allowed.map(str::to_owned);
+        let request = Request::options("/api/v1/app")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization");
+        let reply = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.status, 204);
+        assert_eq!(header(&reply, "access-control-allow-origin"), allowed);
+        assert_eq!(header(&reply, "vary").unwrap(), "origin");
+        let headers = header(&reply, "access-control-allow-headers");
+        assert_eq!(headers.is_some_and(|it| it.contains("authorization")), allowed.is_some());
+        // Without a token, so that also errors can be read.
+        let request = Request::get("/api/v1/app").header("origin", origin);
+        let reply = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.status, 401);
+        assert_eq!(header(&reply, "access-control-allow-origin"), allowed);
+        assert_eq!(header(&reply, "access-control-allow-credentials"), None);
+    }
+    let reply = world.get("/api/v1/app").await;
+    assert_eq!(header(&reply, "vary").unwrap(), "origin", "also without an origin, for caches");
+    let reply = World::new().get("/api/v1/app").await;
+    assert_eq!(header(&reply, "vary"), None, "without origins, nothing changes");
 }
 
 #[tokio::test(start_paused = true)]

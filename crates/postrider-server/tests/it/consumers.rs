@@ -153,7 +153,7 @@ async fn a_queue_that_comes_back_is_picked_up() {
     queue.set_down(true);
     let failing = state(&world, |it| it["status"] == "failing").await;
     assert_eq!(failing["reason"], "the queue is down; start it");
-    let metrics = world.get("/metrics").await.text;
+    let metrics = world.metrics().await;
     assert!(metrics.contains("postrider_consumer_connected"), "{metrics}");
     queue.put(message(1, &envelope(1)));
     tokio::time::sleep(Duration::from_secs(120)).await;

@@ -29,8 +29,9 @@ use postrider_store::{
     DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
     MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
     Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, Scan, ScanPage, Scope, Search, Selector, SettleBatch, Statistics, Stats, StoreError,
-    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
+    Rewrite, RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch,
+    SignIn, SignIns, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
+    Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -378,6 +379,24 @@ impl Tasks for FrozenClockStore {
 }
 
 #[async_trait]
+impl SignIns for FrozenClockStore {
+    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.begin_sign_in(digest, sign_in).await
+    }
+
+    async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
+        let _guard = hold_clock();
+        self.store.sign_in(digest).await
+    }
+
+    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.end_sign_in(digest).await
+    }
+}
+
+#[async_trait]
 impl Rejections for FrozenClockStore {
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         let _guard = hold_clock();
@@ -452,9 +471,14 @@ impl Maintenance for FrozenClockStore {
         self.store.erase(now, limit).await
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
         let _guard = hold_clock();
-        self.store.rewrite(rewrite).await
+        self.store.rewrite(position, limit, rewrite).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

@@ -200,7 +200,7 @@ async fn rejected_requests_are_stored_for_inspection_and_never_delivered() {
     assert_eq!(rejections[0].body, "bad");
     assert!(receiving.messages().await.is_empty());
     let counted = r#"postrider_inbound_requests_total{provider="generic",result="rejected"} 1"#;
-    let metrics = receiving.world.get("/metrics").await.text;
+    let metrics = receiving.world.metrics().await;
     assert!(metrics.contains(counted), "{metrics}");
 }
 

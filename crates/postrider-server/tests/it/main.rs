@@ -12,6 +12,7 @@ mod destinations;
 mod endpoints;
 mod environment;
 mod event_types;
+mod feed;
 mod frozen_clock;
 mod hostile;
 mod idempotency;
@@ -32,6 +33,7 @@ mod rejected;
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod search;
 mod secrets;
 mod serving;
 mod sources;

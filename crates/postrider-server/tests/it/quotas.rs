@@ -65,9 +65,7 @@ async fn the_endpoints_of_an_application_are_limited() {
     world.post(ENDPOINTS, endpoint(&json!({}))).await.expect(201);
     let usage = world.get(&format!("{APP}/usage")).await.expect(200);
     assert_eq!(usage["endpoints"], json!({ "used": 2, "limit": 2 }));
-    assert!(
-        world.get("/metrics").await.text.contains(r#"quota_refusals_total{quota="endpoints"} 2"#)
-    );
+    assert!(world.metrics().await.contains(r#"quota_refusals_total{quota="endpoints"} 2"#));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,7 @@ async fn served_behind(limits: &Limits, trusted_proxies: Vec<IpNet>) -> Served {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let serving = Serving { limits: *limits, trusted_proxies };
+    let serving = Serving { limits: *limits, trusted_proxies, tls: None };
     tasks.spawn(serve(listener, world.router.clone(), serving, stop.clone()));
     Served { world, address, stop, tasks }
 }

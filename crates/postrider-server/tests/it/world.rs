@@ -56,6 +56,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A whole server in this process.
 pub(crate) struct World {
     pub(crate) router: Router,
+    metrics: Router,
     pub(crate) operations: Operations,
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
@@ -162,7 +163,8 @@ pub(crate) fn settings() -> Settings {
         payload_retention: 90 * DAY,
         portal_url: "http://portal.example".to_owned(),
         relay: true,
-        metrics: true,
+        cors_origins: Vec::new(),
+        sso: None,
         docs: true,
         relay_url: None,
         trusted_proxies: Vec::new(),
@@ -233,9 +235,10 @@ impl World {
         tasks.spawn(parts.maintenance.run(stop));
         let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);
-        let (router, operations) = (server.router(), server.operations());
+        let (router, metrics) = (server.router(), server.metrics_router());
+        let operations = server.operations();
         let consumers = server.consumers();
-        Self { router, operations, engine, receiver, token, consumers, tasks }
+        Self { router, metrics, operations, engine, receiver, token, consumers, tasks }
     }
 
     /// Sends a request with the organization's token.
@@ -260,7 +263,21 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        Self::send_to(&self.router, request).await
+    }
+
+    /// Sends a request to the listener for metrics.
+    pub(crate) async fn ask_metrics(&self, request: Request<Body>) -> Reply {
+        Self::send_to(&self.metrics, request).await
+    }
+
+    /// All metrics in the text format.
+    pub(crate) async fn metrics(&self) -> String {
+        self.ask_metrics(Request::get("/metrics").body(Body::empty()).unwrap()).await.text
+    }
+
+    async fn send_to(router: &Router, request: Request<Body>) -> Reply {
+        let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

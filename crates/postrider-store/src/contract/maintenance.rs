@@ -40,6 +40,36 @@ pub trait Rewrite: Send + Sync {
     fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>>;
 }
 
+/// Where a walk over all encrypted values goes on. It is opaque: each store has its own order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RewritePosition {
+    /// The kind of value, as a number.
+    pub(crate) kind: usize,
+    /// The key of the last value that was shown; empty before the first.
+    pub(crate) after: Vec<u8>,
+}
+
+impl RewritePosition {
+    /// The position behind a page that ended with this key, or the first one of the next kind.
+    pub(crate) fn following(self, last: Option<Vec<u8>>, kinds: usize) -> Option<Self> {
+        match last {
+            Some(after) => Some(Self { after, ..self }),
+            None => {
+                let kind = self.kind + 1;
+                (kind < kinds).then(|| Self { kind, after: Vec::new() })
+            },
+        }
+    }
+}
+
+/// A part of a walk over all encrypted values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewritePage {
+    /// Values that were replaced.
+    pub replaced: u64,
+    pub next: Option<RewritePosition>,
+}
+
 /// Sizes for metrics and people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreSize {
@@ -63,11 +93,23 @@ pub trait Maintenance: Send + Sync + fmt::Debug + 'static {
     /// more to erase at once.
     async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
 
-    /// Replaces every endpoint, source, consumer and response of an idempotency key for which `rewrite`
-    /// returns a new version, and returns their number. Changes that others save meanwhile are
-    /// kept. The meaning of the values does not change, so deliveries and other nodes are not
-    /// affected. Files that only the store writes contain no trace of the old versions.
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError>;
+    /// Shows up to `limit` values of one kind to `rewrite`, and replaces those for which it returns
+    /// a new version. Begin with the default position and go on with `next` until there is none;
+    /// then every endpoint, source, consumer and response of an idempotency key that existed
+    /// throughout has been shown. A value that others change meanwhile keeps their change. The
+    /// meaning of the values does not change, so deliveries and other nodes are not affected.
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError>;
+
+    /// Removes the traces of replaced values from the files that only the store writes. Call it
+    /// after the last page.
+    async fn forget_replaced(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Writes a consistent copy to a folder, which is created. Other calls may run meanwhile.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;

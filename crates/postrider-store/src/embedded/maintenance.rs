@@ -15,9 +15,11 @@ pub use self::backup::backup;
 use self::erase::{SearchedAt, search};
 #[cfg(test)]
 pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
-use super::{checkpoint, database, ledger::Ledger, store::EmbeddedStore, thread};
+use super::{checkpoint, database, ledger::Ledger, readers::Reader, store::EmbeddedStore, thread};
 use crate::{
-    contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+    contract::maintenance::{
+        Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
+    },
     error::StoreError,
 };
 
@@ -43,12 +45,25 @@ impl Maintenance for EmbeddedStore {
         Ok(true)
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
-        if count > 0 {
-            self.truncate_log().await?;
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
+        let page =
+            move |reader: &mut Reader| rewrite::page(&reader.main, position, limit, &*rewrite);
+        let mut changes = self.read(page).await?;
+        let next = changes.next.take();
+        if changes.is_empty() {
+            return Ok(RewritePage { replaced: 0, next });
         }
-        Ok(count)
+        let replaced = self.commit(move |ledger| ledger.replace(&changes)).await?;
+        Ok(RewritePage { replaced, next })
+    }
+
+    async fn forget_replaced(&self) -> Result<(), StoreError> {
+        self.truncate_log().await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

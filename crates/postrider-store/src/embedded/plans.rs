@@ -9,7 +9,7 @@ use super::{
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    maintenance, rejections,
+    maintenance, rejections, search, sign_ins,
 };
 
 #[track_caller]
@@ -101,6 +101,63 @@ fn lists_walk_along_their_keys() {
     for statement in [deliveries::DELIVERIES_UP, deliveries::DELIVERIES_DOWN] {
         index_database(statement, &format!("SEARCH deliveries {keyed} message>? AND message<?)"));
     }
+}
+
+#[test]
+fn searches_across_applications_walk_along_their_keys() {
+    let rows = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    for statement in [search::messages::ALL_UP, search::messages::ALL_DOWN] {
+        main_database(statement, &format!("SEARCH messages {rows}"));
+    }
+    for statement in [search::attempts::ALL_UP, search::attempts::ALL_DOWN] {
+        main_database(statement, &format!("SEARCH attempts {rows}"));
+    }
+    for statement in [search::messages::ENDED_UP, search::messages::ENDED_DOWN] {
+        index_database(
+            statement,
+            "SEARCH deliveries USING COVERING INDEX deliveries_not_delivered \
+             (state=? AND message>? AND message<?)",
+        );
+    }
+    for statement in [search::attempts::FAILED_UP, search::attempts::FAILED_DOWN] {
+        index_database(
+            statement,
+            "SEARCH attempts_by_endpoint USING COVERING INDEX attempts_failed \
+             (attempt>? AND attempt<?)",
+        );
+    }
+}
+
+#[test]
+fn names_are_looked_up_along_their_keys() {
+    let application = "SEARCH applications USING PRIMARY KEY (id=?)";
+    main_database(search::owner::IS_OF_ORGANIZATION, application);
+    main_database(
+        search::lookup::APPLICATIONS,
+        "SEARCH applications USING COVERING INDEX applications_by_organization (organization=?)",
+    );
+    main_database(
+        search::lookup::ENDPOINT,
+        &format!("SEARCH endpoints USING PRIMARY KEY (id=?)\n{application}"),
+    );
+    main_database(
+        search::lookup::BY_URL,
+        &format!(
+            "SEARCH endpoints USING INDEX endpoints_by_url (<expr>>? AND <expr><?)\n{application}"
+        ),
+    );
+    main_database(
+        search::lookup::BY_UID,
+        "CO-ROUTINE owner
+SEARCH applications USING COVERING INDEX applications_by_organization (organization=?)
+SCAN owner
+SEARCH endpoints USING INDEX endpoints_by_uid (application=? AND uid=?)",
+    );
+    main_database(
+        search::lookup::REJECTION,
+        "SEARCH rejections USING INDEX sqlite_autoindex_rejections_1 (id=?)
+SEARCH sources USING PRIMARY KEY (id=?)",
+    );
 }
 
 #[test]
@@ -228,5 +285,15 @@ SEARCH rejections USING COVERING INDEX";
     main_database(
         rejections::REMOVE_OLD,
         &format!("{by_id} sqlite_autoindex_rejections_1 (id<?)\nCREATE BLOOM FILTER"),
+    );
+}
+
+#[test]
+fn sessions_are_found_by_digest_and_removed_by_expiry() {
+    main_database(sign_ins::FIND, "SEARCH sign_ins USING PRIMARY KEY (digest=?)");
+    main_database(
+        sign_ins::REMOVE_EXPIRED,
+        "SEARCH sign_ins USING PRIMARY KEY (digest=?)\nLIST SUBQUERY 1\nSEARCH sign_ins USING \
+         COVERING INDEX sign_ins_by_expiry (expires_at<?)",
     );
 }

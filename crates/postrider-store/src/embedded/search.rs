@@ -3,7 +3,7 @@
 pub(super) mod attempts;
 pub(super) mod lookup;
 pub(super) mod messages;
-mod owner;
+pub(super) mod owner;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::{
             RecordId, RecordKind, RecordRow, Version,
             record::{Record, decode},
         },
-        maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+        maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
         tasks::TASK_RETENTION,
     },
     error::StoreError,
@@ -35,8 +35,15 @@ impl Maintenance for MemoryStore {
         self.transact(|state| Ok(state.erase(now, limit)))
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        self.transact(|state| state.rewrite(&*rewrite))
+    /// All values are one page.
+    async fn rewrite(
+        &self,
+        _position: RewritePosition,
+        _limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
+        let replaced = self.transact(|state| state.rewrite(&*rewrite))?;
+        Ok(RewritePage { replaced, next: None })
     }
 
     /// There is nothing on disk that could be copied.

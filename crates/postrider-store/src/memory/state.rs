@@ -19,7 +19,10 @@ use postrider_core::{
 };
 
 use super::node::Nodes;
-use crate::contract::catalog::{RecordId, RecordKind, RecordRow, Version};
+use crate::contract::{
+    catalog::{RecordId, RecordKind, RecordRow, Version},
+    sign_ins::SignIn,
+};
 
 /// The key of a record: event types are named within their organization, all other ids are unique.
 pub(super) type RecordKey = (RecordKind, Option<OrganizationId>, RecordId);
@@ -46,6 +49,7 @@ pub(super) struct State {
     pub(super) rejections: BTreeMap<(SourceId, RejectionId), Rejection>,
     pub(super) audit_log: BTreeMap<AuditId, AuditEntry>,
     pub(super) reservations: HashMap<[u8; 32], ReservedKey>,
+    pub(super) sign_ins: HashMap<[u8; 32], SignIn>,
     /// Removed applications, and when the rest of their data is erased.
     pub(super) erasures: BTreeMap<ApplicationId, Timestamp>,
     pub(super) rollups: Rollups,

@@ -13,7 +13,9 @@ use postrider_core::time::Timestamp;
 
 use super::store::{PostgresStore, with_session};
 use crate::{
-    contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+    contract::maintenance::{
+        Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
+    },
     error::StoreError,
 };
 
@@ -32,8 +34,18 @@ impl Maintenance for PostgresStore {
         with_session!(self.node.api_session(), |session| erase::erase(session, now, limit))
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        with_session!(self.node.api_session(), |session| rewrite::rewrite(session, &*rewrite))
+    async fn rewrite(
+        &self,
+        position: RewritePosition,
+        limit: usize,
+        rewrite: Arc<dyn Rewrite>,
+    ) -> Result<RewritePage, StoreError> {
+        with_session!(self.node.api_session(), |session| rewrite::page(
+            session,
+            position.clone(),
+            limit,
+            &*rewrite
+        ))
     }
 
     async fn backup(&self, _to: &Path) -> Result<(), StoreError> {

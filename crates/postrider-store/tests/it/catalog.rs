@@ -14,7 +14,7 @@ use postrider_core::{
 };
 use postrider_store::{
     Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite,
-    Scan, StatusKind, Store, StoreError, Version,
+    RewritePosition, Scan, StatusKind, Store, StoreError, Version,
 };
 
 use crate::{
@@ -60,7 +60,13 @@ store_tests! {
         }
         let endpoints = async || store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items;
         let before = endpoints().await;
-        assert_eq!(store.rewrite(Arc::new(RewriteOne)).await.unwrap(), 4);
+        let (mut position, mut replaced) = (Some(RewritePosition::default()), 0);
+        while let Some(at) = position {
+            let page = store.rewrite(at, 1, Arc::new(RewriteOne)).await.unwrap();
+            (position, replaced) = (page.next, replaced + page.replaced);
+        }
+        assert_eq!(replaced, 4);
+        store.forget_replaced().await.unwrap();
         let mut expected = before;
         for it in &mut expected {
             if it.id == endpoint_id(1) {

@@ -20,6 +20,7 @@ mod postgres;
 mod rejections;
 mod schema;
 mod search;
+mod sign_ins;
 mod statistics;
 mod tasks;
 mod transfer;

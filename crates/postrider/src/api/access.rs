@@ -208,7 +208,7 @@ impl fmt::Display for Role {
 
 /// The text is not the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be viewer, publisher, operator or admin")]
+#[error("there is no such role; use viewer, publisher, operator or admin")]
 pub struct UnknownRole;
 
 impl Permission {

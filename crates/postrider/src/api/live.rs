@@ -1,9 +1,15 @@
-//! Tokens for the readers of `live` endpoints.
+//! Tokens for the readers of `live` endpoints, and entries of an organization's feed.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    id::{ApplicationId, EndpointId},
+    name::EventTypeName,
+};
 
 /// Minimum and maximum validity of a reader's token in seconds.
 pub const LIVE_EXPIRY_SECONDS: std::ops::RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
@@ -51,4 +57,22 @@ impl fmt::Debug for LiveTokenOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveTokenOut").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
+}
+
+/// A change of an endpoint or a delivery, in the feed of an organization.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LiveStateOut {
+    /// The event type of the operational webhook about the change, such as `endpoint.disabled`.
+    pub event_type: EventTypeName,
+    /// The application of the endpoint.
+    pub app_id: ApplicationId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// The `data` of the operational webhook.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::api::message::Payload"))]
+    pub data: Box<RawValue>,
+    /// When the change was made.
+    pub timestamp: Timestamp,
 }

@@ -188,7 +188,8 @@ async fn find(
     Ok((source, rejection))
 }
 
-fn render(it: Rejection) -> IngestLogOut {
+/// A rejected request as responses show it.
+pub(crate) fn render(it: Rejection) -> IngestLogOut {
     let created_at = to_wire(it.created_at());
     let (payload, payload_encoding) = match str::from_utf8(&it.body) {
         Ok(text) => (text.to_owned(), PayloadEncoding::Text),

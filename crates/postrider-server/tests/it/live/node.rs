@@ -53,7 +53,7 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = listener.local_addr().unwrap();
         let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-        let serving = Serving { limits: self.limits, trusted_proxies };
+        let serving = Serving { limits: self.limits, trusted_proxies, tls: None };
         self.tasks.spawn(serve(listener, router, serving, self.stop.clone()));
     }
 
@@ -125,7 +125,7 @@ impl Node {
         let line = format!("postrider_live_readers {count}");
         let deadline = tokio::time::Instant::now() + SOON;
         loop {
-            let metrics = self.world.get("/metrics").await.text;
+            let metrics = self.world.metrics().await;
             if metrics.lines().any(|it| it == line) {
                 return;
             }

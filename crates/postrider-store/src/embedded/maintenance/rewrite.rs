@@ -1,91 +1,132 @@
-//! Rewriting: replacing what is encrypted with new versions.
+//! Rewriting: replacing what is encrypted with new versions. A reading thread decrypts and encrypts;
+//! the commit thread only writes the result.
 
-use rusqlite::params;
+use rusqlite::{Connection, params, types::Value};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    contract::maintenance::Rewrite,
+    contract::maintenance::{Rewrite, RewritePosition},
     embedded::{error, ledger::Ledger, row::blob_of},
     error::StoreError,
 };
 
-const ENDPOINTS: &str = "SELECT id, record FROM endpoints";
+/// A kind of values: statements that list a page of them by key, and replace one that has not
+/// changed.
+struct Kind {
+    list: &'static str,
+    set: &'static str,
+    rewrite: fn(&dyn Rewrite, &[u8], Value) -> Result<Option<Value>, StoreError>,
+}
 
-const SET_ENDPOINT: &str = "UPDATE endpoints SET record = ?2, version = version + 1 WHERE id = ?1";
+const KINDS: [Kind; 4] = [
+    Kind {
+        list: "SELECT id, record FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2",
+        set: "UPDATE endpoints SET record = ?2, version = version + 1 WHERE id = ?1 AND record = ?3",
+        rewrite: |rewrite, _, value| record(value, |it| rewrite.endpoint(it)),
+    },
+    Kind {
+        list: "SELECT id, record FROM sources WHERE id > ?1 ORDER BY id LIMIT ?2",
+        set: "UPDATE sources SET record = ?2, version = version + 1 WHERE id = ?1 AND record = ?3",
+        rewrite: |rewrite, _, value| record(value, |it| rewrite.source(it)),
+    },
+    Kind {
+        list: "SELECT id, record FROM consumers WHERE id > ?1 ORDER BY id LIMIT ?2",
+        set: "UPDATE consumers SET record = ?2, version = version + 1 WHERE id = ?1 AND record = ?3",
+        rewrite: |rewrite, _, value| record(value, |it| rewrite.consumer(it)),
+    },
+    Kind {
+        list: "SELECT key, response FROM reservations WHERE key > ?1 ORDER BY key LIMIT ?2",
+        set: "UPDATE reservations SET response = ?2 WHERE key = ?1 AND response = ?3",
+        rewrite: response,
+    },
+];
 
-const SOURCES: &str = "SELECT id, record FROM sources";
+fn record<T: DeserializeOwned + Serialize>(
+    value: Value,
+    rewrite: impl Fn(&T) -> Option<T>,
+) -> Result<Option<Value>, StoreError> {
+    let Value::Text(json) = value else { return Ok(None) };
+    let old: T = serde_json::from_str(&json).map_err(error::undecodable)?;
+    let new = rewrite(&old).map(|new| serde_json::to_string(&new));
+    Ok(new.transpose().map_err(error::undecodable)?.map(Value::Text))
+}
 
-const SET_SOURCE: &str = "UPDATE sources SET record = ?2, version = version + 1 WHERE id = ?1";
+fn response(rewrite: &dyn Rewrite, key: &[u8], value: Value) -> Result<Option<Value>, StoreError> {
+    let Value::Blob(response) = value else { return Ok(None) };
+    let key = key.try_into().map_err(error::undecodable)?;
+    Ok(rewrite.response(key, &response).map(Value::Blob))
+}
 
-const CONSUMERS: &str = "SELECT id, record FROM consumers";
+/// What a page changes.
+pub(super) struct Changes {
+    kind: usize,
+    values: Vec<ChangedValue>,
+    pub(super) next: Option<RewritePosition>,
+}
 
-const SET_CONSUMER: &str = "UPDATE consumers SET record = ?2, version = version + 1 WHERE id = ?1";
+struct ChangedValue {
+    key: Vec<u8>,
+    old: Value,
+    new: Value,
+}
 
-const RESPONSES: &str = "SELECT key, response FROM reservations";
+impl Changes {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
 
-const SET_RESPONSE: &str = "UPDATE reservations SET response = ?2 WHERE key = ?1";
+/// Shows a page to `rewrite`.
+pub(super) fn page(
+    db: &Connection,
+    position: RewritePosition,
+    limit: usize,
+    rewrite: &dyn Rewrite,
+) -> Result<Changes, StoreError> {
+    let kind = position.kind;
+    let Some(Kind { list, rewrite: apply, .. }) = KINDS.get(kind) else {
+        return Ok(Changes { kind, values: Vec::new(), next: None });
+    };
+    let (mut values, mut last) = (Vec::new(), None);
+    let mut statement = db.prepare_cached(list)?;
+    let mut rows =
+        statement.query(params![position.after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    while let Some(row) = rows.next()? {
+        let key = blob_of(row, 0)?.to_vec();
+        let old: Value = row.get(1)?;
+        if let Some(new) = apply(rewrite, &key, old.clone())? {
+            values.push(ChangedValue { key: key.clone(), old, new });
+        }
+        last = Some(key);
+    }
+    Ok(Changes { kind, values, next: position.following(last, KINDS.len()) })
+}
 
 impl Ledger {
-    pub(in crate::embedded) fn rewrite(
-        &mut self,
-        rewrite: &dyn Rewrite,
-    ) -> Result<u64, StoreError> {
+    /// Replaces the values that are still the old ones; returns how many.
+    pub(super) fn replace(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         // Overwrites the old versions in the file. For every deletion, that would cost too much.
         self.db.pragma_update(None, "secure_delete", true)?;
-        let count = self.rewrite_all(rewrite);
+        let count = self.replace_all(changes);
         self.db.pragma_update(None, "secure_delete", false)?;
         count
     }
 
-    fn rewrite_all(&mut self, rewrite: &dyn Rewrite) -> Result<u64, StoreError> {
-        let endpoints =
-            self.rewrite_records(ENDPOINTS, SET_ENDPOINT, |endpoint| rewrite.endpoint(endpoint))?;
-        let sources = self.rewrite_records(SOURCES, SET_SOURCE, |source| rewrite.source(source))?;
-        let consumers =
-            self.rewrite_records(CONSUMERS, SET_CONSUMER, |consumer| rewrite.consumer(consumer))?;
-        Ok(endpoints + sources + consumers + self.rewrite_responses(rewrite)?)
+    fn replace_all(&mut self, changes: &Changes) -> Result<u64, StoreError> {
+        let Some(Kind { set, .. }) = KINDS.get(changes.kind) else { return Ok(0) };
+        let mut count = 0;
+        for ChangedValue { key, old, new } in &changes.values {
+            count += self.db.prepare_cached(set)?.execute(params![key, new, old])? as u64;
+            self.written += key.len() + bytes(new);
+        }
+        Ok(count)
     }
+}
 
-    fn rewrite_records<T: DeserializeOwned + Serialize>(
-        &mut self,
-        all: &str,
-        set: &str,
-        rewrite: impl Fn(&T) -> Option<T>,
-    ) -> Result<u64, StoreError> {
-        let mut changed = Vec::new();
-        {
-            let mut statement = self.db.prepare(all)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let record: String = row.get(1)?;
-                let it: T = serde_json::from_str(&record).map_err(error::undecodable)?;
-                if let Some(new) = rewrite(&it) {
-                    let id = blob_of(row, 0)?.to_vec();
-                    changed.push((id, serde_json::to_string(&new).map_err(error::undecodable)?));
-                }
-            }
-        }
-        for (id, record) in &changed {
-            self.db.execute(set, params![id, record])?;
-            self.written += record.len();
-        }
-        Ok(changed.len() as u64)
-    }
-
-    fn rewrite_responses(&mut self, rewrite: &dyn Rewrite) -> Result<u64, StoreError> {
-        let mut changed = Vec::new();
-        {
-            let mut statement = self.db.prepare(RESPONSES)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let key: [u8; 32] = row.get(0)?;
-                changed.extend(rewrite.response(key, blob_of(row, 1)?).map(|new| (key, new)));
-            }
-        }
-        for (key, response) in &changed {
-            self.db.execute(SET_RESPONSE, params![key, response])?;
-            self.written += response.len();
-        }
-        Ok(changed.len() as u64)
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(blob) => blob.len(),
+        Value::Null | Value::Integer(_) | Value::Real(_) => 0,
     }
 }

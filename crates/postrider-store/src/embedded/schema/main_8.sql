@@ -44,6 +44,13 @@ CREATE TABLE token_policies (
   version INTEGER NOT NULL,
   record TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE sign_ins (
+  digest BLOB PRIMARY KEY,
+  expires_at INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sign_ins_by_expiry ON sign_ins (expires_at);
 
 
 -- Background tasks. An id starts with its time, so the oldest come first.

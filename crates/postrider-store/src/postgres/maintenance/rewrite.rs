@@ -1,14 +1,23 @@
-//! Replaces encrypted values. A value that another node has changed meanwhile stays as it is.
+//! Replaces encrypted values, a page at a time. A value that another node has changed meanwhile
+//! stays as it is.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    contract::maintenance::Rewrite,
+    contract::maintenance::{Rewrite, RewritePage, RewritePosition},
     postgres::{error::DatabaseError, session::Session, value::Uuid},
 };
 
-/// Rows that are read at a time.
-const PAGE: i64 = 500;
+/// The kinds of values, in the order in which they are walked.
+const KINDS: [Kind; 4] = [Kind::Endpoint, Kind::Source, Kind::Consumer, Kind::Response];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Endpoint,
+    Source,
+    Consumer,
+    Response,
+}
 
 const ENDPOINTS: &str = "SELECT application, id, record
     FROM endpoint
@@ -37,78 +46,101 @@ const RESPONSES: &str = "SELECT digest, answer
 
 const SET_RESPONSE: &str = "UPDATE reservation SET answer = $3 WHERE digest = $1 AND answer = $2";
 
-pub(in crate::postgres) async fn rewrite(
+/// The values that were replaced, and the key of the last one that was shown.
+type Shown = (u64, Option<Vec<u8>>);
+
+pub(in crate::postgres) async fn page(
     session: &mut Session,
+    position: RewritePosition,
+    limit: usize,
     rewrite: &dyn Rewrite,
-) -> Result<u64, DatabaseError> {
-    let endpoints = rewrite_endpoints(session, rewrite).await?;
-    let sources = rewrite_by_id(session, [SOURCES, SET_SOURCE], |it| rewrite.source(it)).await?;
-    let consumers =
-        rewrite_by_id(session, [CONSUMERS, SET_CONSUMER], |it| rewrite.consumer(it)).await?;
-    Ok(endpoints + sources + consumers + rewrite_responses(session, rewrite).await?)
+) -> Result<RewritePage, DatabaseError> {
+    let Some(kind) = KINDS.get(position.kind) else {
+        return Ok(RewritePage { replaced: 0, next: None });
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = &position.after;
+    let (replaced, last) = match kind {
+        Kind::Endpoint => endpoints(session, after, limit, rewrite).await?,
+        Kind::Source => {
+            let statements = [SOURCES, SET_SOURCE];
+            by_id(session, statements, (after, limit), |it| rewrite.source(it)).await?
+        },
+        Kind::Consumer => {
+            let statements = [CONSUMERS, SET_CONSUMER];
+            by_id(session, statements, (after, limit), |it| rewrite.consumer(it)).await?
+        },
+        Kind::Response => responses(session, after, limit, rewrite).await?,
+    };
+    Ok(RewritePage { replaced, next: position.following(last, KINDS.len()) })
 }
 
-async fn rewrite_endpoints(
+async fn endpoints(
     session: &mut Session,
+    after: &[u8],
+    limit: i64,
     rewrite: &dyn Rewrite,
-) -> Result<u64, DatabaseError> {
-    let (mut count, mut after) = (0, (Uuid(0), Uuid(0)));
-    loop {
-        let rows = session.query(ENDPOINTS, &[&after.0, &after.1, &PAGE]).await?;
-        for row in &rows {
-            after = (row.get(0), row.get(1));
-            let old: &str = row.get(2);
-            let Some(new) = rewrite.endpoint(&record(old)?) else { continue };
-            count +=
-                session.execute(SET_ENDPOINT, &[&after.0, &after.1, &old, &json(&new)?]).await?;
-        }
-        if rows.is_empty() {
-            return Ok(count);
-        }
+) -> Result<Shown, DatabaseError> {
+    let (application, id) = after.split_at(after.len() / 2);
+    let rows = session.query(ENDPOINTS, &[&uuid(application)?, &uuid(id)?, &limit]).await?;
+    let (mut count, mut last) = (0, None);
+    for row in &rows {
+        let (application, id): (Uuid, Uuid) = (row.get(0), row.get(1));
+        last = Some([application.0.to_be_bytes(), id.0.to_be_bytes()].concat());
+        let old: &str = row.get(2);
+        let Some(new) = rewrite.endpoint(&record(old)?) else { continue };
+        count += session.execute(SET_ENDPOINT, &[&application, &id, &old, &json(&new)?]).await?;
     }
+    Ok((count, last))
 }
 
 /// Rewrites records that are found by their id: statements that list and that replace them.
-async fn rewrite_by_id<R: DeserializeOwned + Serialize>(
+async fn by_id<R: DeserializeOwned + Serialize>(
     session: &mut Session,
     [list, set]: [&'static str; 2],
+    (after, limit): (&[u8], i64),
     rewrite: impl Fn(&R) -> Option<R>,
-) -> Result<u64, DatabaseError> {
-    let (mut count, mut after) = (0, Uuid(0));
-    loop {
-        let rows = session.query(list, &[&after, &PAGE]).await?;
-        for row in &rows {
-            after = row.get(0);
-            let old: &str = row.get(1);
-            let Some(new) = rewrite(&record(old)?) else { continue };
-            let new = json(&new)?;
-            count += session.execute(set, &[&after, &old, &new]).await?;
-        }
-        if rows.is_empty() {
-            return Ok(count);
-        }
+) -> Result<Shown, DatabaseError> {
+    let rows = session.query(list, &[&uuid(after)?, &limit]).await?;
+    let (mut count, mut last) = (0, None);
+    for row in &rows {
+        let id: Uuid = row.get(0);
+        last = Some(id.0.to_be_bytes().to_vec());
+        let old: &str = row.get(1);
+        let Some(new) = rewrite(&record(old)?) else { continue };
+        count += session.execute(set, &[&id, &old, &json(&new)?]).await?;
     }
+    Ok((count, last))
 }
 
-async fn rewrite_responses(
+async fn responses(
     session: &mut Session,
+    after: &[u8],
+    limit: i64,
     rewrite: &dyn Rewrite,
-) -> Result<u64, DatabaseError> {
-    let (mut count, mut after) = (0, Vec::new());
-    loop {
-        let rows = session.query(RESPONSES, &[&after, &PAGE]).await?;
-        for row in &rows {
-            after = row.get(0);
-            let old: &[u8] = row.get(1);
-            let key = after.as_slice().try_into();
-            let key = key.map_err(|error| DatabaseError::corrupt("idempotency key", error))?;
-            let Some(new) = rewrite.response(key, old) else { continue };
-            count += session.execute(SET_RESPONSE, &[&after, &old, &new]).await?;
+) -> Result<Shown, DatabaseError> {
+    let rows = session.query(RESPONSES, &[&after, &limit]).await?;
+    let (mut count, mut last) = (0, None);
+    for row in &rows {
+        let digest: Vec<u8> = row.get(0);
+        let old: &[u8] = row.get(1);
+        let key = digest.as_slice().try_into();
+        let key = key.map_err(|error| DatabaseError::corrupt("idempotency key", error))?;
+        if let Some(new) = rewrite.response(key, old) {
+            count += session.execute(SET_RESPONSE, &[&digest, &old, &new]).await?;
         }
-        if rows.is_empty() {
-            return Ok(count);
-        }
+        last = Some(digest);
     }
+    Ok((count, last))
+}
+
+/// The id in a position; the lowest one before the first value.
+fn uuid(bytes: &[u8]) -> Result<Uuid, DatabaseError> {
+    if bytes.is_empty() {
+        return Ok(Uuid(0));
+    }
+    let bytes = bytes.try_into().map_err(|error| DatabaseError::corrupt("position", error))?;
+    Ok(Uuid(u128::from_be_bytes(bytes)))
 }
 
 fn record<T: DeserializeOwned>(text: &str) -> Result<T, DatabaseError> {

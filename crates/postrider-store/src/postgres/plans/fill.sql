@@ -9,7 +9,8 @@ INSERT INTO application (id, organization, record)
 SELECT pg_temp.id(0, number), 'org', '{}' FROM generate_series(1, 200) AS number;
 
 INSERT INTO endpoint (application, id, record)
-SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number), repeat(' ', 300)
+SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number),
+    '{"url":"https://example.com/' || number || '"}' || repeat(' ', 300)
 FROM generate_series(1, 4000) AS number;
 
 INSERT INTO message (application, id, event_type, targets, details, body, body_until)

@@ -39,6 +39,14 @@ CREATE TABLE token_policy (
     version bigint NOT NULL DEFAULT 1
 );
 
+CREATE TABLE sign_in (
+    digest bytea PRIMARY KEY,
+    expires_at bigint NOT NULL,
+    record text NOT NULL
+);
+
+CREATE INDEX sign_in_by_expiry ON sign_in (expires_at);
+
 
 -- Background tasks. An id starts with its time, so the oldest come first. A running task is saved
 -- all the time.

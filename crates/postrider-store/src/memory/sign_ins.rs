@@ -1,0 +1,29 @@
+//! Sessions of people.
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::{
+    contract::sign_ins::{SignIn, SignIns},
+    error::StoreError,
+};
+
+#[async_trait]
+impl SignIns for MemoryStore {
+    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
+        self.transact(|state| {
+            let now = sign_in.created_at;
+            state.sign_ins.retain(|_, it| it.expires_at > now);
+            state.sign_ins.insert(digest, sign_in);
+            Ok(())
+        })
+    }
+
+    async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
+        self.transact(|state| Ok(state.sign_ins.get(&digest).cloned()))
+    }
+
+    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        self.transact(|state| Ok(state.sign_ins.remove(&digest).is_some()))
+    }
+}
