@@ -65,6 +65,7 @@ pub use crate::{
     },
     auth::{
         access::Access,
+        key::{KeyGrant, KeyId},
         principal::Principal,
         token::{ApplicationGrant, Grant, User, mint, mint_one_time},
     },

@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod audit_log;
 pub(crate) mod audited;
 pub mod authentication;
+pub mod autoconfig;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
@@ -17,6 +18,7 @@ pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+pub mod integration;
 mod internal_application;
 pub mod main_secret;
 pub mod message;
@@ -27,6 +29,8 @@ pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;
+pub mod state;
+pub mod statistics;
 mod status;
 pub mod task;
 
@@ -63,6 +67,8 @@ pub fn all() -> Vec<AnyOperation> {
         task::resend::all(),
         task::statistics::all(),
         authentication::all(),
+        integration::all(),
+        autoconfig::all(),
         operational_webhook::all(),
         source::all(),
         source::secret::all(),
@@ -76,6 +82,11 @@ pub fn all() -> Vec<AnyOperation> {
         authentication::whoami::all(),
         authentication::message_token::all(),
         api_key::all(),
+        statistics::all(),
+        statistics::worst::all(),
+        statistics::hosted::all(),
+        statistics::application::all(),
+        state::all(),
         main_secret::all(),
         audit_log::all(),
         health::all(),

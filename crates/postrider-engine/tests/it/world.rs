@@ -440,6 +440,8 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
@@ -472,6 +474,7 @@ pub(crate) fn endpoint(
         trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use postrider::{ApiKeyId, AttemptId, DeadLetterId, EventTypeName, Uid, name::MAX_NAME};
+use postrider::{
+    ApiKeyId, AttemptId, AutoConfigId, DeadLetterId, EventTypeName, IntegrationId, Uid,
+    name::MAX_NAME,
+};
 use postrider_store::IdOrUid;
 
 use crate::api::error::ApiError;
@@ -41,6 +44,20 @@ impl PathArgument for AttemptId {
 impl PathArgument for ApiKeyId {
     fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
         text.parse().map_err(|_| ApiError::NotFound("API key"))
+    }
+}
+
+/// Nor have integrations.
+impl PathArgument for IntegrationId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("integration"))
+    }
+}
+
+/// Nor have subscriptions that configure themselves.
+impl PathArgument for AutoConfigId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("subscription"))
     }
 }
 

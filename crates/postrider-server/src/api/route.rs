@@ -154,7 +154,7 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
         None => operations.resources().authenticator.authenticate(&parts.headers, now).await?,
     };
-    operations.check_access(declaration, &principal, now).await?;
+    let principal = operations.check_access(declaration, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();
     }

@@ -5,7 +5,7 @@ use postrider_core::access::permits;
 
 use crate::{
     api::{error::ApiError, operation::Declaration},
-    auth::{principal::Principal, token::ApplicationGrant},
+    auth::{key::KeyId, principal::Principal, token::ApplicationGrant},
 };
 
 /// Which principals may call an operation, whatever their roles are.
@@ -17,6 +17,9 @@ pub enum Access {
     Organization,
     /// The organization, and an application whose token has the capability.
     Application(Capability),
+    /// The organization, an application that may manage endpoints, and the subscription that
+    /// configures itself.
+    AutoConfig,
 }
 
 impl Access {
@@ -26,7 +29,8 @@ impl Access {
             Self::Anyone
             | Self::Organization
             | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
-            Self::Application(
+            Self::AutoConfig
+            | Self::Application(
                 Capability::ManageEndpointSecret
                 | Capability::ManageTransformations
                 | Capability::CreateAttempts
@@ -67,7 +71,13 @@ fn check_scope(declaration: &Declaration, principal: &Principal) -> Result<(), A
         (Access::Application(capability), Some(application)) if allows(application, capability) => {
             Ok(())
         },
-        (Access::Application(_), Some(_)) => {
+        (Access::AutoConfig, Some(application))
+            if configures_itself(application)
+                || allows(application, Capability::ManageEndpoint) =>
+        {
+            Ok(())
+        },
+        (Access::Application(_) | Access::AutoConfig, Some(_)) => {
             Err(ApiError::Forbidden("the token does not have the capability for this"))
         },
     }
@@ -82,6 +92,10 @@ const fn refusal(permission: Permission) -> &'static str {
         Permission::Publish => "this needs the role publisher, operator or admin",
         Permission::Administer => "this needs the role admin",
     }
+}
+
+fn configures_itself(application: &ApplicationGrant) -> bool {
+    application.key.as_ref().is_some_and(|key| matches!(key.id, KeyId::AutoConfig(..)))
 }
 
 fn allows(application: &ApplicationGrant, wanted: Capability) -> bool {

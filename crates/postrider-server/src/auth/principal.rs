@@ -1,8 +1,11 @@
 //! Principals: on whose behalf an operation runs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use postrider::{
@@ -24,7 +27,7 @@ use crate::{
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     pub(crate) grant: Grant,
     /// Identifies the token, so that one token of an application can be revoked.
@@ -36,7 +39,7 @@ pub struct Principal {
     /// When the token was issued.
     issued_at: Timestamp,
     /// The use of the API key that authenticated it.
-    key: Option<KeyUse>,
+    key: Option<Arc<KeyUse>>,
     is_anonymous: bool,
 }
 
@@ -89,9 +92,18 @@ impl Principal {
         let (kind, id, name) = (PrincipalKind::ApiKey, key.id.to_string(), Some(key.name));
         Self {
             actor: Actor { kind, id, name },
-            key: Some(KeyUse { key: key.id, recorded_at: AtomicU64::new(0) }),
+            key: Some(Arc::new(KeyUse { key: key.id, recorded_at: AtomicU64::new(0) })),
             ..Self::of_token(grant, [0; 16], Timestamp::MAX)
         }
+    }
+
+    /// The same principal with these feature flags, if it is one of an application.
+    pub(crate) fn with_feature_flags(&self, flags: BTreeSet<String>) -> Self {
+        let mut principal = self.clone();
+        if let Some(application) = &mut principal.grant.application {
+            application.feature_flags = flags;
+        }
+        principal
     }
 
     /// The person that a session belongs to.
@@ -134,10 +146,12 @@ impl Principal {
 
     /// When the token expires because of the cutoffs of its application or organization.
     pub(crate) fn cut_off_at(&self, cutoffs: &[TokenCutoff]) -> Option<Timestamp> {
-        if self.key.is_some() || cutoffs.is_empty() {
+        let application = self.grant.application.as_ref();
+        let is_key = self.key.is_some() || application.is_some_and(|it| it.key.is_some());
+        if is_key || cutoffs.is_empty() {
             return None;
         }
-        let session = self.grant.application.as_ref().and_then(|it| it.session.as_deref());
+        let session = application.and_then(|it| it.session.as_deref());
         cut_off_at(cutoffs, self.issued_at, session)
     }
 

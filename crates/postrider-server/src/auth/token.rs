@@ -10,6 +10,7 @@ use postrider::{
 use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::key::{KeyClaim, KeyGrant};
 use crate::settings::JwtSecret;
 
 /// How far the clock of a token's issuer may be off.
@@ -54,12 +55,14 @@ pub struct ApplicationGrant {
     pub feature_flags: BTreeSet<String>,
     /// Identifies the session.
     pub session: Option<String>,
+    /// The key that the token is, if it is one.
+    pub key: Option<KeyGrant>,
 }
 
 impl ApplicationGrant {
     /// Everything that an application's token can grant.
     pub const fn full(id: ApplicationId) -> Self {
-        Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None }
+        Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None, key: None }
     }
 }
 
@@ -86,6 +89,8 @@ pub(crate) struct Claims {
     pub(crate) read_only: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) feature_flags: Option<BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<KeyClaim>,
     /// What a token of the organization may do; everything if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<Role>,
@@ -140,6 +145,7 @@ impl Claims {
             user: grant.user.as_ref().map(|it| it.subject.clone()),
             name: grant.user.as_ref().and_then(|it| it.name.clone()),
             once: None,
+            key: application.and_then(|it| it.key.as_ref()).map(KeyClaim::of),
         }
     }
 }

@@ -96,8 +96,8 @@ impl Operations {
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
         let call = self.own_call(principal, declaration.id);
-        self.check_access(declaration, principal, call.now).await?;
-        Ok(call)
+        let principal = self.check_access(declaration, principal, call.now).await?;
+        Ok(Call { principal, ..call })
     }
 
     /// Waits for an operation. A change runs in a task, so that it is not cancelled half-way.
@@ -113,15 +113,16 @@ impl Operations {
         task.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 
-    /// Whether the principal may call the operation now.
+    /// Whether the principal may call the operation now. Returns the principal with the feature
+    /// flags that it has now.
     pub(crate) async fn check_access(
         &self,
         declaration: &Declaration,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         now: Timestamp,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Arc<Principal>, ApiError> {
         if declaration.access == Access::Anyone {
-            return Ok(());
+            return Ok(Arc::clone(principal));
         }
         if principal.is_anonymous() {
             return Err(refused("a token is needed"));
@@ -133,6 +134,7 @@ impl Operations {
             self.record_use(used);
         }
         let grant = &principal.grant;
+        let mut checked = Arc::clone(principal);
         if let Some(application) = &grant.application {
             let named = IdOrUid::Id(application.id);
             let directory = self.resources.engine.directory();
@@ -145,12 +147,18 @@ impl Operations {
             if principal.cut_off_at(&entry.application.cutoffs).is_some_and(|at| at <= now) {
                 return Err(refused(CUT_OFF));
             }
+            if let Some(key) = &application.key {
+                let flags = key.feature_flags(&entry.application);
+                let flags = flags.ok_or_else(|| refused("the key was rotated or deleted"))?;
+                checked = Arc::new(principal.with_feature_flags(flags));
+            }
             self.resources.quotas.count_request(application.id, now)?;
             if declaration.access.changes() && principal.has_capabilities() {
                 self.refuse_if_read_only(&grant.organization).await?;
             }
         }
-        access::check(declaration, principal)
+        access::check(declaration, principal)?;
+        Ok(checked)
     }
 
     /// Records the last use of an API key behind the request. It is not worth an error.

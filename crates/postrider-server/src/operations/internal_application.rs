@@ -40,6 +40,8 @@ fn new(call: &Call) -> Result<Application, ApiError> {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: call.now,
         updated_at: call.now,

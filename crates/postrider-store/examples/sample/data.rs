@@ -40,6 +40,8 @@ pub(crate) fn application() -> Application {
         throttle_rate: None,
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: NOW,
         updated_at: NOW,
@@ -66,6 +68,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: NOW,
         updated_at: NOW,
     }

@@ -18,7 +18,6 @@ pub(crate) const REVERT_CONSUMERS: &str = "
     DROP TABLE api_key_use;
     DROP TABLE token_policy;
     DROP TABLE task;
-    DROP INDEX rejection_by_id;
     DELETE FROM schema_version WHERE version >= 6;";
 
 /// Reverts a schema to the format before records had versions.
@@ -31,7 +30,6 @@ pub(crate) const REVERT_VERSIONS: &str = "
     DROP TABLE api_key_use;
     DROP TABLE token_policy;
     DROP TABLE task;
-    DROP INDEX rejection_by_id;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;
