@@ -11,7 +11,8 @@ use crate::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
-            message::MessageCommand, send::Send, source::SourceCommand, task::TaskCommand,
+            key::KeyCommand, message::MessageCommand, send::Send, source::SourceCommand,
+            task::TaskCommand,
         },
         backup::Backup,
         check::Check,
@@ -130,6 +131,13 @@ enum Command {
         #[command(subcommand)]
         command: ConsumerCommand,
     },
+    /// Manages API keys, which have a name, a role and an expiry
+    Key {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Shows and cancels background tasks, such as recoveries
     Task {
         #[command(flatten)]
@@ -184,6 +192,7 @@ impl Cli {
             Command::Attempt { api, command } => api.run(command.request()?)?,
             Command::Source { api, command } => command.run(&api)?,
             Command::Consumer { api, command } => api.run(command.request()?)?,
+            Command::Key { api, command } => api.run(command.request())?,
             Command::Task { api, command } => api.run(command.request())?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),

@@ -142,7 +142,7 @@ async fn apply_consumer(
 
 async fn consumer_exists(name: &ConsumerName, operations: &Operations) -> anyhow::Result<bool> {
     let organization = name.organization.clone();
-    let principal = Principal::new(Grant { organization, application: None, expires_at: None });
+    let principal = Principal::new(Grant::of(organization));
     let consumer_id = IdOrUid::Uid(name.uid.clone());
     match operations.call(&principal, consumer::Get { consumer_id }).await {
         Ok(_) => Ok(true),
@@ -208,7 +208,7 @@ fn in_file(name: &str) -> &str {
 
 async fn exists(name: &EndpointName, operations: &Operations) -> anyhow::Result<bool> {
     let organization = name.organization.clone();
-    let principal = Principal::new(Grant { organization, application: None, expires_at: None });
+    let principal = Principal::new(Grant::of(organization));
     let app_id = IdOrUid::Uid(name.application.clone());
     let endpoint_id = IdOrUid::Uid(name.uid.clone());
     match operations.call(&principal, endpoint::Get { app_id, endpoint_id }).await {

@@ -193,6 +193,12 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// The public URL of the server, or that of its address.
+pub(crate) fn portal_url(config: &Config) -> String {
+    let public = config.public_url.as_ref().map(|it| it.0.to_string());
+    public.unwrap_or_else(|| format!("http://{}", config.listen))
+}
+
 /// The secrets that sign and verify API tokens.
 pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
     server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
@@ -233,6 +239,7 @@ pub(crate) fn server(
     let public = config.public_url.as_ref().map(|it| it.0.to_string());
     server::Settings {
         jwt_secret: jwt_secret(jwt),
+        token_expiry: config.token_expiry,
         default_signature: match config.default_signature {
             DefaultSignature::Hmac => Kind::Symmetric,
             DefaultSignature::Ed25519 => Kind::Ed25519,

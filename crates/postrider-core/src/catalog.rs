@@ -25,6 +25,7 @@ pub use self::{
     },
 };
 use crate::{
+    access::TokenCutoff,
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
     time::Timestamp,
@@ -48,6 +49,9 @@ pub struct Application {
     pub throttle_rate: Option<u32>,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
+    /// Tokens of the application that were expired together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cutoffs: Vec<TokenCutoff>,
     /// Programs of others that may act for the application, each with a key of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub integrations: Vec<Integration>,

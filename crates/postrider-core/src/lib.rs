@@ -5,6 +5,7 @@
 //! Nothing here opens a socket, reads a clock or draws a random number; callers pass the time and
 //! randomness in.
 
+pub mod access;
 pub mod address;
 pub mod audit;
 pub mod backlog;

@@ -1,6 +1,6 @@
 //! The components that the engine's tasks have in common.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use postrider_store::Store;
 
@@ -29,5 +29,7 @@ pub(crate) struct Components {
     pub changes: Changes,
     pub errors: Arc<StoreErrors>,
     pub operational: Arc<OperationalMessages>,
+    /// Counts changes of API keys and tokens.
+    pub access_changes: Arc<AtomicU64>,
     pub listeners: Arc<OperationalListeners>,
 }

@@ -1,6 +1,9 @@
 //! The handle to the running engine, and how an engine is created.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -101,6 +104,7 @@ impl Engine {
             router,
             errors,
             operational: Arc::new(operational),
+            access_changes: Arc::default(),
             listeners,
         };
         let (maintenance, has_failed) = (Arc::<Notify>::default(), CancellationToken::new());
@@ -229,6 +233,17 @@ impl Engine {
     /// When it returns, submissions and deliveries follow the change.
     pub async fn changed(&self, application: ApplicationId) -> Result<(), StoreError> {
         self.components().changes.apply(application).await
+    }
+
+    /// A number that changes whenever API keys were changed or tokens were expired, by this node or
+    /// by another one. What was read before is out of date then.
+    pub fn access_generation(&self) -> u64 {
+        self.components().access_changes.load(Ordering::Acquire)
+    }
+
+    /// Has to be called after API keys were changed or tokens were expired in the store.
+    pub fn access_changed(&self) {
+        self.components().access_changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries

@@ -1,6 +1,15 @@
 //! Follows what other nodes do, and the clock that they share.
 
-use std::{collections::BTreeSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use postrider::ApplicationId;
 use postrider_store::{Store, StoreEvent};
@@ -31,6 +40,7 @@ pub struct Listener {
     changes: Changes,
     metrics: Arc<Metrics>,
     errors: Arc<StoreErrors>,
+    access_changes: Arc<AtomicU64>,
     /// Applications that changed and have not been read yet.
     changed: BTreeSet<ApplicationId>,
     /// Anything may have changed.
@@ -45,6 +55,7 @@ impl Listener {
             changes: components.changes.clone(),
             metrics: Arc::clone(&components.metrics),
             errors: Arc::clone(&components.errors),
+            access_changes: Arc::clone(&components.access_changes),
             changed: BTreeSet::new(),
             has_missed: false,
         }
@@ -99,13 +110,21 @@ impl Listener {
                     self.changed.clear();
                 }
             },
-            StoreEvent::EventsMissed => self.has_missed = true,
+            StoreEvent::AccessChanged => self.note_access_change(),
+            StoreEvent::EventsMissed => {
+                self.has_missed = true;
+                self.note_access_change();
+            },
             StoreEvent::DeliveriesDue => self.changes.router.wake_all(),
             StoreEvent::DeliveriesTakenOver(count) => {
                 self.metrics.lease_steals.inc_by(count);
                 self.changes.router.wake_all();
             },
         }
+    }
+
+    fn note_access_change(&self) {
+        self.access_changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Reads what changed, and lets the drivers follow. What fails is left for the next time.

@@ -4,9 +4,6 @@ pub(crate) mod access;
 pub(crate) mod authenticator;
 pub(crate) mod key;
 pub(crate) mod principal;
-pub(crate) mod role;
 pub(crate) mod token;
 
-pub(crate) use self::{
-    access::Access, authenticator::Authenticator, principal::Principal, role::Role,
-};
+pub(crate) use self::{access::Access, authenticator::Authenticator, principal::Principal};

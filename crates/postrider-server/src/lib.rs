@@ -51,6 +51,8 @@ mod settings;
 mod sso;
 mod trials;
 
+pub use postrider::api::{Role, access::UnknownRole};
+
 pub use crate::{
     api::{
         error::ApiError,
@@ -65,12 +67,12 @@ pub use crate::{
         access::Access,
         key::{KeyGrant, KeyId},
         principal::Principal,
-        role::{Role, UnknownRole},
-        token::{ApplicationGrant, Grant, mint},
+        token::{ApplicationGrant, Grant, User, mint, mint_one_time},
     },
     consumer::Consumers,
     http::{ServerTls, TlsFileError, serve},
     operations::{
+        authentication::one_time::sign_in_link,
         consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
         handle::Operations,

@@ -2,6 +2,7 @@
 //!
 //! Each operation is a struct of its input. [`Operations`](crate::Operations) runs it in process.
 
+pub mod api_key;
 pub mod application;
 pub mod attempt;
 pub mod audit_log;
@@ -76,6 +77,11 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        authentication::expire::all(),
+        authentication::one_time::all(),
+        authentication::whoami::all(),
+        authentication::message_token::all(),
+        api_key::all(),
         statistics::all(),
         statistics::worst::all(),
         statistics::hosted::all(),

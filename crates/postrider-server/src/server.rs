@@ -188,8 +188,11 @@ fn resources(
     let limits = &settings.limits;
     let tasks = TaskTracker::new();
     let dropped = metrics.inbound.dropped_rejections.clone();
-    let authenticator =
-        Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens));
+    let authenticator = Arc::new(Authenticator::new(
+        engine.clone(),
+        &settings.jwt_secret,
+        limits.remembered_tokens,
+    ));
     let quotas =
         QuotaTracker::new(settings.quotas, limits.remembered_accounts, metrics.refusals.clone());
     let archived = ArchivedEventTypes::new(limits.remembered_event_types);

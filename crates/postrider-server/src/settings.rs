@@ -16,6 +16,8 @@ const METRICS_CONNECTIONS: usize = 64;
 pub struct Settings {
     /// The secret that signs tokens.
     pub jwt_secret: JwtSecret,
+    /// How long tokens are valid that are exchanged for one-time tokens.
+    pub token_expiry: Duration,
     /// How generated endpoint secrets sign.
     pub default_signature: Kind,
     /// Which URLs endpoints may have.

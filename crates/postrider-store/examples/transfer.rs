@@ -110,6 +110,8 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::DeadLetters(_)
                 | Chunk::Tasks(_)
                 | Chunk::Recoveries(_)
+                | Chunk::ApiKeys(_)
+                | Chunk::TokenPolicies(_)
                 | Chunk::AuditLog(_)
                 | Chunk::CompletedKeys(_) => {},
             }

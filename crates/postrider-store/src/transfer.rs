@@ -6,7 +6,8 @@
 //! is marked with the number of the copy until a server opens it. It may have changed then, so
 //! that the copy must not continue.
 //!
-//! Rejected requests are not copied: they are only kept for a day, for inspection. Nor are the
+//! Rejected requests are not copied: they are only kept for a day, for inspection. Nor is the last
+//! use of API keys. Nor are the
 //! versions of records: they only matter between reading a record and saving it, and no server
 //! runs during a copy.
 //!
@@ -22,6 +23,7 @@ mod counts;
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
+    access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
     catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
     delivery::{Attempt, DeliveryOrder, Trigger},
@@ -83,6 +85,8 @@ pub enum Chunk {
     Consumers(Vec<Consumer>),
     Partitions(Vec<Partitions>),
     DeadLetters(Vec<DeadLetter>),
+    ApiKeys(Vec<ApiKey>),
+    TokenPolicies(Vec<TokenPolicy>),
     AuditLog(Vec<AuditEntry>),
     Tasks(Vec<Task>),
     Messages(Vec<MessageExport>),
@@ -173,6 +177,8 @@ pub enum ChunkKind {
     Consumers,
     Partitions,
     DeadLetters,
+    ApiKeys,
+    TokenPolicies,
     AuditLog,
     Tasks,
     Messages,
@@ -354,7 +360,9 @@ impl ChunkKind {
             Self::Sources => Self::Consumers,
             Self::Consumers => Self::Partitions,
             Self::Partitions => Self::DeadLetters,
-            Self::DeadLetters => Self::AuditLog,
+            Self::DeadLetters => Self::ApiKeys,
+            Self::ApiKeys => Self::TokenPolicies,
+            Self::TokenPolicies => Self::AuditLog,
             Self::AuditLog => Self::Tasks,
             Self::Tasks => Self::Messages,
             Self::Messages => Self::Recoveries,

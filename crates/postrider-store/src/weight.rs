@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use postrider::EventTypeName;
 use postrider_core::{
+    access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{
         Application, AtRest, AutoConfig, Consumer, DeadLetter, Endpoint, EventType, Integration,
         Source, Task, TaskResult, Work,
@@ -75,6 +76,24 @@ impl Weight for (Attempt, Arc<Message>) {
 impl Weight for Rejection {
     fn weight(&self) -> usize {
         self.body.len() + self.target.len() + self.reason.len() + listed(&self.headers)
+    }
+}
+
+impl Weight for ApiKey {
+    fn weight(&self) -> usize {
+        self.name.len()
+    }
+}
+
+impl Weight for ApiKeyUse {
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
+impl Weight for TokenPolicy {
+    fn weight(&self) -> usize {
+        self.cutoffs.iter().filter_map(|it| it.session.as_ref()).map(String::len).sum()
     }
 }
 

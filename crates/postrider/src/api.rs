@@ -7,6 +7,7 @@
 //! The types check only the structure. The limits of values are constants next to the types. The
 //! server enforces them, so that one response can list all problems.
 
+pub mod access;
 pub mod application;
 pub mod attempt;
 pub mod audit;
@@ -39,6 +40,10 @@ pub mod usage;
 use std::collections::BTreeMap;
 
 pub use self::{
+    access::{
+        ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut, ApiKeyPatch, Permission, PermissionSource, Role,
+        WhoamiOut,
+    },
     application::{ApplicationIn, ApplicationOut, ApplicationPatch},
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
@@ -47,7 +52,11 @@ pub use self::{
     audit::{
         AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
-    authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
+    authentication::{
+        ApiTokenOut, AppPortalAccessIn, AppPortalAccessOut, ApplicationTokenExpireIn, Capability,
+        CreateTokenIn, OneTimeTokenCreateIn, OneTimeTokenCreatedOut, OneTimeTokenIn,
+        OneTimeTokenOut, OrganizationTokenExpireIn,
+    },
     consumer::{
         ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut,
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,

@@ -34,9 +34,8 @@ impl std::fmt::Debug for ApiAccess {
 impl ApiAccess {
     pub(super) fn new(address: SocketAddr, jwt: &JwtSecret, now: Timestamp) -> Self {
         let grant = Grant {
-            organization: ORGANIZATION.parse().expect("a fixed name"),
-            application: None,
             expires_at: Some(now + TOKEN_EXPIRY),
+            ..Grant::of(ORGANIZATION.parse().expect("a fixed name"))
         };
         Self { url: reachable(address), token: mint(&grant, jwt, now) }
     }

@@ -7,6 +7,7 @@ pub(crate) mod endpoint;
 pub(crate) mod event_type;
 mod fields;
 mod json;
+pub(crate) mod key;
 pub(crate) mod message;
 mod paths;
 pub(crate) mod send;
@@ -39,7 +40,7 @@ pub(crate) struct ApiArgs {
         value_parser = http_url
     )]
     url: Url,
-    /// API token, from `postrider token create`
+    /// API token, from `postrider token create`, or API key, from `postrider key create`
     #[arg(long, global = true, env = "POSTRIDER_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Print the JSON response instead of a table

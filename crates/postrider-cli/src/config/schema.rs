@@ -35,6 +35,9 @@ settings! {
         /// it is generated once and stored in the data folder. If there are several, the first one
         /// signs and all of them verify; see operations.md.
         jwt_secret: Option<SecretKeys> = "";
+        /// How long tokens are valid that `postrider token create` creates, unless it specifies
+        /// it, and those that one-time tokens are exchanged for.
+        token_expiry: Duration = "90d";
         /// Secret that encrypts stored secrets, at least 32 bytes. If it is not set, it is
         /// generated once and stored in the data folder. If there are several, the first one
         /// encrypts and all of them decrypt; see operations.md.

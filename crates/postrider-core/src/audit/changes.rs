@@ -57,7 +57,7 @@ struct Found {
 
 impl Found {
     fn compare(&mut self, path: &[&str], old: &Value, new: &Value) {
-        if old == new || self.changes.len() >= MAX_FIELDS {
+        if is_same(old, new) || self.changes.len() >= MAX_FIELDS {
             return;
         }
         if path.last().is_some_and(|name| IGNORED.contains(name)) {
@@ -126,6 +126,22 @@ fn fields_of<'a>(
     compares.then(|| (old.as_object(), new.as_object()))
 }
 
+/// Whether both are equal, or both are nothing: a new record does not list its empty fields.
+fn is_same(old: &Value, new: &Value) -> bool {
+    old == new || (is_nothing(old) && is_nothing(new))
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Number(_) => false,
+    }
+}
+
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     SECRET.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
@@ -192,6 +208,7 @@ mod tests {
             json!({"url": "b", "throttle_rate": null, "b": 2}),
             json!([{"field": "throttleRate", "old": 1}, {"field": "url", "old": "a", "new": "b"}]),
         );
+        check(json!({"a": false, "b": [], "c": null}), json!({"a": null}), json!([]));
         check(json!({"updated_at": 1}), json!({"updated_at": 2}), json!([]));
     }
 

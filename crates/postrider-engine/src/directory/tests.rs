@@ -27,6 +27,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,

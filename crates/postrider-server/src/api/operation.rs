@@ -6,6 +6,7 @@ use std::pin::Pin;
 use axum::extract::RawPathParams;
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use postrider::api::Permission;
 use schemars::{Schema, SchemaGenerator};
 
 use crate::{
@@ -64,6 +65,8 @@ pub struct Declaration {
     pub summary: &'static str,
     /// Which principals may call it.
     pub access: Access,
+    /// What it requires of the caller's role; `None` if that was not declared.
+    pub needs: Option<Permission>,
     pub(crate) idempotency: Idempotency,
     pub(crate) body_size: BodySize,
 }
@@ -109,6 +112,7 @@ impl Declaration {
             tag,
             summary: summary.trim_ascii(),
             access: Access::Organization,
+            needs: None,
             idempotency,
             body_size: BodySize::Configuration,
         }
@@ -117,6 +121,22 @@ impl Declaration {
     /// Which principals may call it; by default, organizations.
     pub(crate) fn access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// What it requires of the caller's role. Every operation declares it.
+    pub(crate) fn needs(self, permission: Permission) -> Self {
+        Self { needs: Some(permission), ..self }
+    }
+
+    /// What it requires of the caller's role. An operation that does not declare it is for
+    /// administrators.
+    pub fn permission(&self) -> Permission {
+        self.needs.unwrap_or(Permission::Administer)
+    }
+
+    /// Whether the operation is about the one application that its path names.
+    pub(crate) fn is_of_application(&self) -> bool {
+        self.path.starts_with("/api/v1/app/{app_id}")
     }
 
     /// What an idempotency key does; by default, the response of a POST is stored.
@@ -236,7 +256,7 @@ fn start<O: Operation>(call: Call, input: RawInput<'_>) -> Result<Running, ApiEr
 ///     query { UpdateQuery }
 ///     body { Json<ApplicationIn> }
 ///     -> Upserted<ApplicationOut> = update,
-///     access(Access::Organization);
+///     needs(Permission::Operate);
 /// ```
 ///
 /// `update` is an `async fn(Call, Update) -> Result<Upserted<ApplicationOut>, ApiError>`. The path,

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use postrider::{
-    AttemptId, AutoConfigId, DeadLetterId, EventTypeName, IntegrationId, Uid, name::MAX_NAME,
+    ApiKeyId, AttemptId, AutoConfigId, DeadLetterId, EventTypeName, IntegrationId, Uid,
+    name::MAX_NAME,
 };
 use postrider_store::IdOrUid;
 
@@ -36,6 +37,13 @@ impl PathArgument for EventTypeName {
 impl PathArgument for AttemptId {
     fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
         text.parse().map_err(|_| ApiError::NotFound("attempt"))
+    }
+}
+
+/// Nor have API keys.
+impl PathArgument for ApiKeyId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("API key"))
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 #[derive(Clone, Debug)]
 pub struct ApiResponse {
     pub status: StatusCode,
-    /// JSON; empty if the response has no body.
+    /// JSON, unless the headers have another content type; empty if the response has no body.
     pub body: Bytes,
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -22,10 +22,11 @@ impl ApiResponse {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let has_body = !self.body.is_empty();
+        let has_type = self.headers.iter().any(|(name, _)| *name == header::CONTENT_TYPE);
+        let is_json = !self.body.is_empty() && !has_type;
         let mut response = Response::new(self.body.into());
         *response.status_mut() = self.status;
-        if has_body {
+        if is_json {
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(header::CONTENT_TYPE, json);
         }

@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
+use postrider::api::Permission;
 use postrider_core::time::Timestamp;
 use tokio::time::Instant;
 
@@ -123,7 +124,9 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
     let memory_pool = resources.memory.clone();
     let origin = Origin {
         operation: declaration.id,
-        address: is_change.then(|| address(&parts, &resources.settings)).flatten(),
+        address: (is_change || declaration.permission() == Permission::ReadSecrets)
+            .then(|| address(&parts, &resources.settings))
+            .flatten(),
     };
     let store = AuditedStore::new(&resources.engine, &principal, origin);
     let call = Call { resources, principal, store, now, idempotency, _memory: memory };
@@ -138,8 +141,8 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
 
 /// The principal of a request, if it may call the operation.
 async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Principal>, ApiError> {
-    let access = route.operation.declaration.access;
-    if access == Access::Anyone {
+    let declaration = &route.operation.declaration;
+    if declaration.access == Access::Anyone {
         return Ok(Arc::clone(&route.api.anonymous));
     }
     let operations = &route.api.operations;
@@ -148,13 +151,10 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         None => None,
     };
     let principal = match signed_in {
-        Some(signed_in) => {
-            signed_in.role.check(&route.operation.declaration)?;
-            Arc::new(Principal::of_session(&signed_in))
-        },
-        None => operations.resources().authenticator.authenticate(&parts.headers, now)?,
+        Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
+        None => operations.resources().authenticator.authenticate(&parts.headers, now).await?,
     };
-    let principal = operations.check_access(access, &principal, now).await?;
+    let principal = operations.check_access(declaration, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();
     }

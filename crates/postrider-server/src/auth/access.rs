@@ -1,13 +1,14 @@
 //! Access rules: which principals may call an operation.
 
-use postrider::api::Capability;
+use postrider::api::{Capability, Permission};
+use postrider_core::access::permits;
 
 use crate::{
-    api::error::ApiError,
+    api::{error::ApiError, operation::Declaration},
     auth::{key::KeyId, principal::Principal, token::ApplicationGrant},
 };
 
-/// Which principals may call an operation.
+/// Which principals may call an operation, whatever their roles are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everyone, without a token.
@@ -37,28 +38,59 @@ impl Access {
             ) => true,
         }
     }
+}
 
-    pub(crate) fn check(self, principal: &Principal) -> Result<(), ApiError> {
-        match (self, &principal.grant.application) {
-            (Self::Anyone, _) | (_, None) => Ok(()),
-            (Self::Organization, Some(_)) => {
-                Err(ApiError::Forbidden("this needs a token of the organization"))
-            },
-            (Self::Application(capability), Some(application))
-                if allows(application, capability) =>
-            {
-                Ok(())
-            },
-            (Self::AutoConfig, Some(application))
-                if configures_itself(application)
-                    || allows(application, Capability::ManageEndpoint) =>
-            {
-                Ok(())
-            },
-            (Self::Application(_) | Self::AutoConfig, Some(_)) => {
-                Err(ApiError::Forbidden("the token does not have the capability for this"))
-            },
-        }
+/// Checks that the principal may call the operation.
+pub(crate) fn check(declaration: &Declaration, principal: &Principal) -> Result<(), ApiError> {
+    if declaration.access == Access::Anyone {
+        return Ok(());
+    }
+    check_scope(declaration, principal)?;
+    check_role(declaration.permission(), principal)
+}
+
+/// Checks that the principal's role has the permission. The token of an application has
+/// capabilities instead of a role.
+pub(crate) fn check_role(permission: Permission, principal: &Principal) -> Result<(), ApiError> {
+    if principal.has_capabilities() || permits(principal.grant.role, permission) {
+        return Ok(());
+    }
+    Err(ApiError::Forbidden(refusal(permission)))
+}
+
+fn check_scope(declaration: &Declaration, principal: &Principal) -> Result<(), ApiError> {
+    match (declaration.access, &principal.grant.application) {
+        (Access::Anyone, _) | (_, None) => Ok(()),
+        (Access::Organization, Some(_)) if principal.has_capabilities() => {
+            Err(ApiError::Forbidden("this needs a token of the organization"))
+        },
+        (Access::Organization, Some(_)) if declaration.is_of_application() => Ok(()),
+        (Access::Organization, Some(_)) => {
+            Err(ApiError::Forbidden("this needs a key that is not limited to one application"))
+        },
+        (Access::Application(capability), Some(application)) if allows(application, capability) => {
+            Ok(())
+        },
+        (Access::AutoConfig, Some(application))
+            if configures_itself(application)
+                || allows(application, Capability::ManageEndpoint) =>
+        {
+            Ok(())
+        },
+        (Access::Application(_) | Access::AutoConfig, Some(_)) => {
+            Err(ApiError::Forbidden("the token does not have the capability for this"))
+        },
+    }
+}
+
+/// Why a role is not enough.
+const fn refusal(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Any => "this needs a key or a token",
+        Permission::Read => "this needs the role viewer, operator or admin",
+        Permission::ReadSecrets | Permission::Operate => "this needs the role operator or admin",
+        Permission::Publish => "this needs the role publisher, operator or admin",
+        Permission::Administer => "this needs the role admin",
     }
 }
 

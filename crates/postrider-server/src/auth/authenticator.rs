@@ -1,25 +1,33 @@
 //! Authentication of tokens.
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use postrider::{ApplicationId, OrganizationId, api::Capability};
-use postrider_core::time::Timestamp;
-use postrider_engine::Cache;
+use postrider::{
+    ApplicationId, OrganizationId,
+    api::{Capability, Role},
+};
+use postrider_core::{
+    access::{ApiKey, KEY_PREFIX, TokenPolicy},
+    time::Timestamp,
+};
+use postrider_engine::{Cache, Engine};
+use postrider_store::{IdOrUid, Records};
 use sha2::{Digest, Sha256};
 
 use crate::{
     api::error::ApiError,
     auth::{
         principal::{Principal, digest},
-        token::{ApplicationGrant, Claims, Grant, LEEWAY},
+        token::{ApplicationGrant, Claims, Grant, LEEWAY, User},
     },
     settings::JwtSecret,
 };
 
-/// Verifies tokens, and caches the principals of those that it has verified.
+/// Verifies tokens and API keys, and caches the principals of those that it has verified.
 pub(crate) struct Authenticator {
+    engine: Engine,
     /// The keys that verify tokens.
     keys: Vec<DecodingKey>,
     validation: Validation,
@@ -38,10 +46,22 @@ impl std::fmt::Debug for Authenticator {
 struct Verified {
     principal: Arc<Principal>,
     not_before: Timestamp,
+    /// When the token was expired before its time.
+    cut_off_at: Option<Timestamp>,
+    /// [`Engine::access_generation`] before it was verified.
+    generation: u64,
+}
+
+/// A one-time token that has been verified.
+#[derive(Debug)]
+pub(crate) struct OneTime {
+    pub(crate) grant: Grant,
+    /// How long the token is valid that it is exchanged for.
+    pub(crate) lasts: Duration,
 }
 
 impl Authenticator {
-    pub(crate) fn new(secret: &JwtSecret, capacity: usize) -> Self {
+    pub(crate) fn new(engine: Engine, secret: &JwtSecret, capacity: usize) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // Times are checked here, against the engine's clock.
         validation.validate_exp = false;
@@ -49,6 +69,7 @@ impl Authenticator {
         validation.validate_aud = false;
         validation.set_required_spec_claims::<&str>(&[]);
         Self {
+            engine,
             keys: secret.all().map(DecodingKey::from_secret).collect(),
             validation,
             secrets: secret.all().map(|it| Sha256::digest(it).into()).collect(),
@@ -57,23 +78,24 @@ impl Authenticator {
     }
 
     /// The principal of the token in a request's headers.
-    pub(crate) fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Arc<Principal>, ApiError> {
-        self.authenticate_token(bearer(headers)?, now)
+        self.authenticate_token(bearer(headers)?, now).await
     }
 
-    /// The principal of a token.
-    pub(crate) fn authenticate_token(
+    /// The principal of a token or an API key.
+    pub(crate) async fn authenticate_token(
         &self,
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Principal>, ApiError> {
+        let generation = self.engine.access_generation();
         let verified = match self.verified.get(token) {
-            Some(verified) => verified,
-            None => self.verify(token)?,
+            Some(verified) if verified.generation == generation => verified,
+            Some(_) | None => self.verify(token, generation).await?,
         };
         if now + LEEWAY < verified.not_before {
             return Err(refused("the token is not valid yet"));
@@ -81,7 +103,22 @@ impl Authenticator {
         if verified.principal.has_expired(now) {
             return Err(refused(EXPIRED));
         }
+        if verified.cut_off_at.is_some_and(|at| at <= now) {
+            return Err(refused(CUT_OFF));
+        }
         Ok(verified.principal)
+    }
+
+    /// A one-time token that can still be exchanged, unless that has been done.
+    pub(crate) fn verify_one_time(&self, token: &str, now: Timestamp) -> Result<OneTime, ApiError> {
+        let claims = self.claims(token).map_err(|error| self.refusal(token, error.kind()))?;
+        let lasts = claims.once.ok_or_else(|| refused("this is not a one-time token"))?;
+        let expires_at = claims.exp.map(moment);
+        if expires_at.is_none_or(|at| at <= now) {
+            return Err(refused("the one-time token has expired; create another one"));
+        }
+        let grant = grant(claims, expires_at)?;
+        Ok(OneTime { grant, lasts: Duration::from_secs(lasts) })
     }
 
     /// Why a token does not verify. Digests are compared instead of the texts, so that the time
@@ -113,15 +150,49 @@ impl Authenticator {
         Ok(result?.claims)
     }
 
-    fn verify(&self, token: &str) -> Result<Verified, ApiError> {
-        let claims = self.claims(token).map_err(|error| self.refusal(token, error.kind()))?;
-        let expires_at = claims.exp.map(moment);
-        let not_before = claims.nbf.map(moment).unwrap_or_default();
-        let grant = grant(claims, expires_at)?;
-        let principal = Arc::new(Principal::of_token(grant, digest(token)));
-        let verified = Verified { principal, not_before };
+    async fn verify(&self, token: &str, generation: u64) -> Result<Verified, ApiError> {
+        let verified = if token.starts_with(KEY_PREFIX) {
+            let principal = Arc::new(self.find_key(token).await?);
+            let not_before = Timestamp::default();
+            Verified { principal, not_before, cut_off_at: None, generation }
+        } else {
+            self.verify_signed(token, generation).await?
+        };
         self.verified.insert(token.into(), verified.clone());
         Ok(verified)
+    }
+
+    /// The principal of an API key.
+    async fn find_key(&self, token: &str) -> Result<Principal, ApiError> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let found = self.engine.store().find::<ApiKey>(digest).await?;
+        found.map(Principal::of_key).ok_or_else(|| refused("the API key does not exist"))
+    }
+
+    async fn verify_signed(&self, token: &str, generation: u64) -> Result<Verified, ApiError> {
+        let claims = self.claims(token).map_err(|error| self.refusal(token, error.kind()))?;
+        if claims.once.is_some() {
+            return Err(refused("this is a one-time token; exchange it for a token first"));
+        }
+        let expires_at = claims.exp.map(moment);
+        let not_before = claims.nbf.map(moment).unwrap_or_default();
+        let issued_at = claims.iat.map(moment).unwrap_or_default();
+        let grant = grant(claims, expires_at)?;
+        let principal = Arc::new(Principal::of_token(grant, digest(token), issued_at));
+        let cut_off_at = self.cut_off_at(&principal).await?;
+        Ok(Verified { principal, not_before, cut_off_at, generation })
+    }
+
+    /// When a token of an organization was expired. Those of an application are checked with each
+    /// request, because the application is read anyway.
+    async fn cut_off_at(&self, principal: &Principal) -> Result<Option<Timestamp>, ApiError> {
+        if principal.grant.application.is_some() {
+            return Ok(None);
+        }
+        let organization = principal.organization();
+        let key = IdOrUid::Id(organization.clone());
+        let policy = self.engine.store().get::<TokenPolicy>(organization, &key).await?;
+        Ok(policy.and_then(|policy| principal.cut_off_at(&policy.cutoffs)))
     }
 }
 
@@ -158,7 +229,9 @@ fn grant(claims: Claims, expires_at: Option<Timestamp>) -> Result<Grant, ApiErro
     };
     let organization =
         parse::<OrganizationId>(organization, "the token does not name an organization (org_…)")?;
-    Ok(Grant { organization, application, expires_at })
+    let role = claims.role.unwrap_or(Role::Admin);
+    let user = claims.user.map(|subject| User { subject, name: claims.name });
+    Ok(Grant { organization, application, expires_at, role, user })
 }
 
 fn parse<T: FromStr>(text: &str, otherwise: &'static str) -> Result<T, ApiError> {
@@ -167,6 +240,9 @@ fn parse<T: FromStr>(text: &str, otherwise: &'static str) -> Result<T, ApiError>
 
 /// Why a token was refused that has been valid.
 pub(crate) const EXPIRED: &str = "the token has expired";
+
+/// Why a token was refused that was expired together with others.
+pub(crate) const CUT_OFF: &str = "the token was expired before its time; create another one";
 
 pub(crate) fn refused(reason: &'static str) -> ApiError {
     ApiError::Unauthenticated(reason.into())

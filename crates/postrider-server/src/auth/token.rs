@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use postrider::{ApplicationId, OrganizationId, api::Capability};
+use postrider::{
+    ApplicationId, OrganizationId,
+    api::{Capability, Role},
+};
 use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,25 @@ pub struct Grant {
     pub application: Option<ApplicationGrant>,
     /// When the token expires; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// What a token of the organization may do. A token of an application has capabilities instead.
+    pub role: Role,
+    /// The user to whom the token belongs, if it was created by single sign-on.
+    pub user: Option<User>,
+}
+
+/// A user who signed in with single sign-on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Identifies the user, as the identity provider does.
+    pub subject: String,
+    pub name: Option<String>,
+}
+
+impl Grant {
+    /// Everything in the organization, without an end.
+    pub const fn of(organization: OrganizationId) -> Self {
+        Self { organization, application: None, expires_at: None, role: Role::Admin, user: None }
+    }
 }
 
 /// What the token of an application grants.
@@ -69,13 +91,34 @@ pub(crate) struct Claims {
     pub(crate) feature_flags: Option<BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<KeyClaim>,
+    /// What a token of the organization may do; everything if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<Role>,
+    /// The subject of the user who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
+    /// The name of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// A one-time token, which is exchanged for a token that is valid for this many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) once: Option<u64>,
+}
+
+/// Creates a one-time token, which can be exchanged until the grant expires. The token that it is
+/// exchanged for is valid for `lasts`.
+pub fn mint_one_time(grant: &Grant, lasts: Duration, secret: &JwtSecret, now: Timestamp) -> String {
+    sign(&Claims { once: Some(lasts.as_secs()), ..Claims::new(grant, now) }, secret)
 }
 
 /// Creates a token that is valid from `now` on.
 pub fn mint(grant: &Grant, secret: &JwtSecret, now: Timestamp) -> String {
-    let claims = Claims::new(grant, now);
+    sign(&Claims::new(grant, now), secret)
+}
+
+fn sign(claims: &Claims, secret: &JwtSecret) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
         .expect("claims are plain JSON, and any bytes are a secret")
 }
 
@@ -91,16 +134,26 @@ impl Claims {
             sub,
             org,
             iss: Some("postrider".to_owned()),
-            iat: Some(seconds(now)),
+            iat: Some(exact_seconds(now)),
             nbf: Some(seconds(now)),
             exp: grant.expires_at.map(seconds),
             sid: application.and_then(|it| it.session.clone()),
             capabilities: application.and_then(|it| it.capabilities.clone()),
             read_only: None,
             feature_flags: application.map(|it| it.feature_flags.clone()),
+            role: (grant.role != Role::Admin).then_some(grant.role),
+            user: grant.user.as_ref().map(|it| it.subject.clone()),
+            name: grant.user.as_ref().and_then(|it| it.name.clone()),
+            once: None,
             key: application.and_then(|it| it.key.as_ref()).map(KeyClaim::of),
         }
     }
+}
+
+/// Tokens that are expired together are told apart from later ones by the milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double for long")]
+fn exact_seconds(at: Timestamp) -> f64 {
+    at.as_millis() as f64 / 1_000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double for long")]

@@ -75,7 +75,9 @@ fn all_reserved(version: Version) -> Response<Body> {
 /// Whether the audit log may record the request with its address. It records no messages.
 fn is_audited(request: &Request<Incoming>) -> bool {
     let path = request.uri().path().trim_end_matches('/');
-    !request.method().is_safe() && !path.ends_with("/msg") && !path.ends_with("/msg/batch")
+    let is_change = !request.method().is_safe();
+    path.ends_with("/secret")
+        || is_change && !path.ends_with("/msg") && !path.ends_with("/msg/batch")
 }
 
 /// Adds what the handler may need of the connection, and only that: an extension costs an

@@ -6,7 +6,7 @@ use postrider::{
     ApplicationId,
     api::{
         self, ApplicationIn, ApplicationOut, ApplicationPatch, Capability, ListResponse, Ordering,
-        UsageOut,
+        Permission, UsageOut,
     },
 };
 use postrider_core::catalog::Application;
@@ -37,42 +37,49 @@ operations! {
     /// List applications
     List "v1.application.list" = GET "/api/v1/app"
         query { ListQuery }
-        -> Done<ListResponse<ApplicationOut>> = list;
+        -> Done<ListResponse<ApplicationOut>> = list,
+        needs(Permission::Read);
 
     /// Create an application
     Create "v1.application.create" = POST "/api/v1/app"
         query { CreateQuery }
         body { Json<ApplicationIn> }
-        -> Upserted<ApplicationOut> = create;
+        -> Upserted<ApplicationOut> = create,
+        needs(Permission::Operate);
 
     /// Get an application
     Get "v1.application.get" = GET "/api/v1/app/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
         -> Done<ApplicationOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace or create an application
     Update "v1.application.update" = PUT "/api/v1/app/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<ApplicationIn> }
-        -> Upserted<ApplicationOut> = update;
+        -> Upserted<ApplicationOut> = update,
+        needs(Permission::Operate);
 
     /// Get the usage and the quotas of an application
     GetUsage "v1.application.usage" = GET "/api/v1/app/{app_id}/usage"
         path { app_id: IdOrUid<ApplicationId> }
         -> Done<UsageOut> = get_usage,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Change an application
     Patch "v1.application.patch" = PATCH "/api/v1/app/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<ApplicationPatch> }
-        -> Done<ApplicationOut> = patch;
+        -> Done<ApplicationOut> = patch,
+        needs(Permission::Operate);
 
     /// Delete an application with its endpoints
     Delete "v1.application.delete" = DELETE "/api/v1/app/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 }
 
 query! {
@@ -152,7 +159,7 @@ async fn create(
     call: Call,
     Create { query, body }: Create,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
-    let application = build(&call, body, &["body"])?;
+    let application = build_new(&call, body, &["body"])?;
     let created = save(&call, application.clone(), Expected::New).await;
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
@@ -203,6 +210,7 @@ async fn replace(
     let application = Application {
         id: old.id,
         ended_tokens: old.ended_tokens,
+        cutoffs: old.cutoffs,
         integrations: old.integrations,
         auto_configs: old.auto_configs,
         settings: old.settings,
@@ -302,7 +310,15 @@ pub(super) async fn modify<T>(
     .await
 }
 
-/// A new application from the body, whose location in the request is `within`.
+/// A new application from the body. A key of one application cannot create others.
+fn build_new(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
+    if call.principal.grant.application.is_some() {
+        return Err(ApiError::Forbidden("a key of one application cannot create applications"));
+    }
+    build(call, body, within)
+}
+
+/// An application from the body, whose location in the request is `within`.
 fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
     let mut problems = Problems::within(within);
     check_name(&body.name, &mut problems);
@@ -313,6 +329,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
@@ -339,7 +356,7 @@ fn build_named(
     let IdOrUid::Uid(uid) = path else {
         return Err(ApiError::NotFound("application"));
     };
-    let application = build(call, body, within)?;
+    let application = build_new(call, body, within)?;
     if application.uid.as_ref().is_some_and(|it| it != uid) {
         let place = [within, &["uid"]].concat();
         return Err(ApiError::invalid(&place, "must be the uid of the path"));

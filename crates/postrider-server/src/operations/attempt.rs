@@ -9,7 +9,7 @@ use postrider::{
     ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId,
     api::{
         Capability, EmptyOut, EndpointMessageOut, EndpointOut, ListResponse, MessageAttemptOut,
-        MessageEndpointOut, MessageStatus, Ordering, StatusCodeClass,
+        MessageEndpointOut, MessageStatus, Ordering, Permission, StatusCodeClass,
     },
 };
 use postrider_core::{
@@ -51,46 +51,53 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { AttemptQuery }
         -> Attempts = list_by_endpoint,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// List a message's attempts, newest first
     ListByMessage "v1.message-attempt.list-by-msg" = GET "/api/v1/app/{app_id}/attempt/msg/{msg_id}"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { (AttemptQuery, EndpointQuery) }
         -> Attempts = list_by_message,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// List the messages of an endpoint
     ListMessages "v1.message-attempt.list-attempted-messages" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { DeliveryQuery }
         -> Done<ListResponse<EndpointMessageOut>> = list_messages,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// List the endpoints of a message
     ListEndpoints "v1.message-attempt.list-attempted-destinations" = GET "/api/v1/app/{app_id}/msg/{msg_id}/endpoint"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { EndpointsQuery }
         -> Done<ListResponse<MessageEndpointOut>> = list_endpoints,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Get an attempt
     Get "v1.message-attempt.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
         -> Done<MessageAttemptOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Delete the response that an attempt received
     ExpungeContent "v1.message-attempt.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
-        -> NoContent = expunge;
+        -> NoContent = expunge,
+        needs(Permission::Operate);
 
     /// Send a message to an endpoint again
     Resend "v1.message-attempt.resend" = POST "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, endpoint_id: IdOrUid<EndpointId> }
         query { ResendQuery }
         -> Accepted<EmptyOut> = resend,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 }
 
 query! {

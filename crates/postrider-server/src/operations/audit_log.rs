@@ -2,7 +2,7 @@
 
 use postrider::{
     AuditId,
-    api::{AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, ListResponse, Ordering},
+    api::{AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, ListResponse, Ordering, Permission},
 };
 use postrider_core::{audit::AuditEntry, time::Timestamp};
 use postrider_store::{AuditFilter, ScanPage};
@@ -27,12 +27,14 @@ operations! {
     /// List entries of the audit log
     List "v1.audit-log.list" = GET "/api/v1/audit-log"
         query { ListQuery }
-        -> Done<ListResponse<AuditEntryOut>> = list;
+        -> Done<ListResponse<AuditEntryOut>> = list,
+        needs(Permission::Administer);
 
     /// Export entries of the audit log as NDJSON, oldest first
     Export "v1.audit-log.export" = GET "/api/v1/audit-log/export"
         query { ExportQuery }
-        -> Ndjson<AuditEntryOut> = export;
+        -> Ndjson<AuditEntryOut> = export,
+        needs(Permission::Administer);
 }
 
 query! {

@@ -49,6 +49,11 @@ impl AuditedStore {
         Self { engine: engine.clone(), principal: Arc::clone(principal), origin }
     }
 
+    /// The same for another principal.
+    pub(crate) fn on_behalf_of(&self, principal: &Arc<Principal>) -> Self {
+        Self::new(&self.engine, principal, self.origin)
+    }
+
     /// Saves the record; see [`Records::save`].
     pub(crate) async fn save<R: Record>(
         &self,

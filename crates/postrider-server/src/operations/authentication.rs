@@ -1,12 +1,17 @@
 //! Tokens for the owners of applications.
 
+pub mod expire;
+pub mod message_token;
+pub mod one_time;
+pub mod whoami;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::{
     ApplicationId,
     api::{
-        AppPortalAccessIn, AppPortalAccessOut, Capability,
+        AppPortalAccessIn, AppPortalAccessOut, Capability, Permission,
         authentication::{
             DEFAULT_EXPIRY_SECONDS, EXPIRY_SECONDS, MAX_SESSION_ID, SESSION_ID_MARKS,
         },
@@ -40,7 +45,7 @@ use crate::{
 /// Tokens of one application that can be logged out at a time. The application stores them.
 const MAX_ENDED_TOKENS: usize = 1_000;
 
-const SESSION: WordRule = WordRule {
+pub(super) const SESSION: WordRule = WordRule {
     field: "sessionId",
     min_items: 1,
     max_items: 1,
@@ -62,18 +67,21 @@ operations! {
     AppPortalAccess "v1.authentication.app-portal-access" = POST "/api/v1/auth/app-portal-access/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<AppPortalAccessIn> }
-        -> Done<AppPortalAccessOut> = app_portal_access;
+        -> Done<AppPortalAccessOut> = app_portal_access,
+        needs(Permission::Operate);
 
     /// Create a token for an application's owner, for clients older than app-portal-access
     DashboardAccess "v1.authentication.dashboard-access" = POST "/api/v1/auth/dashboard-access/{app_id}"
         path { app_id: IdOrUid<ApplicationId> }
         body { OptionalJson<AppPortalAccessIn> }
-        -> Done<AppPortalAccessOut> = dashboard_access;
+        -> Done<AppPortalAccessOut> = dashboard_access,
+        needs(Permission::Operate);
 
     /// Revoke the application's token that the request uses
     Logout "v1.authentication.logout" = POST "/api/v1/auth/logout"
         -> NoContent = logout,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Any);
 }
 
 async fn app_portal_access(
@@ -105,7 +113,6 @@ pub(super) async fn grant_access(
     };
     let session = body.session_id.unwrap_or_else(|| random_session(call));
     let grant = Grant {
-        organization: call.organization().clone(),
         application: Some(ApplicationGrant {
             id,
             capabilities,
@@ -114,6 +121,7 @@ pub(super) async fn grant_access(
             key: None,
         }),
         expires_at: Some(call.now + expiry),
+        ..Grant::of(call.organization().clone())
     };
     let requested = [
         ("expiry", json!(expiry.as_secs())),

@@ -39,6 +39,7 @@ use crate::{
         secrets,
     },
 };
+use postrider::api::Permission;
 
 const FLAGS: WordRule = WordRule {
     field: "featureFlags",
@@ -56,47 +57,54 @@ operations! {
         path { app_id: IdOrUid<ApplicationId> }
         query { PageQuery }
         -> Done<ListResponse<AutoConfigSubscriptionOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Create a subscription that its receiver configures
     Create "v1.autoconfig.create" = POST "/api/v1/app/{app_id}/autoconfig"
         path { app_id: IdOrUid<ApplicationId> }
         body { OptionalJson<CreateAutoConfigSubscriptionIn> }
         -> Created<AutoConfigOut> = create,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Get a subscription that its receiver configures
     Get "v1.autoconfig.get" = GET "/api/v1/app/{app_id}/autoconfig/{autoconfig_id}"
         path { app_id: IdOrUid<ApplicationId>, autoconfig_id: AutoConfigId }
         -> Done<AutoConfigSubscriptionOut> = get,
-        access(Access::AutoConfig);
+        access(Access::AutoConfig),
+        needs(Permission::Read);
 
     /// Delete a subscription and its token; the endpoint stays
     Delete "v1.autoconfig.delete" = DELETE "/api/v1/app/{app_id}/autoconfig/{autoconfig_id}"
         path { app_id: IdOrUid<ApplicationId>, autoconfig_id: AutoConfigId }
         -> NoContent = delete,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Replace the token and the signing secret of a subscription
     Rotate "v1.autoconfig.rotate" = POST "/api/v1/app/{app_id}/autoconfig/{autoconfig_id}/rotate"
         path { app_id: IdOrUid<ApplicationId>, autoconfig_id: AutoConfigId }
         body { OptionalJson<RotateSubscriptionIn> }
         -> Created<AutoConfigOut> = rotate,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Create or replace the endpoint of a subscription, with the subscription's token
     SubscribeEndpoint "v1.autoconfig.endpoint.subscribe" = PUT "/api/v1/app/{app_id}/autoconfig/{autoconfig_id}/endpoint"
         path { app_id: IdOrUid<ApplicationId>, autoconfig_id: AutoConfigId }
         body { Json<EndpointIn> }
         -> Done<EndpointOut> = subscribe_endpoint,
-        access(Access::AutoConfig);
+        access(Access::AutoConfig),
+        needs(Permission::Operate);
 
     /// Create or replace the destination of a subscription, with the subscription's token
     SubscribeDestination "v1.autoconfig.destination.subscribe" = PUT "/api/v1/app/{app_id}/autoconfig/{autoconfig_id}/destination"
         path { app_id: IdOrUid<ApplicationId>, autoconfig_id: AutoConfigId }
         body { Json<DestinationIn> }
         -> Done<DestinationOut> = subscribe_destination,
-        access(Access::AutoConfig);
+        access(Access::AutoConfig),
+        needs(Permission::Operate);
 }
 
 const NOT_FOUND: ApiError = ApiError::NotFound("subscription");

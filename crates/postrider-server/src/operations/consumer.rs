@@ -7,7 +7,10 @@ mod render;
 
 use postrider::{
     ConsumerId,
-    api::{ConsumerIn, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus, ListResponse},
+    api::{
+        ConsumerIn, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus, ListResponse,
+        Permission,
+    },
 };
 use postrider_core::catalog::Consumer;
 use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
@@ -38,39 +41,46 @@ operations! {
     /// List consumers
     List "v1.consumer.list" = GET "/api/v1/consumer"
         query { PageQuery }
-        -> Done<ListResponse<ConsumerOut>> = list;
+        -> Done<ListResponse<ConsumerOut>> = list,
+        needs(Permission::Read);
 
     /// Create a consumer
     Create "v1.consumer.create" = POST "/api/v1/consumer"
         body { Json<ConsumerIn> }
-        -> Created<ConsumerOut> = create;
+        -> Created<ConsumerOut> = create,
+        needs(Permission::Operate);
 
     /// Get a consumer
     Get "v1.consumer.get" = GET "/api/v1/consumer/{consumer_id}"
         path { consumer_id: IdOrUid<ConsumerId> }
-        -> Done<ConsumerOut> = get;
+        -> Done<ConsumerOut> = get,
+        needs(Permission::Read);
 
     /// Replace or create a consumer
     Upsert "v1.consumer.upsert" = PUT "/api/v1/consumer/{consumer_id}"
         path { consumer_id: IdOrUid<ConsumerId> }
         body { Json<ConsumerIn> }
-        -> Upserted<ConsumerOut> = upsert;
+        -> Upserted<ConsumerOut> = upsert,
+        needs(Permission::Operate);
 
     /// Change a consumer
     Patch "v1.consumer.patch" = PATCH "/api/v1/consumer/{consumer_id}"
         path { consumer_id: IdOrUid<ConsumerId> }
         body { Json<ConsumerPatch> }
-        -> Done<ConsumerOut> = patch;
+        -> Done<ConsumerOut> = patch,
+        needs(Permission::Operate);
 
     /// Delete a consumer and its dead letters
     Delete "v1.consumer.delete" = DELETE "/api/v1/consumer/{consumer_id}"
         path { consumer_id: IdOrUid<ConsumerId> }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 
     /// Get what a consumer is doing on the node that answers
     GetState "v1.consumer.get-state" = GET "/api/v1/consumer/{consumer_id}/state"
         path { consumer_id: IdOrUid<ConsumerId> }
-        -> Done<ConsumerStateOut> = get_state;
+        -> Done<ConsumerStateOut> = get_state,
+        needs(Permission::Read);
 }
 
 async fn list(

@@ -13,7 +13,7 @@ use postrider::{
     api::{
         Capability, EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering,
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointUpdate, EventTypes,
-        ListResponse, Patch as FieldPatch, ThrottleRate,
+        ListResponse, Patch as FieldPatch, Permission, ThrottleRate,
         destination::{
             DestinationId, DestinationIn, DestinationOut, DestinationPatch, DestinationStatusIn,
             DestinationType,
@@ -50,66 +50,76 @@ operations! {
         path { app_id: IdOrUid<ApplicationId> }
         query { PageQuery }
         -> Done<ListResponse<DestinationOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Create a destination
     Create "v1.destination.create" = POST "/api/v1/app/{app_id}/destination"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<DestinationIn> }
         -> Created<DestinationOut> = create,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Get a destination
     Get "v1.destination.get" = GET "/api/v1/app/{app_id}/destination/{destination_id}"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         -> Done<DestinationOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace or create a destination
     Upsert "v1.destination.upsert" = PUT "/api/v1/app/{app_id}/destination/{destination_id}"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         body { Json<DestinationIn> }
         -> Upserted<DestinationOut> = upsert,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Change a destination
     Patch "v1.destination.patch" = PATCH "/api/v1/app/{app_id}/destination/{destination_id}"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         body { Json<DestinationPatch> }
         -> Done<DestinationOut> = patch,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Delete a destination
     Delete "v1.destination.delete" = DELETE "/api/v1/app/{app_id}/destination/{destination_id}"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         -> NoContent = delete,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Get the headers of a destination of the type `fifoEndpoint`
     GetHeaders "v1.destination.headers-get" = GET "/api/v1/app/{app_id}/destination/{destination_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         -> Done<EndpointHeadersOut> = get_headers,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Change some of the headers of a destination of the type `fifoEndpoint`
     PatchHeaders "v1.destination.headers-patch" = PATCH "/api/v1/app/{app_id}/destination/{destination_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         body { Json<EndpointHeadersPatchIn> }
         -> Done<EndpointHeadersOut> = patch_headers,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Get the signing secret of a destination of the type `fifoEndpoint`
     GetSecret "v1.destination.get-secret" = GET "/api/v1/app/{app_id}/destination/{destination_id}/secret"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         -> Done<EndpointSecretOut> = get_secret,
-        access(Access::Application(Capability::ViewEndpointSecret));
+        access(Access::Application(Capability::ViewEndpointSecret)),
+        needs(Permission::ReadSecrets);
 
     /// Replace the signing secret of a destination of the type `fifoEndpoint`
     RotateSecret "v1.destination.rotate-secret" = POST "/api/v1/app/{app_id}/destination/{destination_id}/secret/rotate"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         body { Json<EndpointSecretRotateIn> }
         -> Done<EndpointSecretOut> = rotate_secret,
-        access(Access::Application(Capability::ManageEndpointSecret));
+        access(Access::Application(Capability::ManageEndpointSecret)),
+        needs(Permission::Operate);
 }
 
 /// What a path names.

@@ -18,7 +18,7 @@ use postrider::{
     ApplicationId, EndpointId,
     api::{
         self, Capability, EndpointHeadersIn, EndpointIn, EndpointOrdering, EndpointOut,
-        EndpointPatch, EndpointUpdate, ListResponse,
+        EndpointPatch, EndpointUpdate, ListResponse, Permission,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
@@ -72,7 +72,8 @@ operations! {
         path { app_id: IdOrUid<ApplicationId> }
         query { PageQuery }
         -> Done<ListResponse<EndpointOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Create an endpoint
     Create "v1.endpoint.create" = POST "/api/v1/app/{app_id}/endpoint"
@@ -80,13 +81,15 @@ operations! {
         query { CheckQuery }
         body { Json<EndpointIn> }
         -> Created<EndpointOut> = create,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Get an endpoint
     Get "v1.endpoint.get" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace or create an endpoint
     Update "v1.endpoint.update" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
@@ -94,7 +97,8 @@ operations! {
         query { CheckQuery }
         body { Json<EndpointUpdate> }
         -> Upserted<EndpointOut> = update,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Change an endpoint
     Patch "v1.endpoint.patch" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
@@ -102,13 +106,15 @@ operations! {
         query { CheckQuery }
         body { Json<EndpointPatch> }
         -> Done<EndpointOut> = patch,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Delete an endpoint
     Delete "v1.endpoint.delete" = DELETE "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> NoContent = delete,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 }
 
 async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {

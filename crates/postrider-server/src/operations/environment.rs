@@ -33,6 +33,7 @@ use crate::{
         render,
     },
 };
+use postrider::api::Permission;
 
 pub(super) use self::settings::check_endpoint;
 
@@ -42,32 +43,38 @@ operations! {
     /// Get the settings of the organization
     GetSettings "v1.environment.get-settings" = GET "/api/v1/environment/settings"
         -> Done<EnvironmentSettingsOut> = get_settings,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Export the event types and the settings of the organization
     Export "v1.environment.export" = POST "/api/v1/environment/export"
         -> Done<EnvironmentOut> = export,
-        idempotency(Idempotency::Unkeyed);
+        idempotency(Idempotency::Unkeyed),
+        needs(Permission::Administer);
 
     /// Import event types and settings
     Import "v1.environment.import" = POST "/api/v1/environment/import"
         body { Json<EnvironmentIn> }
         -> NoContent = import,
-        body_size(BodySize::Batch);
+        body_size(BodySize::Batch),
+        needs(Permission::Administer);
 
     /// Get the settings of the organization, as its administrators see them
     GetAllSettings "v1.management.environment-settings.get" = GET "/api/v1/management/environment-settings"
-        -> Done<EnvironmentSettingsOut> = get_all_settings;
+        -> Done<EnvironmentSettingsOut> = get_all_settings,
+        needs(Permission::Read);
 
     /// Replace the settings of the organization
     UpdateSettings "v1.management.environment-settings.update" = PUT "/api/v1/management/environment-settings"
         body { Json<EnvironmentSettingsIn> }
-        -> Done<EnvironmentSettingsOut> = update_settings;
+        -> Done<EnvironmentSettingsOut> = update_settings,
+        needs(Permission::Administer);
 
     /// Change some settings of the organization
     PatchSettings "v1.management.environment-settings.patch" = PATCH "/api/v1/management/environment-settings"
         body { Json<EnvironmentSettingsIn> }
-        -> Done<EnvironmentSettingsOut> = patch_settings;
+        -> Done<EnvironmentSettingsOut> = patch_settings,
+        needs(Permission::Administer);
 }
 
 async fn get_settings(

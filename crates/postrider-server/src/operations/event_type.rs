@@ -11,7 +11,7 @@ use postrider::{
     EventTypeName,
     api::{
         self, Capability, EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, ListResponse,
-        Ordering,
+        Ordering, Permission,
     },
     name::MAX_NAME,
 };
@@ -49,39 +49,45 @@ operations! {
     List "v1.event-type.list" = GET "/api/v1/event-type"
         query { ListQuery }
         -> Done<ListResponse<EventTypeOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Create or unarchive an event type
     Create "v1.event-type.create" = POST "/api/v1/event-type"
         body { Json<EventTypeIn> }
         -> Created<EventTypeOut> = create,
-        body_size(BodySize::EventType);
+        body_size(BodySize::EventType),
+        needs(Permission::Operate);
 
     /// Get an event type
     Get "v1.event-type.get" = GET "/api/v1/event-type/{event_type_name}"
         path { event_type_name: EventTypeName }
         -> Done<EventTypeOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace or create an event type
     Update "v1.event-type.update" = PUT "/api/v1/event-type/{event_type_name}"
         path { event_type_name: EventTypeName }
         body { Json<EventTypeUpdate> }
         -> Upserted<EventTypeOut> = update,
-        body_size(BodySize::EventType);
+        body_size(BodySize::EventType),
+        needs(Permission::Operate);
 
     /// Change an event type
     Patch "v1.event-type.patch" = PATCH "/api/v1/event-type/{event_type_name}"
         path { event_type_name: EventTypeName }
         body { Json<EventTypePatch> }
         -> Done<EventTypeOut> = patch,
-        body_size(BodySize::EventType);
+        body_size(BodySize::EventType),
+        needs(Permission::Operate);
 
     /// Archive or delete an event type
     Delete "v1.event-type.delete" = DELETE "/api/v1/event-type/{event_type_name}"
         path { event_type_name: EventTypeName }
         query { DeleteQuery }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 }
 
 query! {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use postrider::OrganizationId;
-use postrider_core::time::Timestamp;
-use postrider_store::IdOrUid;
+use postrider_core::{access::ApiKeyUse, time::Timestamp};
+use postrider_store::{Expected, IdOrUid, Records};
 
 use crate::{
     api::{
@@ -14,8 +14,8 @@ use crate::{
         response::ApiResponse,
     },
     auth::{
-        Access, Principal,
-        authenticator::{EXPIRED, refused},
+        Access, Principal, access,
+        authenticator::{CUT_OFF, EXPIRED, refused},
     },
     operations::{
         audited::{AuditedStore, Origin},
@@ -44,10 +44,10 @@ impl Operations {
         &self.resources
     }
 
-    /// The principal of a token.
-    pub fn authenticate(&self, token: &str) -> Result<Arc<Principal>, ApiError> {
+    /// The principal of a token or an API key.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, ApiError> {
         let now = self.resources.engine.clock().now();
-        self.resources.authenticator.authenticate_token(token, now)
+        self.resources.authenticator.authenticate_token(token, now).await
     }
 
     /// Runs an operation on behalf of a principal.
@@ -96,7 +96,7 @@ impl Operations {
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
         let call = self.own_call(principal, declaration.id);
-        let principal = self.check_access(declaration.access, principal, call.now).await?;
+        let principal = self.check_access(declaration, principal, call.now).await?;
         Ok(Call { principal, ..call })
     }
 
@@ -113,15 +113,15 @@ impl Operations {
         task.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 
-    /// Whether the principal may call operations with this access rule now. Returns the principal
-    /// with the feature flags that it has now.
+    /// Whether the principal may call the operation now. Returns the principal with the feature
+    /// flags that it has now.
     pub(crate) async fn check_access(
         &self,
-        access: Access,
+        declaration: &Declaration,
         principal: &Arc<Principal>,
         now: Timestamp,
     ) -> Result<Arc<Principal>, ApiError> {
-        if access == Access::Anyone {
+        if declaration.access == Access::Anyone {
             return Ok(Arc::clone(principal));
         }
         if principal.is_anonymous() {
@@ -129,6 +129,9 @@ impl Operations {
         }
         if principal.has_expired(now) {
             return Err(refused(EXPIRED));
+        }
+        if let Some(used) = principal.use_to_record(now) {
+            self.record_use(used);
         }
         let grant = &principal.grant;
         let mut checked = Arc::clone(principal);
@@ -141,18 +144,32 @@ impl Operations {
             if revoked.iter().any(|ended| ended.digest == principal.token) {
                 return Err(refused("the token was logged out"));
             }
+            if principal.cut_off_at(&entry.application.cutoffs).is_some_and(|at| at <= now) {
+                return Err(refused(CUT_OFF));
+            }
             if let Some(key) = &application.key {
                 let flags = key.feature_flags(&entry.application);
                 let flags = flags.ok_or_else(|| refused("the key was rotated or deleted"))?;
                 checked = Arc::new(principal.with_feature_flags(flags));
             }
             self.resources.quotas.count_request(application.id, now)?;
-            if access.changes() {
+            if declaration.access.changes() && principal.has_capabilities() {
                 self.refuse_if_read_only(&grant.organization).await?;
             }
         }
-        access.check(principal)?;
+        access::check(declaration, principal)?;
         Ok(checked)
+    }
+
+    /// Records the last use of an API key behind the request. It is not worth an error.
+    fn record_use(&self, used: ApiKeyUse) {
+        let store = Arc::clone(self.resources.engine.store());
+        self.resources.tasks.spawn(async move {
+            if let Err(error) = store.save(&used, Expected::Any).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, key = %used.key, "the use of an API key was not recorded");
+            }
+        });
     }
 
     /// Refuses changes by applications if the settings of their organization do.

@@ -4,6 +4,8 @@ use postrider::ApplicationId;
 use postrider_core::catalog::Application;
 use postrider_store::Records;
 
+use postrider::api::Permission;
+
 use crate::{
     api::{error::ApiError, operation::operations, reply::NoContent},
     auth::Access,
@@ -16,22 +18,26 @@ operations! {
     /// Check that the server can do its work
     Check "v1.health.get" = GET "/api/v1/health"
         -> NoContent = check,
-        access(Access::Anyone);
+        access(Access::Anyone),
+        needs(Permission::Any);
 
     /// Check that the server can do its work
     CheckHead "v1.health.head" = HEAD "/api/v1/health"
         -> NoContent = check_head,
-        access(Access::Anyone);
+        access(Access::Anyone),
+        needs(Permission::Any);
 
     /// Check that the server responds
     Ping "v1.health.ping" = GET "/api/v1/health/ping"
         -> NoContent = ping,
-        access(Access::Anyone);
+        access(Access::Anyone),
+        needs(Permission::Any);
 
     /// Check that the server responds
     PingHead "v1.health.ping-head" = HEAD "/api/v1/health/ping"
         -> NoContent = ping_head,
-        access(Access::Anyone);
+        access(Access::Anyone),
+        needs(Permission::Any);
 }
 
 async fn check(call: Call, _: Check) -> Result<NoContent, ApiError> {

@@ -30,6 +30,7 @@ use crate::{
         page::{Page, PageQuery},
     },
 };
+use postrider::api::Permission;
 
 const FLAGS: WordRule = WordRule {
     field: "featureFlags",
@@ -46,39 +47,46 @@ operations! {
     List "v1.integration.list" = GET "/api/v1/app/{app_id}/integration"
         path { app_id: IdOrUid<ApplicationId> }
         query { PageQuery }
-        -> Done<ListResponse<IntegrationOut>> = list;
+        -> Done<ListResponse<IntegrationOut>> = list,
+        needs(Permission::Read);
 
     /// Create an integration
     Create "v1.integration.create" = POST "/api/v1/app/{app_id}/integration"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<IntegrationIn> }
-        -> Created<IntegrationOut> = create;
+        -> Created<IntegrationOut> = create,
+        needs(Permission::Operate);
 
     /// Get an integration
     Get "v1.integration.get" = GET "/api/v1/app/{app_id}/integration/{integ_id}"
         path { app_id: IdOrUid<ApplicationId>, integ_id: IntegrationId }
-        -> Done<IntegrationOut> = get;
+        -> Done<IntegrationOut> = get,
+        needs(Permission::Read);
 
     /// Replace an integration
     Update "v1.integration.update" = PUT "/api/v1/app/{app_id}/integration/{integ_id}"
         path { app_id: IdOrUid<ApplicationId>, integ_id: IntegrationId }
         body { Json<IntegrationIn> }
-        -> Done<IntegrationOut> = update;
+        -> Done<IntegrationOut> = update,
+        needs(Permission::Operate);
 
     /// Delete an integration; its key stops working
     Delete "v1.integration.delete" = DELETE "/api/v1/app/{app_id}/integration/{integ_id}"
         path { app_id: IdOrUid<ApplicationId>, integ_id: IntegrationId }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 
     /// Get an integration's key
     GetKey "v1.integration.get-key" = GET "/api/v1/app/{app_id}/integration/{integ_id}/key"
         path { app_id: IdOrUid<ApplicationId>, integ_id: IntegrationId }
-        -> Done<IntegrationKeyOut> = get_key;
+        -> Done<IntegrationKeyOut> = get_key,
+        needs(Permission::ReadSecrets);
 
     /// Replace an integration's key; the old one stops working
     RotateKey "v1.integration.rotate-key" = POST "/api/v1/app/{app_id}/integration/{integ_id}/key/rotate"
         path { app_id: IdOrUid<ApplicationId>, integ_id: IntegrationId }
-        -> Done<IntegrationKeyOut> = rotate_key;
+        -> Done<IntegrationKeyOut> = rotate_key,
+        needs(Permission::Operate);
 }
 
 const NOT_FOUND: ApiError = ApiError::NotFound("integration");

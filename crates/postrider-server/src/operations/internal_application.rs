@@ -39,6 +39,7 @@ fn new(call: &Call) -> Result<Application, ApiError> {
         metadata: Metadata::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,

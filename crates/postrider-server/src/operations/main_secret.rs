@@ -1,6 +1,6 @@
 //! The rotation of the main secret.
 
-use postrider::api::{MainSecretOut, MainSecretUse};
+use postrider::api::{MainSecretOut, MainSecretUse, Permission};
 use postrider_engine::SecretCounts;
 
 use crate::{
@@ -13,7 +13,8 @@ operations! {
 
     /// Get the main secrets in use, and how far their rotation is
     GetMainSecret "v1.main-secret.get" = GET "/api/v1/main-secret"
-        -> Done<MainSecretOut> = get;
+        -> Done<MainSecretOut> = get,
+        needs(Permission::Administer);
 }
 
 async fn get(call: Call, _: GetMainSecret) -> Result<Done<MainSecretOut>, ApiError> {

@@ -8,7 +8,7 @@ pub mod precheck;
 
 use postrider::{
     ApplicationId, EventTypeName, MessageId,
-    api::{Capability, ListResponse, MessageIn, MessageOut, Ordering},
+    api::{Capability, ListResponse, MessageIn, MessageOut, Ordering, Permission},
 };
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{IdOrUid, MessageFilter};
@@ -42,7 +42,8 @@ operations! {
         path { app_id: IdOrUid<ApplicationId> }
         query { ListQuery }
         -> Done<ListResponse<MessageOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Publish an event
     Create "v1.message.create" = POST "/api/v1/app/{app_id}/msg"
@@ -51,19 +52,22 @@ operations! {
         body { Unparsed<JsonText<MessageIn>> }
         -> AcceptedText<MessageOut> = create,
         idempotency(Idempotency::Transactional),
-        body_size(BodySize::Message);
+        body_size(BodySize::Message),
+        needs(Permission::Publish);
 
     /// Get a message
     Get "v1.message.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { ContentQuery }
         -> Done<MessageOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Delete a message's payload
     ExpungeContent "v1.message.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/content"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
-        -> NoContent = expunge;
+        -> NoContent = expunge,
+        needs(Permission::Operate);
 }
 
 query! {

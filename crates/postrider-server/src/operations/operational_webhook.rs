@@ -23,6 +23,7 @@ use crate::{
         page::PageQuery,
     },
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Operational Webhook Endpoint";
@@ -30,50 +31,59 @@ operations! {
     /// List the endpoints of operational webhooks
     List "v1.operational-webhook.endpoint.list" = GET "/api/v1/operational-webhook/endpoint"
         query { PageQuery }
-        -> Done<ListResponse<EndpointOut>> = list;
+        -> Done<ListResponse<EndpointOut>> = list,
+        needs(Permission::Read);
 
     /// Create an endpoint of operational webhooks
     Create "v1.operational-webhook.endpoint.create" = POST "/api/v1/operational-webhook/endpoint"
         body { Json<EndpointIn> }
-        -> Created<EndpointOut> = create;
+        -> Created<EndpointOut> = create,
+        needs(Permission::Operate);
 
     /// Get an endpoint of operational webhooks
     Get "v1.operational-webhook.endpoint.get" = GET "/api/v1/operational-webhook/endpoint/{endpoint_id}"
         path { endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointOut> = get;
+        -> Done<EndpointOut> = get,
+        needs(Permission::Read);
 
     /// Replace or create an endpoint of operational webhooks
     Upsert "v1.operational-webhook.endpoint.upsert" = PUT "/api/v1/operational-webhook/endpoint/{endpoint_id}"
         path { endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointUpdate> }
-        -> Upserted<EndpointOut> = upsert;
+        -> Upserted<EndpointOut> = upsert,
+        needs(Permission::Operate);
 
     /// Delete an endpoint of operational webhooks
     Delete "v1.operational-webhook.endpoint.delete" = DELETE "/api/v1/operational-webhook/endpoint/{endpoint_id}"
         path { endpoint_id: IdOrUid<EndpointId> }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 
     /// Get the signing secret of an endpoint of operational webhooks
     GetSecret "v1.operational-webhook.endpoint.get-secret" = GET "/api/v1/operational-webhook/endpoint/{endpoint_id}/secret"
         path { endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointSecretOut> = get_secret;
+        -> Done<EndpointSecretOut> = get_secret,
+        needs(Permission::ReadSecrets);
 
     /// Replace the signing secret of an endpoint of operational webhooks
     RotateSecret "v1.operational-webhook.endpoint.rotate-secret" = POST "/api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate"
         path { endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointSecretRotateIn> }
-        -> NoContent = rotate_secret;
+        -> NoContent = rotate_secret,
+        needs(Permission::Operate);
 
     /// Get the headers of an endpoint of operational webhooks
     GetHeaders "v1.operational-webhook.endpoint.get-headers" = GET "/api/v1/operational-webhook/endpoint/{endpoint_id}/headers"
         path { endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointHeadersOut> = get_headers;
+        -> Done<EndpointHeadersOut> = get_headers,
+        needs(Permission::Read);
 
     /// Replace the headers of an endpoint of operational webhooks
     SetHeaders "v1.operational-webhook.endpoint.set-headers" = PUT "/api/v1/operational-webhook/endpoint/{endpoint_id}/headers"
         path { endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersIn> }
-        -> NoContent = set_headers;
+        -> NoContent = set_headers,
+        needs(Permission::Operate);
 }
 
 async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {

@@ -13,7 +13,8 @@ use std::{collections::BTreeMap, time::Duration};
 use postrider::{
     ApplicationId, SourceId,
     api::{
-        IngestSourceIn, IngestSourceOut, IngestSourcePatch, ListResponse, RotateTokenOut,
+        IngestSourceIn, IngestSourceOut, IngestSourcePatch, ListResponse, Permission,
+        RotateTokenOut,
         ingest::{DEFAULT_DEDUPE_SECONDS, Verification},
     },
 };
@@ -64,39 +65,46 @@ operations! {
     /// List sources
     List "v1.ingest.source.list" = GET "/ingest/api/v1/source"
         query { PageQuery }
-        -> Done<ListResponse<IngestSourceOut>> = list;
+        -> Done<ListResponse<IngestSourceOut>> = list,
+        needs(Permission::Read);
 
     /// Create a source
     Create "v1.ingest.source.create" = POST "/ingest/api/v1/source"
         body { Json<IngestSourceIn> }
-        -> Created<IngestSourceOut> = create;
+        -> Created<IngestSourceOut> = create,
+        needs(Permission::Operate);
 
     /// Get a source
     Get "v1.ingest.source.get" = GET "/ingest/api/v1/source/{source_id}"
         path { source_id: IdOrUid<SourceId> }
-        -> Done<IngestSourceOut> = get;
+        -> Done<IngestSourceOut> = get,
+        needs(Permission::Read);
 
     /// Replace or create a source
     Upsert "v1.ingest.source.upsert" = PUT "/ingest/api/v1/source/{source_id}"
         path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourceIn> }
-        -> Upserted<IngestSourceOut> = upsert;
+        -> Upserted<IngestSourceOut> = upsert,
+        needs(Permission::Operate);
 
     /// Change a source
     Patch "v1.ingest.source.patch" = PATCH "/ingest/api/v1/source/{source_id}"
         path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourcePatch> }
-        -> Done<IngestSourceOut> = patch;
+        -> Done<IngestSourceOut> = patch,
+        needs(Permission::Operate);
 
     /// Delete a source
     Delete "v1.ingest.source.delete" = DELETE "/ingest/api/v1/source/{source_id}"
         path { source_id: IdOrUid<SourceId> }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 
     /// Replace the inbound URL of a source
     RotateToken "v1.ingest.source.rotate-token" = POST "/ingest/api/v1/source/{source_id}/token/rotate"
         path { source_id: IdOrUid<SourceId> }
-        -> Done<RotateTokenOut> = rotate_token;
+        -> Done<RotateTokenOut> = rotate_token,
+        needs(Permission::Operate);
 }
 
 async fn list(
@@ -323,6 +331,7 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,

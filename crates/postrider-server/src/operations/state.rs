@@ -22,6 +22,7 @@ use crate::{
     auth::Access,
     operations::call::{self, Call},
 };
+use postrider::api::Permission;
 
 /// Endpoints that one page looks at, if few of them match its filter.
 const MAX_ROWS: usize = 2_000;
@@ -33,28 +34,33 @@ operations! {
     GetState "v1.endpoint.get-state" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/state"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointStateOut> = get_state,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Get whether a rate limit delays an endpoint's deliveries
     GetThrottlingStatus "v1.endpoint.get-throttling-status" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/rate-limit-status"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointThrottleRateStatusOut> = get_throttling_status,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Get the state of an application's queue
     GetApplicationState "v1.application.get-state" = GET "/api/v1/app/{app_id}/state"
         path { app_id: IdOrUid<ApplicationId> }
         -> Done<ApplicationStateOut> = get_application_state,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// List the endpoints of all applications with their state
     List "v1.endpoint-state.list" = GET "/api/v1/endpoint-state"
         query { ListQuery }
-        -> Done<ListResponse<EndpointStateOut>> = list;
+        -> Done<ListResponse<EndpointStateOut>> = list,
+        needs(Permission::Read);
 
     /// Get the state of the installation: its nodes and its store
     GetStatus "v1.status.get" = GET "/api/v1/status"
-        -> Done<StatusOut> = get_status;
+        -> Done<StatusOut> = get_status,
+        needs(Permission::Read);
 }
 
 query! {

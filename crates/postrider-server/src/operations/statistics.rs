@@ -22,6 +22,7 @@ use crate::{
     auth::Access,
     operations::call::{self, Call},
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Statistics";
@@ -29,27 +30,31 @@ operations! {
     /// Count the messages, attempts and received requests of the organization over time
     Series "v1.statistics.series" = GET "/api/v1/stats/series"
         query { SeriesQuery }
-        -> Done<StatisticsSeriesOut> = series;
+        -> Done<StatisticsSeriesOut> = series,
+        needs(Permission::Read);
 
     /// Count the messages and attempts of an application over time
     ApplicationSeries "v1.application.get-series" = GET "/api/v1/app/{app_id}/stats/series"
         path { app_id: IdOrUid<ApplicationId> }
         query { SeriesQuery }
         -> Done<StatisticsSeriesOut> = application_series,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Count the attempts of an endpoint over time
     EndpointSeries "v1.endpoint.get-series" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats/series"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { SeriesQuery }
         -> Done<StatisticsSeriesOut> = endpoint_series,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Count the requests that a source received over time
     SourceSeries "v1.ingest.source.get-series" = GET "/ingest/api/v1/source/{source_id}/stats/series"
         path { source_id: IdOrUid<SourceId> }
         query { SeriesQuery }
-        -> Done<StatisticsSeriesOut> = source_series;
+        -> Done<StatisticsSeriesOut> = source_series,
+        needs(Permission::Read);
 }
 
 query! {

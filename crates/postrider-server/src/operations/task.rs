@@ -37,6 +37,7 @@ use crate::{
     },
     race,
 };
+use postrider::api::Permission;
 
 /// Tasks that are read in one call: the result of each may be large.
 const PAGE: usize = 64;
@@ -47,17 +48,20 @@ operations! {
     /// List background tasks, newest first
     List "v1.background-task.list" = GET "/api/v1/background-task"
         query { (PageQuery, TaskQuery) }
-        -> Done<ListResponse<BackgroundTaskOut>> = list;
+        -> Done<ListResponse<BackgroundTaskOut>> = list,
+        needs(Permission::Read);
 
     /// Get a background task
     Get "v1.background-task.get" = GET "/api/v1/background-task/{task_id}"
         path { task_id: TaskId }
-        -> Done<BackgroundTaskOut> = get;
+        -> Done<BackgroundTaskOut> = get,
+        needs(Permission::Read);
 
     /// Cancel a background task, which ends at its next batch
     Cancel "v1.background-task.cancel" = POST "/api/v1/background-task/{task_id}/cancel"
         path { task_id: TaskId }
-        -> Done<BackgroundTaskOut> = cancel;
+        -> Done<BackgroundTaskOut> = cancel,
+        needs(Permission::Operate);
 }
 
 query! {

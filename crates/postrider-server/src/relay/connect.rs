@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, header};
-use postrider::listen::ENVELOPE_BYTES;
+use postrider::{api::Permission, listen::ENVELOPE_BYTES};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    auth::{Access, Principal},
+    auth::{Principal, access::check_role},
     http::{Peer, client_address::client_network},
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn connect(
 ) -> Response {
     let proxies = &relay.settings.trusted_proxies;
     let address = client_network(proxies, peer.map(|Extension(it)| it), &headers);
-    match admit(&relay, &headers, upgrade) {
+    match admit(&relay, &headers, upgrade).await {
         Ok((admitted, upgrade)) => {
             // Base 64 has four characters for three bytes.
             let encoded_body = relay.settings.limits.relay_answer.div_ceil(3) * 4;
@@ -67,7 +67,7 @@ const fn trust(caller: Option<&Arc<Principal>>) -> Trust {
 /// A client that sends an API token must have a valid one; a client without one gets what the
 /// operator grants to everyone. Pages in browsers are rejected: they would use the credentials
 /// and the network access of their visitor.
-fn admit(
+async fn admit(
     relay: &Relay,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -80,8 +80,11 @@ fn admit(
         return Err(ApiError::Forbidden("pages in browsers cannot listen"));
     }
     let caller = if headers.contains_key(header::AUTHORIZATION) {
-        let caller = relay.authenticator.authenticate(headers, relay.now())?;
-        Access::Organization.check(&caller)?;
+        let caller = relay.authenticator.authenticate(headers, relay.now()).await?;
+        if caller.grant.application.is_some() {
+            return Err(ApiError::Forbidden("this needs a token of the organization"));
+        }
+        check_role(Permission::Operate, &caller)?;
         Some(caller)
     } else {
         None

@@ -6,7 +6,7 @@ use openidconnect::AdditionalClaims;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::auth::Role;
+use postrider::api::Role;
 
 /// All claims that are not standard ones.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

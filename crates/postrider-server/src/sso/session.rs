@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Uri, header};
+use postrider::api::Role;
 use postrider_core::{
     sign_in::{RequestOrigin, is_same_origin},
     time::Timestamp,
@@ -21,7 +22,7 @@ use super::{
     provider::Provider,
     settings::SsoSettings,
 };
-use crate::{api::error::ApiError, auth::Role, settings::Settings};
+use crate::{api::error::ApiError, settings::Settings};
 
 /// A session in use.
 #[derive(Clone, Debug)]

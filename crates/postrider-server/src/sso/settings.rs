@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use postrider::OrganizationId;
 use postrider_engine::HttpClient;
 
-use crate::auth::Role;
+use postrider::api::Role;
 
 /// How people sign in.
 #[derive(Clone, Debug)]

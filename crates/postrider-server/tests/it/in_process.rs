@@ -1,11 +1,14 @@
 //! Operations have the same results and the same refusals in process as over HTTP.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
-use postrider::api::{ApplicationIn, MessageIn};
+use postrider::api::{ApplicationIn, MessageIn, Permission, Role};
+use postrider_core::{access::permits, time::Timestamp};
 use postrider_server::{
-    Access, AnyOperation, ApiError, ApplicationGrant, Grant, JsonText, Principal, Quotas, RawInput,
-    Settings, Upserted,
+    Access, AnyOperation, ApiError, ApplicationGrant, Declaration, Grant, JsonText, Principal,
+    Quotas, RawInput, Settings, Upserted, mint, mint_one_time,
     operations::{self, application, health, message},
 };
 use postrider_store::IdOrUid;
@@ -13,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     consumers::fake::{FakeQueue, put_dead_letter, queue_config},
-    world::{ORGANIZATION, World, application_id, plain, settings},
+    world::{ORGANIZATION, World, application_id, plain, secret, settings},
 };
 
 /// The caller of an operation.
@@ -36,6 +39,7 @@ struct Furnished {
     endpoint: &'static str,
     attempt: String,
     dead_letter: String,
+    key: String,
     task: String,
     log: String,
 }
@@ -67,12 +71,24 @@ impl Furnished {
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
+        let key = json!({ "name": "K", "role": "viewer" });
+        let key = world.post("/api/v1/api-key", key).await.id();
         let endpoint = "e";
         let path = "/api/v1/stats/usage/event-types";
         let task = world.call(Method::PUT, path, None).await.id();
         let path = format!("/api/v1/background-task/{task}");
         world.until(&path, |it| it["status"] == "finished").await;
-        Self { world, application, other_application, endpoint, attempt, dead_letter, task, log }
+        Self {
+            world,
+            application,
+            other_application,
+            endpoint,
+            attempt,
+            dead_letter,
+            key,
+            task,
+            log,
+        }
     }
 
     fn token(&self, caller: Caller) -> Option<String> {
@@ -85,7 +101,7 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 11] {
+    fn arguments(&self) -> [(&str, &str); 12] {
         [
             ("app_id", "a"),
             ("endpoint_id", self.endpoint),
@@ -96,19 +112,28 @@ impl Furnished {
             ("event_type_name", "x"),
             ("consumer_id", "q"),
             ("dead_letter_id", &self.dead_letter),
+            ("key_id", &self.key),
             ("task_id", &self.task),
             ("log_id", &self.log),
         ]
     }
 
     async fn over_http(&self, operation: &AnyOperation, caller: Caller) -> (StatusCode, Value) {
+        self.over_http_as(operation, self.token(caller)).await
+    }
+
+    async fn over_http_as(
+        &self,
+        operation: &AnyOperation,
+        token: Option<String>,
+    ) -> (StatusCode, Value) {
         let declaration = &operation.declaration;
         let mut path = declaration.path.to_owned();
         for (name, value) in self.arguments() {
             path = path.replace(&format!("{{{name}}}"), value);
         }
         let mut request = Request::builder().method(declaration.method.clone()).uri(path);
-        if let Some(token) = self.token(caller) {
+        if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let reply = self.world.send(request.body(Body::from(body(operation))).unwrap()).await;
@@ -118,7 +143,7 @@ impl Furnished {
     async fn in_process(&self, operation: &AnyOperation, caller: Caller) -> (StatusCode, Value) {
         let operations = &self.world.operations;
         let principal = match self.token(caller) {
-            Some(token) => operations.authenticate(&token).unwrap(),
+            Some(token) => operations.authenticate(&token).await.unwrap(),
             None => Principal::anonymous(),
         };
         let arguments = self.arguments();
@@ -158,6 +183,14 @@ fn consumer(uid: &str) -> Value {
 fn source(uid: &str) -> Value {
     let secrets = ["whsec_c2VjcmV0"];
     json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
+}
+
+fn one_time_token() -> String {
+    let grant = Grant {
+        expires_at: Some(Timestamp::from_millis(4_000_000_000_000)),
+        ..Grant::of(ORGANIZATION.parse().unwrap())
+    };
+    mint_one_time(&grant, Duration::from_secs(60), &secret(), Timestamp::default())
 }
 
 /// A body with which the operation succeeds.
@@ -203,9 +236,16 @@ fn body(operation: &AnyOperation) -> String {
         "v1.ingest.source.upsert" => source("s"),
         "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
         "v1.consumer.create" => consumer("r"),
+        "v1.api-key.create" => json!({ "name": "N", "role": "publisher" }),
+        "v1.authentication.create-message-token" => json!({ "name": "N" }),
+        "v1.authentication.exchange-one-time-token" => json!({ "oneTimeToken": one_time_token() }),
         "v1.consumer.upsert" => consumer("q"),
         "v1.application.patch"
         | "v1.consumer.patch"
+        | "v1.api-key.patch"
+        | "v1.authentication.expire-all"
+        | "v1.authentication.expire-organization"
+        | "v1.authentication.create-one-time-token"
         | "v1.endpoint.patch"
         | "v1.endpoint.rotate-secret"
         | "v1.endpoint.test"
@@ -304,11 +344,18 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.ingest.log.verify", "it changes nothing"),
     ("v1.endpoint.test", "it changes nothing"),
     ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
+    ("v1.message.precheck", "it changes nothing"),
+    ("v1.message.search", "it reads"),
+    ("v1.resend.preview", "it reads"),
+    ("v1.event-type.export-openapi", "it reads"),
+    ("v1.environment.export", "it reads"),
+    ("v1.ingest.log.verify", "it reads"),
 ];
 
 #[tokio::test(start_paused = true)]
 async fn every_operation_that_changes_something_writes_to_the_audit_log() {
     let changes = |it: &AnyOperation| !it.declaration.method.is_safe();
+    let mut wrong = Vec::new();
     for operation in operations::all().iter().filter(|it| changes(it)) {
         let id = operation.declaration.id;
         let mut furnished = Furnished::new().await;
@@ -320,11 +367,58 @@ async fn every_operation_that_changes_something_writes_to_the_audit_log() {
             furnished.endpoint = "live";
         }
         let (status, json) = furnished.over_http(operation, caller).await;
-        assert!(status.is_success(), "{id}: {status} {json}");
+        if !status.is_success() {
+            wrong.push(format!("{id}: {status} {json}"));
+        }
         let page = furnished.world.get(&format!("/api/v1/audit-log?operation={id}")).await;
         let is_recorded = !page.expect(200)["data"].as_array().unwrap().is_empty();
         let exemption = NOT_AUDITED.iter().find(|(exempt, _)| *exempt == id);
-        assert_ne!(is_recorded, exemption.is_some(), "{id} is recorded: {is_recorded}");
+        if is_recorded == exemption.is_some() {
+            wrong.push(format!("{id} is recorded: {is_recorded}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_operation_declares_what_it_needs() {
+    for operation in operations::all() {
+        let Declaration { id, method, needs, .. } = &operation.declaration;
+        let needs = needs.unwrap_or_else(|| panic!("{id} declares nothing with `needs`"));
+        let reads = method.is_safe() || NOT_AUDITED.iter().any(|(exempt, _)| *exempt == id);
+        if !reads {
+            assert!(!matches!(needs, Permission::Read | Permission::ReadSecrets), "{id} changes");
+        }
+        let reveals = id.ends_with("get-secret") || id.ends_with("get-key");
+        assert_eq!(reveals, needs == Permission::ReadSecrets, "{id} needs {needs:?}");
+    }
+}
+
+/// Calls the operation with a token of the role, and checks whether it is refused.
+async fn check_role(furnished: &Furnished, operation: &AnyOperation, role: Role) {
+    let grant = Grant { role, ..Grant::of(ORGANIZATION.parse().unwrap()) };
+    let token = mint(&grant, &secret(), furnished.world.engine.clock().now());
+    let (status, json) = furnished.over_http_as(operation, Some(token)).await;
+    let Declaration { id, access, .. } = operation.declaration.clone();
+    let is_permitted =
+        access == Access::Anyone || permits(role, operation.declaration.permission());
+    // Only the tokens of applications can be logged out.
+    let is_refused = status == 403 && id != "v1.authentication.logout";
+    assert_eq!(is_refused, !is_permitted, "{id} as {role}: {status} {json}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_is_refused_to_roles_without_its_permission() {
+    let shared = Furnished::new().await;
+    for operation in operations::all() {
+        for role in Role::ALL {
+            let is_permitted = permits(role, operation.declaration.permission());
+            if is_permitted && !operation.declaration.method.is_safe() {
+                check_role(&Furnished::new().await, &operation, role).await;
+            } else {
+                check_role(&shared, &operation, role).await;
+            }
+        }
     }
 }
 
@@ -332,8 +426,7 @@ async fn every_operation_that_changes_something_writes_to_the_audit_log() {
 async fn an_embedding_program_publishes_with_typed_operations() {
     let world = World::new();
     let operations = &world.operations;
-    let grant =
-        Grant { organization: ORGANIZATION.parse().unwrap(), application: None, expires_at: None };
+    let grant = Grant::of(ORGANIZATION.parse().unwrap());
     let principal = Principal::new(grant);
     let body: ApplicationIn = serde_json::from_value(json!({ "name": "A", "uid": "a" })).unwrap();
     let create = application::Create { query: application::CreateQuery::default(), body };
@@ -358,15 +451,15 @@ async fn a_principal_ends_with_its_token_and_its_application() {
     let operations = &world.operations;
     let get = || application::Get { app_id: IdOrUid::Uid("a".parse().unwrap()) };
     let own = ApplicationGrant::full(application_id(&application));
-    let expires_at = Some(world.engine.clock().now() + std::time::Duration::from_secs(10));
+    let expires_at = Some(world.engine.clock().now() + Duration::from_secs(10));
     let grant = |expires_at| Grant {
-        organization: ORGANIZATION.parse().unwrap(),
         application: Some(own.clone()),
         expires_at,
+        ..Grant::of(ORGANIZATION.parse().unwrap())
     };
     let (short, long) = (Principal::new(grant(expires_at)), Principal::new(grant(None)));
     operations.call(&short, get()).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(71)).await;
+    tokio::time::sleep(Duration::from_secs(71)).await;
     let expired = operations.call(&short, get()).await.unwrap_err();
     assert_eq!(expired.status(), 401);
     assert_eq!(expired.to_string(), "the token has expired");
@@ -379,7 +472,7 @@ async fn a_principal_ends_with_its_token_and_its_application() {
 #[tokio::test(start_paused = true)]
 async fn a_change_goes_on_when_its_caller_stops_waiting() {
     let Furnished { world, .. } = Furnished::new().await;
-    let principal = world.operations.authenticate(&world.token).unwrap();
+    let principal = world.operations.authenticate(&world.token).await.unwrap();
     let delete = application::Delete { app_id: IdOrUid::Uid("a".parse().unwrap()) };
     {
         let mut call = std::pin::pin!(world.operations.call(&principal, delete));

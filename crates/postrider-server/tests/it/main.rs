@@ -1,6 +1,7 @@
 //! The API, called in this process over the memory store, or over PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "tests end where something is missing")]
 
+mod access;
 mod applications;
 mod attempts;
 mod audit_log;

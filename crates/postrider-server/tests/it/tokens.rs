@@ -291,9 +291,8 @@ async fn a_minted_token_has_the_rights_of_its_grant() {
     let world = World::new();
     let id = world.post(APPS, json!({ "name": "A" })).await.id();
     let grant = postrider_server::Grant {
-        organization: ORGANIZATION.parse().unwrap(),
         application: Some(ApplicationGrant::full(application_id(&id))),
-        expires_at: None,
+        ..postrider_server::Grant::of(ORGANIZATION.parse().unwrap())
     };
     let token = mint(&grant, &secret(), world.engine.clock().now());
     let path = format!("{APPS}/{id}");

@@ -156,6 +156,7 @@ pub(crate) fn secret() -> JwtSecret {
 pub(crate) fn settings() -> Settings {
     Settings {
         jwt_secret: secret(),
+        token_expiry: 90 * DAY,
         default_signature: Kind::Symmetric,
         urls: address::Policy::default(),
         own_urls: OwnUrls(vec!["http://portal.example".parse().unwrap()]),
@@ -350,7 +351,7 @@ pub(crate) fn token(
     application: Option<ApplicationGrant>,
 ) -> String {
     let organization: OrganizationId = organization.parse().unwrap();
-    let grant = Grant { organization, application, expires_at: None };
+    let grant = Grant { application, ..Grant::of(organization) };
     mint(&grant, &secret(), engine.clock().now())
 }
 

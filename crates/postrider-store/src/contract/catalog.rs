@@ -12,8 +12,8 @@ use std::{convert::Infallible, fmt};
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
-    TaskId, Uid,
+    ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
+    SourceId, TaskId, Uid,
 };
 use postrider_core::time::Timestamp;
 
@@ -34,6 +34,11 @@ pub enum RecordKind {
     /// The leases on the partitions of a consumer's queue.
     Partitions,
     DeadLetter,
+    ApiKey,
+    /// When an API key was last used.
+    ApiKeyUse,
+    /// Which tokens of an organization were expired.
+    TokenPolicy,
     Task,
 }
 
@@ -57,7 +62,7 @@ pub enum RecordId {
 pub enum UniqueKey {
     /// The id of an application.
     Id(u128),
-    /// The digest of a source's token.
+    /// The digest of a source's token or of an API key.
     Digest([u8; 32]),
 }
 
@@ -178,7 +183,9 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// been failing. Saving it as enabled makes its deliveries available again, and other nodes
     /// receive [`StoreEvent::DeliveriesDue`](crate::StoreEvent::DeliveriesDue). Other nodes
     /// receive [`StoreEvent::ApplicationChanged`](crate::StoreEvent::ApplicationChanged) for
-    /// every record that belongs to an application.
+    /// every record that belongs to an application, and
+    /// [`StoreEvent::AccessChanged`](crate::StoreEvent::AccessChanged) for API keys and token
+    /// policies.
     async fn save_record(
         &self,
         record: RecordRow,
@@ -187,7 +194,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 
     /// Removes the record and what belongs to it: the deliveries of an endpoint are cancelled, an
     /// application loses its endpoints and sources, a source its rejections, and a consumer its
-    /// partitions and dead letters. Returns `false` if there was no such record.
+    /// partitions and dead letters, an API key its last use. Returns `false` if there was no such record.
     async fn remove_record(
         &self,
         kind: RecordKind,
@@ -212,6 +219,17 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 }
 
 impl RecordKind {
+    /// Whether other nodes receive
+    /// [`StoreEvent::AccessChanged`](crate::StoreEvent::AccessChanged) when a record changes.
+    pub(crate) const fn controls_access(self) -> bool {
+        matches!(self, Self::ApiKey | Self::TokenPolicy)
+    }
+
+    /// Whether the ids of the records are names.
+    pub(crate) const fn has_names(self) -> bool {
+        matches!(self, Self::EventType | Self::TokenPolicy)
+    }
+
     /// The kind's name in error messages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -222,6 +240,9 @@ impl RecordKind {
             Self::Consumer => "consumer",
             Self::Partitions => "partitions of a queue",
             Self::DeadLetter => "dead letter",
+            Self::ApiKey => "API key",
+            Self::ApiKeyUse => "use of an API key",
+            Self::TokenPolicy => "token policy",
             Self::Task => "background task",
         }
     }
@@ -261,11 +282,17 @@ macro_rules! record_ids {
         }
     )+};
 }
-record_ids!(ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId, TaskId);
+record_ids!(ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId, TaskId);
 
 impl From<EventTypeName> for RecordId {
     fn from(name: EventTypeName) -> Self {
         Self::Name(name.as_str().to_owned())
+    }
+}
+
+impl From<OrganizationId> for RecordId {
+    fn from(id: OrganizationId) -> Self {
+        Self::Name(id.as_str().to_owned())
     }
 }
 

@@ -24,6 +24,8 @@ pub struct NodeLease {
 pub enum StoreEvent {
     /// An application, or one of its endpoints or sources, was changed or removed.
     ApplicationChanged(ApplicationId),
+    /// An API key was changed or removed, or tokens were expired.
+    AccessChanged,
     /// Events may have been lost: everything that was cached is out of date.
     EventsMissed,
     /// Deliveries fell due or were released.

@@ -11,7 +11,10 @@ use postrider_core::time::Timestamp;
 
 #[cfg(test)]
 pub(super) use self::{
-    read::OPEN_TASKS, remove::REMOVE_SOURCES, save::COUNT_DEAD_LETTERS, table::SOURCE_BY_TOKEN,
+    read::OPEN_TASKS,
+    remove::REMOVE_SOURCES,
+    save::COUNT_DEAD_LETTERS,
+    table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
 };
 use super::store::EmbeddedStore;
 use crate::{

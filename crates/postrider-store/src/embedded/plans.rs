@@ -206,6 +206,14 @@ SCAN (subquery-1)",
 }
 
 #[test]
+fn an_api_key_is_found_by_its_digest() {
+    main_database(
+        catalog::API_KEY_BY_DIGEST,
+        "SEARCH api_keys USING INDEX api_keys_by_digest (digest=?)",
+    );
+}
+
+#[test]
 fn the_audit_log_is_listed_and_removed_along_its_keys() {
     let cases = [
         (audit::ALL_UP, audit::ALL_DOWN, "organization (organization=? AND"),
@@ -230,7 +238,8 @@ fn the_audit_log_is_listed_and_removed_along_its_keys() {
         audit::REMOVE_OLD,
         "SEARCH audit_log USING PRIMARY KEY (id=?)
 LIST SUBQUERY 1
-SEARCH audit_log USING PRIMARY KEY (id<?)",
+SEARCH audit_log USING PRIMARY KEY (id<?)
+CREATE BLOOM FILTER",
     );
 }
 

@@ -71,6 +71,8 @@ impl TransferStore for EmbeddedTransferStore {
                 ChunkKind::Consumers => export::consumers(reader, &after, limit),
                 ChunkKind::Partitions => export::partitions(reader, &after, limit),
                 ChunkKind::DeadLetters => export::dead_letters(reader, &after, limit),
+                ChunkKind::ApiKeys => export::api_keys(reader, &after, limit),
+                ChunkKind::TokenPolicies => export::token_policies(reader, &after, limit),
                 ChunkKind::AuditLog => export::audit_log(reader, &after, limit),
                 ChunkKind::Tasks => export::tasks(reader, &after, limit),
                 ChunkKind::Messages => export::messages(reader, &after, limit),

@@ -181,6 +181,9 @@ impl State {
                 let consumer = Parent::Consumer(ConsumerId::from_u128(*id));
                 self.records.retain(|_, (_, row)| row.parent != consumer);
             },
+            ((RecordKind::ApiKey, _, id), _) => {
+                self.records.remove(&(RecordKind::ApiKeyUse, None, id.clone()));
+            },
             _ => {},
         }
         self.records.remove(key).is_some()
@@ -221,7 +224,9 @@ impl State {
 
 pub(super) fn key(kind: RecordKind, parent: &Parent, id: RecordId) -> RecordKey {
     let organization = match (kind, parent) {
-        (RecordKind::EventType, Parent::Organization(organization)) => Some(organization.clone()),
+        (kind, Parent::Organization(organization)) if kind.has_names() => {
+            Some(organization.clone())
+        },
         _ => None,
     };
     (kind, organization, id)

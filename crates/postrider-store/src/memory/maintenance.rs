@@ -169,6 +169,9 @@ impl State {
                 | RecordKind::EventType
                 | RecordKind::Partitions
                 | RecordKind::DeadLetter
+                | RecordKind::ApiKey
+                | RecordKind::ApiKeyUse
+                | RecordKind::TokenPolicy
                 | RecordKind::Task => false,
             };
             if is_new {

@@ -15,7 +15,7 @@ pub(super) use self::{
     read::OPEN_TASKS,
     remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
     save::COUNT_DEAD_LETTERS,
-    table::SOURCE_BY_TOKEN,
+    table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
 };
 pub(super) use self::{
     read::{open_tasks, version},

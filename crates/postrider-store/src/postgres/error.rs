@@ -124,7 +124,7 @@ impl UniqueIndex {
     fn of(response: &DbError) -> Self {
         match response.constraint() {
             Some("application_uid" | "endpoint_uid" | "source_uid" | "consumer_uid") => Self::Uid,
-            Some("source_token") => Self::SourceToken,
+            Some("source_token" | "api_key_digest") => Self::SourceToken,
             _ => Self::PrimaryKey,
         }
     }

@@ -8,6 +8,8 @@
 
 use postrider::ApplicationId;
 
+use crate::contract::cluster::StoreEvent;
+
 use super::{error::DatabaseError, session::Session, value::Uuid};
 
 /// Payload when deliveries fell due or lost their holder.
@@ -28,6 +30,22 @@ pub(super) async fn changed(
     application: ApplicationId,
 ) -> Result<(), DatabaseError> {
     session.execute(NOTIFY_CHANGED, &[&Uuid::from(application), &CHANGED]).await.map(drop)
+}
+
+/// Stands for access in place of an application: no application has it.
+pub(super) const ACCESS: ApplicationId = ApplicationId::from_u128(0);
+
+/// Tells all nodes that this transaction changes API keys or expires tokens.
+pub(super) async fn access_changed(session: &mut Session) -> Result<(), DatabaseError> {
+    changed(session, ACCESS).await
+}
+
+/// What a change of this application means.
+pub(super) fn event(application: ApplicationId) -> StoreEvent {
+    if application == ACCESS {
+        return StoreEvent::AccessChanged;
+    }
+    StoreEvent::ApplicationChanged(application)
 }
 
 const NOTIFY_DUE: &str = "SELECT pg_notify('postrider_' || current_schema(), $1)";

@@ -34,7 +34,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 15] = [
+const FILLED: [&str; 16] = [
     "application",
     "endpoint",
     "message",
@@ -48,6 +48,7 @@ const FILLED: [&str; 15] = [
     "rejection",
     "dead_letter",
     "audit_log",
+    "api_key",
     "rollup",
     "task",
 ];
@@ -311,6 +312,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
     ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
     ("dead_letters.count", catalog::COUNT_DEAD_LETTERS, "ID, 10000::bigint"),
+    ("api_keys.by_digest", catalog::API_KEY_BY_DIGEST, "'a'::bytea"),
     ("audit.all_up", audit::ALL_UP, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
     ("audit.all_down", audit::ALL_DOWN, "'org_1'::text, ''::text, FIRST, LAST, 501::bigint"),
     ("audit.record_up", audit::RECORD_UP, "'org_1'::text, 'ep_1'::text, FIRST, LAST, 501::bigint"),

@@ -180,6 +180,8 @@ impl TransferStore for PostgresTransferStore {
             ChunkKind::Consumers => export::consumers(session, after, limit).await,
             ChunkKind::Partitions => export::partitions(session, after, limit).await,
             ChunkKind::DeadLetters => export::dead_letters(session, after, limit).await,
+            ChunkKind::ApiKeys => export::api_keys(session, after, limit).await,
+            ChunkKind::TokenPolicies => export::token_policies(session, after, limit).await,
             ChunkKind::AuditLog => export::audit_log(session, after, limit).await,
             ChunkKind::Tasks => export::tasks(session, after, limit).await,
             ChunkKind::Messages => export::messages(session, after, limit).await,

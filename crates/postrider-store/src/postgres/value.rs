@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 use postrider::{
-    ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
-    TaskId,
+    ApiKeyId, ApplicationId, AttemptId, AuditId, ConsumerId, EndpointId, MessageId, RejectionId,
+    SourceId, TaskId,
 };
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
@@ -48,6 +48,7 @@ macro_rules! ids {
     )+};
 }
 ids!(
+    ApiKeyId,
     ApplicationId,
     AttemptId,
     AuditId,

@@ -9,6 +9,7 @@ pub struct RecordCounts {
     pub sources: u64,
     pub consumers: u64,
     pub dead_letters: u64,
+    pub api_keys: u64,
     /// Entries of the audit log.
     pub audit_log: u64,
     pub tasks: u64,
@@ -31,7 +32,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 19] {
+    pub const fn rows(&self) -> [(&'static str, u64); 20] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -39,6 +40,7 @@ impl RecordCounts {
             ("sources", self.sources),
             ("consumers", self.consumers),
             ("dead letters", self.dead_letters),
+            ("API keys", self.api_keys),
             ("audit log entries", self.audit_log),
             ("background tasks", self.tasks),
             ("messages", self.messages),

@@ -136,7 +136,7 @@ store_tests! {
                 break;
             }
         }
-        assert!(pages <= 2, "{pages}");
+        assert!(pages <= 3, "{pages}");
     }
 
     async fn entries_expire(store) {

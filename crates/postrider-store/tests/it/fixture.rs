@@ -83,6 +83,7 @@ pub(crate) fn application(number: u64) -> Application {
         metadata: [("kind".to_owned(), "test".to_owned())].into(),
         throttle_rate: Some(7),
         ended_tokens: Vec::new(),
+        cutoffs: Vec::new(),
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,

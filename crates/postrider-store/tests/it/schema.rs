@@ -14,6 +14,9 @@ pub(crate) const REVERT_CONSUMERS: &str = "
     DROP TABLE consumer_partitions;
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
+    DROP TABLE api_key;
+    DROP TABLE api_key_use;
+    DROP TABLE token_policy;
     DROP TABLE task;
     DELETE FROM schema_version WHERE version >= 6;";
 
@@ -23,6 +26,9 @@ pub(crate) const REVERT_VERSIONS: &str = "
     DROP TABLE consumer_partitions;
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
+    DROP TABLE api_key;
+    DROP TABLE api_key_use;
+    DROP TABLE token_policy;
     DROP TABLE task;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;

@@ -62,6 +62,18 @@ pub(crate) struct DeadLetterPath {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct KeyPath {
+    /// API key, by id
+    key: String,
+}
+
+impl KeyPath {
+    pub(super) fn call(&self, method: Method) -> Call {
+        Call::new(method, &["api-key", &self.key])
+    }
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct TaskPath {
     /// Background task, by id
     task: String,

@@ -66,6 +66,8 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         ChunkKind::Consumers
         | ChunkKind::Partitions
         | ChunkKind::DeadLetters
+        | ChunkKind::ApiKeys
+        | ChunkKind::TokenPolicies
         | ChunkKind::AuditLog
         | ChunkKind::Tasks
         | ChunkKind::Recoveries

@@ -13,6 +13,7 @@ use crate::{
     auth::Access,
     operations::call::{self, Call},
 };
+use postrider::api::Permission;
 
 /// Attempts that are counted at most, and reads for that.
 const MAX_COUNT: u64 = 5_000;
@@ -29,7 +30,8 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { CountQuery }
         -> Done<CountOut> = count_by_endpoint,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

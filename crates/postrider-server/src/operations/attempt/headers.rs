@@ -19,6 +19,7 @@ use crate::{
     auth::Access,
     operations::{call::Call, custom_headers, message},
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message Attempt";
@@ -27,7 +28,8 @@ operations! {
     GetHeaders "v1.message-attempt.get-headers" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
         -> Done<MessageAttemptHeadersOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 async fn get(call: Call, input: GetHeaders) -> Result<Done<MessageAttemptHeadersOut>, ApiError> {

@@ -2,7 +2,10 @@
 
 use postrider::{
     ConsumerId, DeadLetterId,
-    api::{DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut, ListResponse},
+    api::{
+        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut, ListResponse,
+        Permission,
+    },
 };
 use postrider_core::{
     catalog::{Consumer, DeadLetter},
@@ -35,22 +38,26 @@ operations! {
     ListDeadLetters "v1.consumer.dead-letter.list" = GET "/api/v1/consumer/{consumer_id}/dead-letter"
         path { consumer_id: IdOrUid<ConsumerId> }
         query { (PageQuery, CauseQuery) }
-        -> Done<ListResponse<DeadLetterOut>> = list;
+        -> Done<ListResponse<DeadLetterOut>> = list,
+        needs(Permission::Read);
 
     /// Get a dead letter with its headers and body
     GetDeadLetter "v1.consumer.dead-letter.get" = GET "/api/v1/consumer/{consumer_id}/dead-letter/{dead_letter_id}"
         path { consumer_id: IdOrUid<ConsumerId>, dead_letter_id: DeadLetterId }
-        -> Done<DeadLetterContentOut> = get;
+        -> Done<DeadLetterContentOut> = get,
+        needs(Permission::Read);
 
     /// Publish a dead letter, and take it off the list
     RetryDeadLetter "v1.consumer.dead-letter.retry" = POST "/api/v1/consumer/{consumer_id}/dead-letter/{dead_letter_id}/retry"
         path { consumer_id: IdOrUid<ConsumerId>, dead_letter_id: DeadLetterId }
-        -> Done<DeadLetterRetryOut> = retry;
+        -> Done<DeadLetterRetryOut> = retry,
+        needs(Permission::Operate);
 
     /// Delete a dead letter
     DeleteDeadLetter "v1.consumer.dead-letter.delete" = DELETE "/api/v1/consumer/{consumer_id}/dead-letter/{dead_letter_id}"
         path { consumer_id: IdOrUid<ConsumerId>, dead_letter_id: DeadLetterId }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 }
 
 query! {

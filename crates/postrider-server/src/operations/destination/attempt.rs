@@ -28,6 +28,7 @@ use crate::{
         render::{self, Detail},
     },
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Destination";
@@ -37,13 +38,15 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
         query { AttemptQuery }
         -> Done<ListResponse<DestinationAttemptOut>> = list,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Get a destination's attempt
     GetAttempt "v1.destination.attempt.get" = GET "/api/v1/app/{app_id}/destination/{destination_id}/attempt/{attempt_id}"
         path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId>, attempt_id: AttemptId }
         -> Done<DestinationAttemptOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

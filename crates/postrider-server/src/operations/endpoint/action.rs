@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use postrider::{
     ApplicationId, EndpointId, EventTypeName,
-    api::{Capability, EndpointStats, EventExampleIn, MessageOut, RecoverIn, RecoverOut},
+    api::{
+        Capability, EndpointStats, EventExampleIn, MessageOut, Permission, RecoverIn, RecoverOut,
+    },
 };
 use postrider_core::{
     catalog::{Endpoint, Resend, ResendFilter, ResendPurpose, Work},
@@ -48,14 +50,16 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { StatsQuery }
         -> Done<EndpointStats> = get_stats,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Resend the deliveries that failed or were cancelled since a time
     Recover "v1.endpoint.recover" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<RecoverIn> }
         -> Accepted<RecoverOut> = recover,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 
     /// Send an example to an endpoint
     SendExample "v1.endpoint.send-example" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example"
@@ -63,7 +67,8 @@ operations! {
         body { Json<EventExampleIn> }
         -> Done<MessageOut> = send_example,
         access(Access::Application(Capability::CreateAttempts)),
-        body_size(BodySize::Message);
+        body_size(BodySize::Message),
+        needs(Permission::Operate);
 }
 
 query! {

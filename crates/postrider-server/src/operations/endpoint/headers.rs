@@ -2,7 +2,7 @@
 
 use postrider::{
     ApplicationId, EndpointId,
-    api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
+    api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn, Permission},
 };
 use postrider_core::catalog::{Endpoint, Headers};
 use postrider_store::IdOrUid;
@@ -32,21 +32,24 @@ operations! {
     GetHeaders "v1.endpoint.get-headers" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointHeadersOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace an endpoint's headers
     UpdateHeaders "v1.endpoint.update-headers" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersIn> }
         -> NoContent = update,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 
     /// Change some of an endpoint's headers
     PatchHeaders "v1.endpoint.patch-headers" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersPatchIn> }
         -> NoContent = patch,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 }
 
 async fn get(call: Call, input: GetHeaders) -> Result<Done<EndpointHeadersOut>, ApiError> {

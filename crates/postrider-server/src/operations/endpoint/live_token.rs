@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider::{
     ApplicationId, EndpointId,
     api::{
-        Capability, EndpointKind,
+        Capability, EndpointKind, Permission,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL},
         live::{
             DEFAULT_LIVE_EXPIRY_SECONDS, LIVE_EXPIRY_SECONDS, LiveTokenIn, LiveTokenOut,
@@ -53,7 +53,8 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { OptionalJson<LiveTokenIn> }
         -> Done<LiveTokenOut> = create,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 }
 
 async fn create(call: Call, input: CreateLiveToken) -> Result<Done<LiveTokenOut>, ApiError> {

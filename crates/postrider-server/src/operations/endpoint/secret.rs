@@ -5,17 +5,19 @@ use std::time::Duration;
 use postrider::{
     ApplicationId, EndpointId,
     api::{
-        Capability, EndpointSecretOut, EndpointSecretRotateIn,
+        Capability, EndpointSecretOut, EndpointSecretRotateIn, Permission,
         endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     },
 };
 use postrider_store::IdOrUid;
+use serde_json::json;
 
 use super::{current, kind, replace};
 use crate::{
     api::{body::Json, error::ApiError, operation::operations, problems::Problems, reply::Done},
     auth::Access,
     operations::{
+        audited::of_application,
         call::{self, ApplicationPath, Call},
         secrets,
     },
@@ -29,14 +31,16 @@ operations! {
     GetSecret "v1.endpoint.get-secret" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointSecretOut> = get,
-        access(Access::Application(Capability::ViewEndpointSecret));
+        access(Access::Application(Capability::ViewEndpointSecret)),
+        needs(Permission::ReadSecrets);
 
     /// Replace an endpoint's signing secret
     RotateSecret "v1.endpoint.rotate-secret" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointSecretRotateIn> }
         -> Done<EndpointSecretOut> = rotate,
-        access(Access::Application(Capability::ManageEndpointSecret));
+        access(Access::Application(Capability::ManageEndpointSecret)),
+        needs(Permission::Operate);
 }
 
 async fn get(call: Call, input: GetSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
@@ -50,7 +54,10 @@ pub(in crate::operations) async fn get_from(
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointSecretOut, ApiError> {
     let entry = call.application(path).await?;
-    let opened = secrets::open(call, &call::endpoint(&entry, endpoint_id)?.secret)?;
+    let endpoint = call::endpoint(&entry, endpoint_id)?;
+    let opened = secrets::open(call, &endpoint.secret)?;
+    let record = of_application("endpoint", endpoint.id, entry.application.id);
+    call.store().record(record, [("revealed", json!("the signing secret"))]).await?;
     Ok(EndpointSecretOut { key: secrets::key(&opened) })
 }
 

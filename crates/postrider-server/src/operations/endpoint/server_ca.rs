@@ -20,6 +20,7 @@ use crate::{
     auth::Access,
     operations::call::{self, Call},
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Endpoint";
@@ -28,14 +29,16 @@ operations! {
     GetServerCa "v1.endpoint.get-server-ca" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/ca"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointServerCaOut> = get,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Replace the certificates that requests to an endpoint trust
     SetServerCa "v1.endpoint.set-server-ca" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}/ca"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointServerCaIn> }
         -> NoContent = set,
-        access(Access::Application(Capability::ManageEndpoint));
+        access(Access::Application(Capability::ManageEndpoint)),
+        needs(Permission::Operate);
 }
 
 async fn get(call: Call, input: GetServerCa) -> Result<Done<EndpointServerCaOut>, ApiError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postrider::{
     ApplicationId, EndpointId, EventTypeName, MessageId,
-    api::{Capability, EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
+    api::{Capability, EndpointTestIn, EndpointTestOut, EndpointTestOutcome, Permission},
 };
 use postrider_core::{
     catalog::Endpoint,
@@ -50,14 +50,16 @@ operations! {
         -> Done<EndpointTestOut> = test,
         access(Access::Application(Capability::CreateAttempts)),
         idempotency(Idempotency::Unkeyed),
-        body_size(BodySize::Message);
+        body_size(BodySize::Message),
+        needs(Permission::Operate);
 
     /// Check whether an endpoint can be reached
     Check "v1.endpoint.check" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/check"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointTestOut> = check,
         access(Access::Application(Capability::CreateAttempts)),
-        idempotency(Idempotency::Unkeyed);
+        idempotency(Idempotency::Unkeyed),
+        needs(Permission::Operate);
 }
 
 query! {

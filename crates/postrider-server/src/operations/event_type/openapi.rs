@@ -29,6 +29,7 @@ use crate::{
     },
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 /// The version of imported schemas.
 const VERSION: &str = "1";
@@ -40,12 +41,14 @@ operations! {
     Import "v1.event-type.import-openapi" = POST "/api/v1/event-type/import/openapi"
         body { Json<EventTypeImportOpenApiIn> }
         -> Done<EventTypeImportOpenApiOut> = import,
-        body_size(BodySize::Batch);
+        body_size(BodySize::Batch),
+        needs(Permission::Operate);
 
     /// Export event types as the webhooks of an OpenAPI document
     Export "v1.event-type.export-openapi" = POST "/api/v1/event-type/export/openapi"
         -> Done<Map<String, Value>> = export,
-        idempotency(Idempotency::Unkeyed);
+        idempotency(Idempotency::Unkeyed),
+        needs(Permission::Read);
 }
 
 async fn import(

@@ -4,7 +4,7 @@ use futures_util::future;
 use http::StatusCode;
 use postrider::{
     ApplicationId,
-    api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH},
+    api::{BatchIn, BatchOut, ErrorOut, Permission, ValidationItem, message::MAX_BATCH},
 };
 use postrider_store::IdOrUid;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
@@ -35,7 +35,8 @@ operations! {
         body { Unparsed<JsonText<BatchIn>> }
         -> DoneText<BatchOut> = create,
         idempotency(Idempotency::Transactional),
-        body_size(BodySize::Batch);
+        body_size(BodySize::Batch),
+        needs(Permission::Publish);
 }
 
 /// A [`BatchIn`] whose messages are parsed one by one.

@@ -25,6 +25,7 @@ use crate::{
         task::{begin, started},
     },
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message";
@@ -32,13 +33,15 @@ operations! {
     /// Delete the payloads of all messages of an application
     ExpungeAllContents "v1.message.expunge-all-contents" = POST "/api/v1/app/{app_id}/msg/expunge-all-contents"
         path { app_id: IdOrUid<ApplicationId> }
-        -> Accepted<RecoverOut> = expunge_all;
+        -> Accepted<RecoverOut> = expunge_all,
+        needs(Permission::Operate);
 
     /// Delete the payloads of up to 1,000 messages
     BulkExpungeContent "v1.message.bulk-expunge-content" = POST "/api/v1/app/{app_id}/msg/bulk-expunge"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<BulkExpungeContentsIn> }
-        -> Done<BulkExpungeContentsOut> = bulk_expunge;
+        -> Done<BulkExpungeContentsOut> = bulk_expunge,
+        needs(Permission::Operate);
 }
 
 /// Messages that are accepted later keep their payloads.

@@ -11,6 +11,7 @@ use crate::{
     api::{body::Json, error::ApiError, operation::operations, reply::Done},
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message";
@@ -19,7 +20,8 @@ operations! {
     Precheck "v1.message.precheck" = POST "/api/v1/app/{app_id}/msg/precheck/active"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<MessagePrecheckIn> }
-        -> Done<MessagePrecheckOut> = precheck;
+        -> Done<MessagePrecheckOut> = precheck,
+        needs(Permission::Publish);
 }
 
 async fn precheck(call: Call, input: Precheck) -> Result<Done<MessagePrecheckOut>, ApiError> {

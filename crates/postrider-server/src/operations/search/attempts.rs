@@ -28,6 +28,7 @@ use crate::{
         render::{self, Detail},
     },
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message Attempt";
@@ -36,7 +37,8 @@ operations! {
     ListAll "v1.message-attempt.list-all" = GET "/api/v1/attempt"
         query { (PageQuery, (AttemptsQuery, DetailQuery)) }
         -> Done<SearchResponse<OrganizationAttemptOut>> = list_all,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

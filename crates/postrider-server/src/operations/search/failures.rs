@@ -27,6 +27,7 @@ use crate::{
     auth::Access,
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message Attempt";
@@ -35,7 +36,8 @@ operations! {
     ListFailures "v1.message-attempt.list-failures" = GET "/api/v1/attempt/failures"
         query { (FailuresQuery, AttemptsQuery) }
         -> Done<SearchResponse<FailureGroupOut>> = list_failures,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

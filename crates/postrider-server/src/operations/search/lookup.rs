@@ -22,6 +22,7 @@ use crate::{
     },
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Lookup";
@@ -29,7 +30,8 @@ operations! {
     /// Find out what an id, a uid, an event id, a name or a URL belongs to
     Lookup "v1.lookup" = GET "/api/v1/lookup"
         query { LookupQuery }
-        -> Done<LookupOut> = lookup;
+        -> Done<LookupOut> = lookup,
+        needs(Permission::Read);
 }
 
 query! {

@@ -27,6 +27,7 @@ use crate::{
     auth::Access,
     operations::{call::Call, message, page::Page, render, status},
 };
+use postrider::api::Permission;
 
 operations! {
     tag "Message";
@@ -35,7 +36,8 @@ operations! {
     ListAll "v1.message.list-all" = GET "/api/v1/msg"
         query { ListAllQuery }
         -> Done<SearchResponse<OrganizationMessageOut>> = list_all,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Search an application's messages, newest first
     Search "v1.message.search" = POST "/api/v1/app/{app_id}/msg/search"
@@ -43,20 +45,23 @@ operations! {
         body { Json<MessageSearchIn> }
         -> Done<SearchResponse<MessageOut>> = search,
         idempotency(Idempotency::Unkeyed),
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Read the stream of an application's messages, oldest first
     Events "v1.message.events" = GET "/api/v1/app/{app_id}/events"
         path { app_id: IdOrUid<ApplicationId> }
         query { EventsQuery }
         -> Done<MessageEventsOut> = events,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Get a message's payload as it was published
     GetRawPayload "v1.message.get-raw-payload" = GET "/api/v1/app/{app_id}/msg/{msg_id}/raw"
         path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         -> Done<MessageRawPayloadOut> = raw_payload,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

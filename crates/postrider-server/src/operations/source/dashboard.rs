@@ -2,7 +2,7 @@
 
 use postrider::{
     SourceId,
-    api::{AppPortalAccessIn, AppPortalAccessOut, IngestSourceConsumerPortalAccessIn},
+    api::{AppPortalAccessIn, AppPortalAccessOut, IngestSourceConsumerPortalAccessIn, Permission},
 };
 use postrider_store::IdOrUid;
 
@@ -18,7 +18,8 @@ operations! {
     ConsumerPortalAccess "v1.ingest.authentication.consumer-portal-access" = POST "/ingest/api/v1/source/{source_id}/dashboard"
         path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourceConsumerPortalAccessIn> }
-        -> Done<AppPortalAccessOut> = grant_access;
+        -> Done<AppPortalAccessOut> = grant_access,
+        needs(Permission::Operate);
 }
 
 /// The token is one of the source's application: its holder can manage the endpoints and see the

@@ -5,7 +5,7 @@ use postrider::{
     api::{
         EndpointHeadersIn, EndpointHeadersOut, EndpointIn, EndpointOut, EndpointSecretOut,
         EndpointSecretRotateIn, EndpointUpdate, IngestEndpointTransformationOut,
-        IngestEndpointTransformationPatch, ListResponse,
+        IngestEndpointTransformationPatch, ListResponse, Permission,
     },
 };
 use postrider_store::IdOrUid;
@@ -32,62 +32,73 @@ operations! {
     ListEndpoints "v1.ingest.endpoint.list" = GET "/ingest/api/v1/source/{source_id}/endpoint"
         path { source_id: IdOrUid<SourceId> }
         query { PageQuery }
-        -> Done<ListResponse<EndpointOut>> = list;
+        -> Done<ListResponse<EndpointOut>> = list,
+        needs(Permission::Read);
 
     /// Create an endpoint of a source
     CreateEndpoint "v1.ingest.endpoint.create" = POST "/ingest/api/v1/source/{source_id}/endpoint"
         path { source_id: IdOrUid<SourceId> }
         body { Json<EndpointIn> }
-        -> Created<EndpointOut> = create;
+        -> Created<EndpointOut> = create,
+        needs(Permission::Operate);
 
     /// Get an endpoint of a source
     GetEndpoint "v1.ingest.endpoint.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointOut> = get;
+        -> Done<EndpointOut> = get,
+        needs(Permission::Read);
 
     /// Replace or create an endpoint of a source
     UpsertEndpoint "v1.ingest.endpoint.upsert" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointUpdate> }
-        -> Upserted<EndpointOut> = upsert;
+        -> Upserted<EndpointOut> = upsert,
+        needs(Permission::Operate);
 
     /// Delete an endpoint of a source
     DeleteEndpoint "v1.ingest.endpoint.delete" = DELETE "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
-        -> NoContent = delete;
+        -> NoContent = delete,
+        needs(Permission::Operate);
 
     /// Get the signing secret of a source's endpoint
     GetEndpointSecret "v1.ingest.endpoint.get-secret" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointSecretOut> = get_secret;
+        -> Done<EndpointSecretOut> = get_secret,
+        needs(Permission::ReadSecrets);
 
     /// Replace the signing secret of a source's endpoint
     RotateEndpointSecret "v1.ingest.endpoint.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret/rotate"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointSecretRotateIn> }
-        -> NoContent = rotate_secret;
+        -> NoContent = rotate_secret,
+        needs(Permission::Operate);
 
     /// Get the headers of a source's endpoint
     GetEndpointHeaders "v1.ingest.endpoint.get-headers" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
-        -> Done<EndpointHeadersOut> = get_headers;
+        -> Done<EndpointHeadersOut> = get_headers,
+        needs(Permission::Read);
 
     /// Replace the headers of a source's endpoint
     SetEndpointHeaders "v1.ingest.endpoint.set-headers" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersIn> }
-        -> NoContent = set_headers;
+        -> NoContent = set_headers,
+        needs(Permission::Operate);
 
     /// Get the transformation of a source's endpoint, which is always empty
     GetTransformation "v1.ingest.endpoint.transformation.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
-        -> Done<IngestEndpointTransformationOut> = get_transformation;
+        -> Done<IngestEndpointTransformationOut> = get_transformation,
+        needs(Permission::Read);
 
     /// Refuse a transformation of a source's endpoint
     PatchTransformation "v1.ingest.endpoint.transformation.patch" = PATCH "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<IngestEndpointTransformationPatch> }
-        -> NoContent = patch_transformation;
+        -> NoContent = patch_transformation,
+        needs(Permission::Operate);
 }
 
 async fn list(

@@ -6,7 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::{
     RejectionId, SourceId,
     api::{
-        IngestLogAcceptOut, IngestLogOut, IngestLogVerifyOut, ListResponse, ingest::PayloadEncoding,
+        IngestLogAcceptOut, IngestLogOut, IngestLogVerifyOut, ListResponse, Permission,
+        ingest::PayloadEncoding,
     },
 };
 use postrider_core::{catalog::Source, message::Rejection, time::Timestamp};
@@ -33,22 +34,26 @@ operations! {
     ListLog "v1.ingest.log.list" = GET "/ingest/api/v1/source/{source_id}/log"
         path { source_id: IdOrUid<SourceId> }
         query { (PageQuery, LogQuery) }
-        -> Done<ListResponse<IngestLogOut>> = list;
+        -> Done<ListResponse<IngestLogOut>> = list,
+        needs(Permission::Read);
 
     /// List the requests that any source rejected or dropped as duplicates
     ListAllLogs "v1.ingest.log.list-all" = GET "/ingest/api/v1/log"
         query { (PageQuery, LogQuery) }
-        -> Done<ListResponse<IngestLogOut>> = list_all;
+        -> Done<ListResponse<IngestLogOut>> = list_all,
+        needs(Permission::Read);
 
     /// Verify a rejected request with the present secrets of its source
     VerifyLog "v1.ingest.log.verify" = POST "/ingest/api/v1/source/{source_id}/log/{log_id}/verify"
         path { source_id: IdOrUid<SourceId>, log_id: RejectionId }
-        -> Done<IngestLogVerifyOut> = verify;
+        -> Done<IngestLogVerifyOut> = verify,
+        needs(Permission::Read);
 
     /// Publish a rejected request as if it had been verified
     AcceptLog "v1.ingest.log.accept" = POST "/ingest/api/v1/source/{source_id}/log/{log_id}/accept"
         path { source_id: IdOrUid<SourceId>, log_id: RejectionId }
-        -> Done<IngestLogAcceptOut> = accept;
+        -> Done<IngestLogAcceptOut> = accept,
+        needs(Permission::Operate);
 }
 
 query! {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider::{
     SourceId,
     api::{
-        IngestSourceOut, SourceSecretRotateIn, SourceSecretsOut,
+        IngestSourceOut, Permission, SourceSecretRotateIn, SourceSecretsOut,
         endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
         ingest,
     },
@@ -16,6 +16,7 @@ use postrider_core::{
 };
 
 use postrider_store::IdOrUid;
+use serde_json::json;
 
 use super::{fields, replace};
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         body::Json, convert::to_wire, error::ApiError, operation::operations, problems::Problems,
         reply::Done,
     },
-    operations::{call::Call, secrets},
+    operations::{audited::of_application, call::Call, secrets},
     race,
 };
 
@@ -33,19 +34,23 @@ operations! {
     /// Get the secrets that a source verifies requests with
     GetSecret "v1.ingest.source.get-secret" = GET "/ingest/api/v1/source/{source_id}/secret"
         path { source_id: IdOrUid<SourceId> }
-        -> Done<SourceSecretsOut> = get;
+        -> Done<SourceSecretsOut> = get,
+        needs(Permission::ReadSecrets);
 
     /// Replace the secret that a source verifies requests with
     RotateSecret "v1.ingest.source.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/secret/rotate"
         path { source_id: IdOrUid<SourceId> }
         body { Json<SourceSecretRotateIn> }
-        -> Done<IngestSourceOut> = rotate;
+        -> Done<IngestSourceOut> = rotate,
+        needs(Permission::Operate);
 }
 
 /// Some providers send a secret to the server only, and people need it too.
 async fn get(call: Call, input: GetSecret) -> Result<Done<SourceSecretsOut>, ApiError> {
     let source = call.source(&input.source_id).await?;
     let secrets = source.secrets.iter().map(|it| opened(&call, it)).collect::<Result<_, _>>()?;
+    let record = of_application("source", source.id, source.application);
+    call.store().record(record, [("revealed", json!("the secrets"))]).await?;
     Ok(Done(SourceSecretsOut { secrets }))
 }
 

@@ -22,6 +22,7 @@ use crate::{
     auth::Access,
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 /// Attempts that are looked at to tell their event types apart. Statistics do not have them.
 const MAX_ATTEMPTS: usize = 10_000;
@@ -37,14 +38,16 @@ operations! {
         path { app_id: IdOrUid<ApplicationId> }
         query { AttemptSeriesQuery }
         -> Done<AttemptStatisticsResponse> = attempt_series,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Count an application's attempts by event type
     AttemptStats "v1.application.stats.attempts" = GET "/api/v1/app/{app_id}/stats/attempts"
         path { app_id: IdOrUid<ApplicationId> }
         query { AttemptStatsQuery }
         -> Done<AppAttemptStatsOut> = attempt_stats,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 }
 
 query! {

@@ -23,6 +23,7 @@ use crate::{
     auth::Access,
     operations::call::{self, Call},
 };
+use postrider::api::Permission;
 
 /// How far statistics look back by default.
 const SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
@@ -35,17 +36,20 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { AttemptStatsQuery }
         -> Done<EndpointAttemptStats> = attempt_stats,
-        access(Access::Application(Capability::ViewBase));
+        access(Access::Application(Capability::ViewBase)),
+        needs(Permission::Read);
 
     /// Count the endpoints of all applications
     CountEndpoints "v1.statistics.endpoint-count" = GET "/api/v1/stats/endpoint/count"
         query { CountQuery }
-        -> Done<EndpointCountOut> = count_endpoints;
+        -> Done<EndpointCountOut> = count_endpoints,
+        needs(Permission::Read);
 
     /// Count the applications with an endpoint that receives messages
     CountActive "v1.application.count-active" = GET "/api/v1/app/stats/count-active"
         query { CountActiveQuery }
-        -> Done<ActiveAppCount> = count_active;
+        -> Done<ActiveAppCount> = count_active,
+        needs(Permission::Read);
 }
 
 query! {

@@ -24,6 +24,7 @@ use crate::{
     },
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 /// Most hours that are looked at.
 const MAX_HOURS: u64 = 7 * 24;
@@ -37,12 +38,14 @@ operations! {
     /// List the endpoints with the most failed attempts
     WorstEndpoints "v1.statistics.worst-endpoints" = GET "/api/v1/stats/worst-endpoints"
         query { WorstQuery }
-        -> Done<WorstEndpointsOut> = worst_endpoints;
+        -> Done<WorstEndpointsOut> = worst_endpoints,
+        needs(Permission::Read);
 
     /// List the sources that rejected the most requests
     RejectingSources "v1.statistics.rejecting-sources" = GET "/api/v1/stats/rejecting-sources"
         query { WorstQuery }
-        -> Done<RejectingSourcesOut> = rejecting_sources;
+        -> Done<RejectingSourcesOut> = rejecting_sources,
+        needs(Permission::Read);
 }
 
 query! {

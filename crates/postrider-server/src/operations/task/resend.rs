@@ -31,6 +31,7 @@ use crate::{
         status,
     },
 };
+use postrider::api::Permission;
 
 /// Most endpoints and event types that a resend can name.
 const MAX_NAMED: usize = 250;
@@ -43,38 +44,44 @@ operations! {
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<BulkReplayIn> }
         -> Accepted<RecoverOut> = bulk_replay,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 
     /// Send the messages that an endpoint should have received and was not sent
     ReplayMissing "v1.endpoint.replay-missing" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<ReplayIn> }
         -> Accepted<RecoverOut> = replay_missing,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 
     /// Cancel an endpoint's pending deliveries
     CancelOfEndpoint "v1.endpoint.cancel-msgs" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/cancel-msgs"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<CancelMsgsIn> }
         -> NoContent = cancel_of_endpoint,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 
     /// Cancel an application's pending deliveries
     CancelOfApplication "v1.application.cancel-msgs" = POST "/api/v1/app/{app_id}/cancel-msgs"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<CancelMsgsIn> }
         -> Accepted<RecoverOut> = cancel_of_application,
-        access(Access::Application(Capability::CreateAttempts));
+        access(Access::Application(Capability::CreateAttempts)),
+        needs(Permission::Operate);
 
     /// Resend the deliveries that match a filter
     Start "v1.resend.create" = POST "/api/v1/resend"
         body { Json<ResendIn> }
-        -> Accepted<RecoverOut> = start;
+        -> Accepted<RecoverOut> = start,
+        needs(Permission::Operate);
 
     /// Count the deliveries that match a filter, without resending them
     Preview "v1.resend.preview" = POST "/api/v1/resend/preview"
         body { Json<ResendIn> }
-        -> Done<ResendPreviewOut> = preview;
+        -> Done<ResendPreviewOut> = preview,
+        needs(Permission::Read);
 }
 
 async fn bulk_replay(call: Call, input: BulkReplay) -> Result<Accepted<RecoverOut>, ApiError> {

@@ -11,6 +11,7 @@ use crate::{
     api::{body::Json, error::ApiError, operation::operations, path::id_or_uid, reply::Accepted},
     operations::call::Call,
 };
+use postrider::api::Permission;
 
 /// Most applications that a request can name.
 const MAX_NAMED: usize = 1_000;
@@ -21,11 +22,13 @@ operations! {
     /// Count the deliveries of applications, in the background
     AggregateAppStats "v1.statistics.aggregate-app-stats" = POST "/api/v1/stats/usage/app"
         body { Json<AppUsageStatsIn> }
-        -> Accepted<AppUsageStatsOut> = aggregate_app_stats;
+        -> Accepted<AppUsageStatsOut> = aggregate_app_stats,
+        needs(Permission::Operate);
 
     /// List the event types that applications subscribe to, in the background
     AggregateEventTypes "v1.statistics.aggregate-event-types" = PUT "/api/v1/stats/usage/event-types"
-        -> Accepted<RecoverOut> = aggregate_event_types;
+        -> Accepted<RecoverOut> = aggregate_event_types,
+        needs(Permission::Operate);
 }
 
 async fn aggregate_app_stats(

@@ -3,10 +3,11 @@
 use std::{convert::Infallible, fmt};
 
 use postrider::{
-    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
-    TaskId, Uid,
+    ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
+    SourceId, TaskId, Uid,
 };
 use postrider_core::{
+    access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
     queue::partitions::Partitions,
 };
@@ -220,6 +221,58 @@ impl Record for Task {
 
     fn is_disabled(&self) -> bool {
         self.has_ended()
+    }
+}
+
+impl Record for ApiKey {
+    const KIND: RecordKind = RecordKind::ApiKey;
+    type Parent = OrganizationId;
+    type Id = ApiKeyId;
+    /// The digest of the key.
+    type UniqueKey = [u8; 32];
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    fn digest(&self) -> Option<[u8; 32]> {
+        Some(self.digest)
+    }
+}
+
+/// A key has at most one such record, with its id.
+impl Record for ApiKeyUse {
+    const KIND: RecordKind = RecordKind::ApiKeyUse;
+    type Parent = OrganizationId;
+    type Id = ApiKeyId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> ApiKeyId {
+        self.key
+    }
+}
+
+/// An organization has at most one such record, with its id.
+impl Record for TokenPolicy {
+    const KIND: RecordKind = RecordKind::TokenPolicy;
+    type Parent = OrganizationId;
+    type Id = OrganizationId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> OrganizationId {
+        self.organization.clone()
     }
 }
 

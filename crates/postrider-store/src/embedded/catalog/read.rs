@@ -108,8 +108,8 @@ pub(super) fn id_value(id: &RecordId) -> Value {
 fn edge(kind: RecordKind, range: &RecordRange) -> Value {
     match (&range.after, kind, range.ascending) {
         (Some(after), ..) => id_value(after),
-        (None, RecordKind::EventType, true) => Value::Text(String::new()),
-        (None, RecordKind::EventType, false) => Value::Text(AFTER_NAMES.to_owned()),
+        (None, kind, true) if kind.has_names() => Value::Text(String::new()),
+        (None, kind, false) if kind.has_names() => Value::Text(AFTER_NAMES.to_owned()),
         (None, _, ascending) => Value::Blob(row::edge(ascending).to_vec()),
     }
 }

@@ -38,6 +38,11 @@ const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE consumer = ?1"
 
 const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letters WHERE consumer = ?1 AND id = ?2";
 
+const REMOVE_API_KEY: &str = "DELETE FROM api_keys WHERE organization = ?1 AND id = ?2";
+
+const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_uses WHERE organization = ?1 AND id = ?2";
+
+const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policies WHERE organization = ?1";
 const REMOVE_TASK: &str = "DELETE FROM tasks WHERE organization = ?1 AND id = ?2";
 
 impl Ledger {
@@ -73,6 +78,19 @@ impl Ledger {
             (RecordKind::DeadLetter, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
                 self.db.prepare_cached(REMOVE_DEAD_LETTER)?.execute(values)?
+            },
+            (RecordKind::ApiKey, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                let removed = self.db.prepare_cached(REMOVE_API_KEY)?.execute(values)?;
+                self.db.prepare_cached(REMOVE_API_KEY_USE)?.execute(values)?;
+                removed
+            },
+            (RecordKind::ApiKeyUse, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_API_KEY_USE)?.execute(values)?
+            },
+            (RecordKind::TokenPolicy, ..) => {
+                self.db.prepare_cached(REMOVE_TOKEN_POLICY)?.execute([parent_value(parent)])?
             },
             (RecordKind::Task, ..) => {
                 let values = params![parent_value(parent), id_value(id)];

@@ -42,6 +42,9 @@ impl Table {
             RecordKind::Consumer => &CONSUMERS,
             RecordKind::Partitions => &PARTITIONS,
             RecordKind::DeadLetter => &DEAD_LETTERS,
+            RecordKind::ApiKey => &API_KEYS,
+            RecordKind::ApiKeyUse => &API_KEY_USES,
+            RecordKind::TokenPolicy => &TOKEN_POLICIES,
             RecordKind::Task => &TASKS,
         }
     }
@@ -294,5 +297,98 @@ const LIST_TASKS: Scan = Scan {
         FROM tasks
         WHERE organization = ?1 AND id < ?2
         ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static API_KEYS: Table = Table {
+    by_id: "SELECT version, record FROM api_keys WHERE organization = ?1 AND id = ?2",
+    by_uid: None,
+    by_key: Some(API_KEY_BY_DIGEST),
+    list: LIST_API_KEYS,
+    list_visible: LIST_API_KEYS,
+    version: "SELECT version FROM api_keys WHERE id = ?1",
+    uid_taken: None,
+    digest_taken: Some("SELECT 1 FROM api_keys WHERE digest = ?1 AND id <> ?2"),
+    save: "INSERT INTO api_keys (id, organization, record, version, digest)
+        VALUES (?1, ?2, ?3, ?4, ?8)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, digest = excluded.digest",
+};
+
+pub(in crate::embedded) const API_KEY_BY_DIGEST: &str =
+    "SELECT version, record FROM api_keys WHERE digest = ?1";
+
+const LIST_API_KEYS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM api_keys
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM api_keys
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+/// The id of the record is that of the key.
+static API_KEY_USES: Table = Table {
+    by_id: "SELECT version, record FROM api_key_uses WHERE organization = ?1 AND id = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_API_KEY_USES,
+    list_visible: LIST_API_KEY_USES,
+    version: "SELECT version FROM api_key_uses WHERE id = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO api_key_uses (id, organization, record, version)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version",
+};
+
+const LIST_API_KEY_USES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM api_key_uses
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM api_key_uses
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+/// The id of the record is that of its parent.
+static TOKEN_POLICIES: Table = Table {
+    by_id: "SELECT version, record
+        FROM token_policies
+        WHERE organization = ?1 AND organization = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_TOKEN_POLICIES,
+    list_visible: LIST_TOKEN_POLICIES,
+    version: "SELECT version FROM token_policies WHERE organization = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO token_policies (organization, record, version)
+        VALUES (?1, ?3, ?4)
+        ON CONFLICT (organization) DO UPDATE
+        SET record = excluded.record, version = excluded.version",
+};
+
+const LIST_TOKEN_POLICIES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM token_policies
+        WHERE organization = ?1 AND organization > ?2
+        ORDER BY organization
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM token_policies
+        WHERE organization = ?1 AND organization < ?2
+        ORDER BY organization DESC
         LIMIT ?3",
 };

@@ -18,6 +18,32 @@ CREATE INDEX audit_log_by_principal ON audit_log (organization, principal, id);
 
 CREATE INDEX audit_log_by_operation ON audit_log (organization, operation, id);
 
+CREATE TABLE api_keys (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
+
+CREATE INDEX api_keys_by_organization ON api_keys (organization, id);
+
+-- When each key was last used. It changes all the time.
+CREATE TABLE api_key_uses (
+  id BLOB PRIMARY KEY,
+  organization TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Which tokens of an organization were expired.
+CREATE TABLE token_policies (
+  organization TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE sign_ins (
   digest BLOB PRIMARY KEY,
   expires_at INTEGER NOT NULL,

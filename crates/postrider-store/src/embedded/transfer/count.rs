@@ -43,6 +43,7 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         sources: count("SELECT count(*) FROM sources")?,
         consumers: count("SELECT count(*) FROM consumers")?,
         dead_letters: count("SELECT count(*) FROM dead_letters")?,
+        api_keys: count("SELECT count(*) FROM api_keys")?,
         audit_log: count("SELECT count(*) FROM audit_log")?,
         tasks: count("SELECT count(*) FROM tasks")?,
         messages,

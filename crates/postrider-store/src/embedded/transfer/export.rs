@@ -87,6 +87,37 @@ pub(super) fn dead_letters(
     Ok(ExportPage { chunk: Chunk::DeadLetters(found), next })
 }
 
+const API_KEYS: &str = "SELECT id, record FROM api_keys WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+pub(super) fn api_keys(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, API_KEYS, after, limit)?;
+    Ok(ExportPage { chunk: Chunk::ApiKeys(found), next })
+}
+
+const TOKEN_POLICIES: &str = "SELECT organization, record
+    FROM token_policies
+    WHERE organization > ?1
+    ORDER BY organization
+    LIMIT ?2";
+
+pub(super) fn token_policies(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (organization, _) = after.names()?;
+    let mut statement = reader.main.prepare_cached(TOKEN_POLICIES)?;
+    let found = statement.query_map(params![organization, limit], record::<String, _>)?;
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let next = next_cursor(&found, limit, |(organization, _)| names(organization, ""));
+    let policies = found.into_iter().map(|(_, policy)| policy).collect();
+    Ok(ExportPage { chunk: Chunk::TokenPolicies(policies), next })
+}
+
 const AUDIT_LOG: &str = "SELECT id, entry FROM audit_log WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 pub(super) fn audit_log(

@@ -77,6 +77,8 @@ impl Ledger {
             Chunk::Consumers(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Partitions(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::DeadLetters(all) => all.iter().try_for_each(|it| self.import_record(it))?,
+            Chunk::ApiKeys(all) => all.iter().try_for_each(|it| self.import_record(it))?,
+            Chunk::TokenPolicies(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::AuditLog(all) => all.iter().try_for_each(|it| self.insert_audit_entry(it))?,
             Chunk::Tasks(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Messages(all) => {

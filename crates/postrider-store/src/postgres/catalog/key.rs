@@ -23,8 +23,8 @@ impl<'a> Key<'a> {
     pub(super) fn edge(kind: RecordKind, range: &'a RecordRange) -> Self {
         match (&range.after, kind, range.ascending) {
             (Some(after), ..) => after.into(),
-            (None, RecordKind::EventType, true) => Self::Text(""),
-            (None, RecordKind::EventType, false) => Self::Text(AFTER_NAMES),
+            (None, kind, true) if kind.has_names() => Self::Text(""),
+            (None, kind, false) if kind.has_names() => Self::Text(AFTER_NAMES),
             (None, _, ascending) => Self::Uuid(value::edge(ascending)),
         }
     }

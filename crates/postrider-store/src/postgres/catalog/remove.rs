@@ -48,6 +48,11 @@ const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letter WHERE consumer = $1";
 
 const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letter WHERE consumer = $1 AND id = $2";
 
+const REMOVE_API_KEY: &str = "DELETE FROM api_key WHERE organization = $1 AND id = $2";
+
+const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_use WHERE organization = $1 AND id = $2";
+
+const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policy WHERE organization = $1";
 const REMOVE_TASK: &str = "DELETE FROM task WHERE organization = $1 AND id = $2";
 
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
@@ -95,6 +100,15 @@ pub(in crate::postgres) async fn remove(
         (RecordKind::DeadLetter, ..) => Ok(session.execute(REMOVE_DEAD_LETTER, &key).await? > 0),
         (RecordKind::Partitions, ..) => {
             Ok(session.execute(REMOVE_PARTITIONS, &key[..1]).await? > 0)
+        },
+        (RecordKind::ApiKey, ..) => remove_api_key(session, &key).await,
+        (RecordKind::ApiKeyUse, ..) => Ok(session.execute(REMOVE_API_KEY_USE, &key).await? > 0),
+        (RecordKind::TokenPolicy, ..) => {
+            session.begin().await?;
+            let removed = session.execute(REMOVE_TOKEN_POLICY, &key[..1]).await?;
+            notify::access_changed(session).await?;
+            session.commit().await?;
+            Ok(removed > 0)
         },
         (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
         // No record has such a parent or id.
@@ -146,6 +160,15 @@ async fn remove_source(session: &mut Session, key: &[Param<'_>]) -> Result<bool,
     }
     session.commit().await?;
     Ok(removed.is_some())
+}
+
+async fn remove_api_key(session: &mut Session, key: &[Param<'_>]) -> Result<bool, DatabaseError> {
+    session.begin().await?;
+    let is_removed = session.execute(REMOVE_API_KEY, key).await? > 0;
+    session.execute(REMOVE_API_KEY_USE, key).await?;
+    notify::access_changed(session).await?;
+    session.commit().await?;
+    Ok(is_removed)
 }
 
 async fn remove_consumer(session: &mut Session, key: &[Param<'_>]) -> Result<bool, DatabaseError> {

@@ -52,6 +52,9 @@ pub(in crate::postgres) async fn save(
             if let Some(application) = row.application {
                 notify::changed(session, application).await?;
             }
+            if row.kind.controls_access() {
+                notify::access_changed(session).await?;
+            }
             session.commit().await?;
             Ok(version)
         },

@@ -38,6 +38,9 @@ impl Table {
             RecordKind::Consumer => &CONSUMER,
             RecordKind::Partitions => &PARTITIONS,
             RecordKind::DeadLetter => &DEAD_LETTER,
+            RecordKind::ApiKey => &API_KEY,
+            RecordKind::ApiKeyUse => &API_KEY_USE,
+            RecordKind::TokenPolicy => &TOKEN_POLICY,
             RecordKind::Task => &TASK,
         }
     }
@@ -312,5 +315,105 @@ const LIST_TASKS: Scan = Scan {
         FROM task
         WHERE organization = $1 AND id < $2
         ORDER BY id DESC
+        LIMIT $3",
+};
+
+static API_KEY: Table = Table {
+    by_id: "SELECT version, record FROM api_key WHERE organization = $1 AND id = $2",
+    by_uid: None,
+    by_key: Some(API_KEY_BY_DIGEST),
+    list: LIST_API_KEYS,
+    list_visible: LIST_API_KEYS,
+    put: "INSERT INTO api_key AS old (id, organization, record, digest)
+        VALUES ($1, $2, $3, $7)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            digest = excluded.digest, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE api_key
+        SET organization = $2, record = $3, digest = $7, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+pub(in crate::postgres) const API_KEY_BY_DIGEST: &str =
+    "SELECT version, record FROM api_key WHERE digest = $1";
+
+const LIST_API_KEYS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM api_key
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM api_key
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+/// The id of the record is that of the key.
+static API_KEY_USE: Table = Table {
+    by_id: "SELECT version, record FROM api_key_use WHERE organization = $1 AND id = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_API_KEY_USES,
+    list_visible: LIST_API_KEY_USES,
+    put: "INSERT INTO api_key_use AS old (id, organization, record)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE api_key_use
+        SET organization = $2, record = $3, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_API_KEY_USES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM api_key_use
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM api_key_use
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+/// The id of the record is that of its parent.
+static TOKEN_POLICY: Table = Table {
+    by_id: "SELECT version, record FROM token_policy WHERE organization = $1 AND organization = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_TOKEN_POLICIES,
+    list_visible: LIST_TOKEN_POLICIES,
+    put: "INSERT INTO token_policy AS old (organization, record)
+        VALUES ($1, $3)
+        ON CONFLICT (organization) DO UPDATE
+        SET record = excluded.record, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE token_policy
+        SET record = $3, version = version + 1
+        WHERE organization = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_TOKEN_POLICIES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM token_policy
+        WHERE organization = $1 AND organization > $2
+        ORDER BY organization
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM token_policy
+        WHERE organization = $1 AND organization < $2
+        ORDER BY organization DESC
         LIMIT $3",
 };

@@ -91,7 +91,7 @@ fn handle(node: &Node, payload: &str) {
     match change {
         Some((application, id)) => {
             node.changes().ids.insert(id);
-            node.emit(StoreEvent::ApplicationChanged(application));
+            node.emit(notify::event(application));
         },
         // The payload of a newer version: everything may have changed.
         None => node.emit(StoreEvent::EventsMissed),

@@ -13,6 +13,7 @@ use crate::{
     postgres::{
         error::DatabaseError,
         node::Node,
+        notify,
         value::{self, Uuid},
     },
 };
@@ -77,7 +78,7 @@ async fn poll_once(node: &Node) -> Result<(), DatabaseError> {
         node.emit(StoreEvent::EventsMissed);
     }
     for application in new {
-        node.emit(StoreEvent::ApplicationChanged(application.into()));
+        node.emit(notify::event(application.into()));
     }
     Ok(())
 }

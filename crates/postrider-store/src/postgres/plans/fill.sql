@@ -76,6 +76,9 @@ SELECT pg_temp.id(0, number), 'org_' || number % 20, 'ep_' || number % 4000, 'ke
     'v1.endpoint.' || number % 30, repeat(' ', 300)
 FROM generate_series(1, 40000) AS number;
 
+INSERT INTO api_key (id, organization, digest, record)
+SELECT pg_temp.id(0, number), 'org_' || number % 20, decode(md5(number::text), 'hex'), repeat(' ', 300)
+FROM generate_series(1, 4000) AS number;
 INSERT INTO rollup (resolution, start, subject, problems, counters)
 SELECT number % 3, 1700000000000 / 60000 * 60000 + number / 100 * 60000,
     decode(replace(pg_temp.id(0, number % 100)::text, '-', ''), 'hex'), number % 5,
@@ -104,10 +107,7 @@ SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number % 4000), pg_temp.id
 FROM generate_series(1, 10000) AS number;
 
 -- Not of the days to come, which nobody has looked at yet when they begin.
-    VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, audit_log, rollup,
-FROM generate_series(1, 40000) AS number;
-
-VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, task,
+VACUUM ANALYZE application, endpoint, queue, lane, event_id, idempotency, reservation, source, rejection, dead_letter, audit_log, api_key, rollup, task,
     message_rest, message_20231114, message_20231115, message_20231116, message_20231117,
     attempt_rest, attempt_20231114, attempt_20231115, attempt_20231116, attempt_20231117,
     delivery_rest, delivery_20231114, delivery_20231115, delivery_20231116, delivery_20231117;

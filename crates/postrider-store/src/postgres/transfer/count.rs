@@ -11,6 +11,7 @@ const IS_EMPTY: &str = "SELECT NOT (
     OR EXISTS (SELECT FROM consumer) OR EXISTS (SELECT FROM dead_letter)
     OR EXISTS (SELECT FROM task)
     OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
+    OR EXISTS (SELECT FROM api_key)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
 
@@ -24,7 +25,8 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM recovery),
     (SELECT count(*) FROM reservation WHERE answer IS NOT NULL),
     (SELECT count(*) FROM audit_log),
-    (SELECT count(*) FROM task)";
+    (SELECT count(*) FROM task),
+    (SELECT count(*) FROM api_key)";
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
 
@@ -79,6 +81,7 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         sources: catalog[3],
         consumers: catalog[4],
         dead_letters: catalog[5],
+        api_keys: catalog[10],
         audit_log: catalog[8],
         tasks: catalog[9],
         messages: messages[0],

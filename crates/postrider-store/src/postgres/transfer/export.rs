@@ -187,6 +187,34 @@ pub(super) async fn dead_letters(
     Ok(ExportPage { chunk: Chunk::DeadLetters(records("dead letter", &found)?), next })
 }
 
+const API_KEYS: &str = "SELECT record, id FROM api_key WHERE id > $1 ORDER BY id LIMIT $2";
+
+pub(super) async fn api_keys(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, API_KEYS, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::ApiKeys(records("API key", &found)?), next })
+}
+
+const TOKEN_POLICIES: &str = "SELECT record, organization
+    FROM token_policy
+    WHERE organization > $1
+    ORDER BY organization
+    LIMIT $2";
+
+pub(super) async fn token_policies(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (organization, _) = after.names()?;
+    let found = session.query(TOKEN_POLICIES, &[&organization, &to_bigint(limit)]).await?;
+    let next = next_cursor(&found, limit, |row| names(row.get(1), ""));
+    Ok(ExportPage { chunk: Chunk::TokenPolicies(records("token policy", &found)?), next })
+}
+
 const AUDIT_LOG: &str = "SELECT entry, id FROM audit_log WHERE id > $1 ORDER BY id LIMIT $2";
 
 pub(super) async fn audit_log(

@@ -2,6 +2,7 @@
 
 use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
+    access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
     catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source, Task},
     delivery::{DeliveryOrder, Trigger},
@@ -91,6 +92,8 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::Consumers(items) => consumers(session, items).await,
         Chunk::Partitions(items) => partitions(session, items).await,
         Chunk::DeadLetters(items) => dead_letters(session, items).await,
+        Chunk::ApiKeys(items) => api_keys(session, items).await,
+        Chunk::TokenPolicies(items) => token_policies(session, items).await,
         Chunk::AuditLog(items) => audit_log(session, items).await,
         Chunk::Tasks(items) => tasks(session, items).await,
         Chunk::Messages(exports) => {
@@ -177,6 +180,25 @@ async fn dead_letters(session: &mut Session, items: &[DeadLetter]) -> Result<(),
     let mut rows = Rows::new(SQL);
     for it in items {
         rows.push(&[&Uuid(it.id.as_u128()), &Uuid::from(it.consumer), &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn api_keys(session: &mut Session, items: &[ApiKey]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY api_key (id, organization, digest, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        let id = Uuid::from(it.id);
+        rows.push(&[&id, &it.organization.as_str(), &it.digest.as_slice(), &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn token_policies(session: &mut Session, items: &[TokenPolicy]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY token_policy (organization, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        rows.push(&[&it.organization.as_str(), &json(it)])?;
     }
     rows.send(session).await
 }

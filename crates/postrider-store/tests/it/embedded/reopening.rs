@@ -72,7 +72,8 @@ async fn the_order_of_deliveries_survives() {
 
 /// Reverts a folder to the format before records had versions.
 const REVERT_VERSIONS: &str = "DROP TABLE consumers; DROP TABLE consumer_partitions;
-    DROP TABLE dead_letters; DROP TABLE audit_log; DROP TABLE tasks;
+    DROP TABLE dead_letters; DROP TABLE audit_log; DROP TABLE api_keys;
+    DROP TABLE api_key_uses; DROP TABLE token_policies; DROP TABLE tasks;
     ALTER TABLE applications DROP COLUMN version;
     ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
     ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
