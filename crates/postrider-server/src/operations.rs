@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod audit_log;
 pub(crate) mod audited;
 pub mod authentication;
+pub mod autoconfig;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
@@ -16,6 +17,7 @@ pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+pub mod integration;
 mod internal_application;
 pub mod main_secret;
 pub mod message;
@@ -64,6 +66,8 @@ pub fn all() -> Vec<AnyOperation> {
         task::resend::all(),
         task::statistics::all(),
         authentication::all(),
+        integration::all(),
+        autoconfig::all(),
         operational_webhook::all(),
         source::all(),
         source::secret::all(),

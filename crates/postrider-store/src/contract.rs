@@ -19,9 +19,8 @@ pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, overview::Overview,
-    rejections::Rejections, search::Search, sign_ins::SignIns, statistics::Statistics,
-    tasks::Tasks,
+    idempotency::Idempotency, maintenance::Maintenance, overview::Overview, rejections::Rejections,
+    search::Search, sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.

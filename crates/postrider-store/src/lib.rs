@@ -45,9 +45,7 @@ pub use crate::{
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
-        overview::{
-            EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
-        },
+        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
         rejections::{MAX_REJECTIONS, Rejections},
         search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
         sign_ins::{SignIn, SignIns},

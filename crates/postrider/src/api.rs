@@ -11,6 +11,7 @@ pub mod application;
 pub mod attempt;
 pub mod audit;
 pub mod authentication;
+pub mod autoconfig;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
@@ -21,15 +22,16 @@ pub mod event;
 pub mod event_type;
 pub mod field;
 pub mod ingest;
+pub mod integration;
 pub mod kind;
 pub mod list;
 pub mod live;
 pub mod main_secret;
 pub mod message;
 pub mod renamed;
+pub mod search;
 pub mod state;
 pub mod statistics;
-pub mod search;
 pub mod task;
 pub mod time;
 pub mod usage;
@@ -78,13 +80,6 @@ pub use self::{
         MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
         MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
     },
-    task::{
-        AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
-        BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,
-        BulkExpungeContentsIn, BulkExpungeContentsOut, BulkExpungeStatus, BulkReplayIn,
-        CancelMsgsIn, CountOut, MessagePrecheckIn, MessagePrecheckOut, RecoverOut, ReplayIn,
-        ResendIn, ResendPreviewOut, ResendSampleOut,
-    },
     state::{
         ApplicationStateOut, BreakerOut, DisabledOut, DisabledReason, EndpointRateLimitStatus,
         EndpointStateOut, EndpointThrottleRateStatusOut, NodeOut, StatusOut, StoreStatusOut,
@@ -94,6 +89,13 @@ pub use self::{
         AttemptStatisticsResponse, EndpointCountOut, LatencyBucketOut, LatencyOut,
         RejectingSourceOut, RejectingSourcesOut, StatisticsCountsOut, StatisticsPeriod,
         StatisticsPointOut, StatisticsSeriesOut, WorstEndpointOut, WorstEndpointsOut,
+    },
+    task::{
+        AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,
+        BackgroundTaskProgress, BackgroundTaskState, BackgroundTaskStatus, BackgroundTaskType,
+        BulkExpungeContentsIn, BulkExpungeContentsOut, BulkExpungeStatus, BulkReplayIn,
+        CancelMsgsIn, CountOut, MessagePrecheckIn, MessagePrecheckOut, RecoverOut, ReplayIn,
+        ResendIn, ResendPreviewOut, ResendSampleOut,
     },
     usage::{Usage, UsageOut},
 };

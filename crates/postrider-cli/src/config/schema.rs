@@ -170,7 +170,8 @@ settings! {
         /// is requested.
         claim: NonEmptyText = "groups";
         /// The roles of people: values of the claim with `viewer`, `publisher`, `operator` or
-        /// `admin`. A person with several has the highest; one without any cannot sign in.
+        /// `admin`. If several apply to a person, the first one counts; without any, the person
+        /// cannot sign in.
         roles: RoleMap = "";
         /// Organization that people work for.
         organization: OrganizationId = "org_main";

@@ -27,6 +27,8 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),

@@ -29,7 +29,7 @@ pub use self::{
         GetTransformation, ListEndpoints, PatchTransformation, RotateEndpointSecret,
         SetEndpointHeaders, UpsertEndpoint,
     },
-    log::ListLog,
+    log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
     secret::{GetSecret, RotateSecret},
 };
 use crate::{
@@ -323,6 +323,8 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: call.now,
         updated_at: call.now,

@@ -128,10 +128,7 @@ async fn get_application_state(
     }))
 }
 
-async fn list(
-    call: Call,
-    input: List,
-) -> Result<Done<ListResponse<EndpointStateOut>>, ApiError> {
+async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointStateOut>>, ApiError> {
     let ListQuery { limit, iterator, failing, disabled, kind } = input.query;
     let mut after = iterator.as_deref().map(parse_place).transpose()?;
     let matches = |row: &EndpointRow| {
@@ -167,9 +164,8 @@ fn parse_place(text: &str) -> Result<EndpointPlace, ApiError> {
             endpoint: endpoint.parse().ok()?,
         })
     });
-    place.ok_or_else(|| {
-        ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
-    })
+    place
+        .ok_or_else(|| ApiError::invalid(&["query", "iterator"], "is not an iterator of this list"))
 }
 
 async fn get_status(call: Call, _: GetStatus) -> Result<Done<StatusOut>, ApiError> {

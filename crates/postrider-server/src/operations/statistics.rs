@@ -8,9 +8,7 @@ pub(super) mod worst;
 
 use postrider::{
     ApplicationId, EndpointId, SourceId,
-    api::{
-        Capability, StatisticsPeriod, StatisticsPointOut, StatisticsSeriesOut,
-    },
+    api::{Capability, StatisticsPeriod, StatisticsPointOut, StatisticsSeriesOut},
 };
 use postrider_core::{
     statistics::{Counters, RollupKey, Subject},

@@ -32,10 +32,9 @@ impl OtherClaims {
     }
 }
 
-/// The highest of the roles that these values have.
-pub(super) fn highest_role(values: &[String], roles: &[(String, Role)]) -> Option<Role> {
-    let has = |value: &String| values.contains(value);
-    roles.iter().filter(|(value, _)| has(value)).map(|(_, role)| *role).max()
+/// The role of the first listed value that is among these.
+pub(super) fn role_of(values: &[String], roles: &[(String, Role)]) -> Option<Role> {
+    roles.iter().find(|(value, _)| values.contains(value)).map(|(_, role)| *role)
 }
 
 #[cfg(test)]
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_has_the_highest_of_their_roles_and_none_by_default() {
+    fn a_person_has_the_first_of_their_roles_and_none_by_default() {
         let roles = [("ops".to_owned(), Role::Operator), ("all".to_owned(), Role::Viewer)];
         for (groups, expected) in [
             (vec!["all", "ops"], Some(Role::Operator)),
@@ -78,7 +77,7 @@ mod tests {
             (vec![], None),
         ] {
             let groups: Vec<_> = groups.into_iter().map(str::to_owned).collect();
-            assert_eq!(highest_role(&groups, &roles), expected, "{groups:?}");
+            assert_eq!(role_of(&groups, &roles), expected, "{groups:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{
-    claims::highest_role,
+    claims::role_of,
     cookie::Cookie,
     error::SignInError,
     flow::{Flow, Person},
@@ -74,7 +74,7 @@ impl SingleSignOn {
 
     /// Begins a session of a person; returns the value of its cookie.
     pub(super) async fn begin(&self, person: Person) -> Result<String, SignInError> {
-        let role = highest_role(&person.groups, &self.settings.roles).ok_or(SignInError::NoRole)?;
+        let role = role_of(&person.groups, &self.settings.roles).ok_or(SignInError::NoRole)?;
         let clock = self.engine.clock();
         let (token, now) = (self.new_token(), clock.now());
         let session = SignIn {

@@ -19,7 +19,7 @@ pub struct SsoSettings {
     pub scopes: Vec<String>,
     /// The claim that contains the groups or roles of a person.
     pub claim: String,
-    /// The role of each value of the claim. A person has the highest of their roles.
+    /// The role of each value of the claim. A person has the first that applies.
     pub roles: Vec<(String, Role)>,
     /// The organization that people work for.
     pub organization: OrganizationId,

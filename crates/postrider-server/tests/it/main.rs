@@ -4,6 +4,7 @@
 mod applications;
 mod attempts;
 mod audit_log;
+mod autoconfig;
 mod bad_input;
 mod batch;
 mod consumers;
@@ -18,6 +19,7 @@ mod idempotency;
 mod identity;
 mod in_process;
 mod inbound;
+mod integrations;
 mod kinds;
 mod lists;
 mod live;

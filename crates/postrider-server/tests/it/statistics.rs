@@ -33,7 +33,10 @@ async fn a_series_counts_messages_and_attempts() {
     let endpoint =
         world.get("/api/v1/app/a/endpoint/e/stats/series?period=OneDay").await.expect(200);
     assert_eq!(endpoint["total"]["accepted"], 0);
-    assert_eq!((&endpoint["total"]["delivered"], &endpoint["total"]["failed"]), (&json!(1), &json!(4)));
+    assert_eq!(
+        (&endpoint["total"]["delivered"], &endpoint["total"]["failed"]),
+        (&json!(1), &json!(4))
+    );
     for period in ["OneMinute", "FiveMinutes", "OneHour"] {
         let path = format!("/api/v1/app/a/stats/series?period={period}");
         let finer = world.get(&path).await.expect(200);
@@ -150,7 +153,8 @@ async fn the_endpoints_of_all_applications_are_listed_with_their_state() {
         world.post("/api/v1/app", json!({ "name": app, "uid": app })).await.expect(201);
         for number in 0..3 {
             let (uid, disabled) = (format!("{app}{number}"), number == 1);
-            let endpoint = json!({ "url": "https://example.com", "uid": uid, "disabled": disabled });
+            let endpoint =
+                json!({ "url": "https://example.com", "uid": uid, "disabled": disabled });
             world.post(&format!("/api/v1/app/{app}/endpoint"), endpoint).await.expect(201);
         }
     }

@@ -6,19 +6,13 @@ use postrider_core::{lane_state::LaneState, time::Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::{
-    error::IndexError,
-    index::delivery_state::PENDING,
-    number::EndpointNumber,
-    readers::Reader,
-    row::blob,
-    store::EmbeddedStore,
+    error::IndexError, index::delivery_state::PENDING, number::EndpointNumber, readers::Reader,
+    row::blob, store::EmbeddedStore,
 };
 use crate::{
     contract::{
         catalog::record::decode,
-        overview::{
-            EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
-        },
+        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
     },
     error::StoreError,
 };

@@ -10,9 +10,7 @@ use super::{MemoryStore, state::State};
 use crate::{
     contract::{
         catalog::{RecordKind, record::decode},
-        overview::{
-            EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
-        },
+        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
     },
     error::StoreError,
 };

@@ -60,10 +60,8 @@ impl Overview for PostgresStore {
     }
 
     async fn space(&self) -> Result<Space, StoreError> {
-        let size = with_session!(self.node.api_session(), |session| size::size(
-            session,
-            &self.node.size
-        ));
+        let size =
+            with_session!(self.node.api_session(), |session| size::size(session, &self.node.size));
         size.map(|size| Space { bytes: size.bytes, ..Space::default() })
     }
 

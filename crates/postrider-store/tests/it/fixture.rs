@@ -83,6 +83,8 @@ pub(crate) fn application(number: u64) -> Application {
         metadata: [("kind".to_owned(), "test".to_owned())].into(),
         throttle_rate: Some(7),
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: at(0),
         updated_at: at(0),

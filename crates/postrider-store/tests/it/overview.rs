@@ -14,10 +14,7 @@ use crate::{
 };
 
 const fn place(application: u64, endpoint: u64) -> EndpointPlace {
-    EndpointPlace {
-        application: application_id(application),
-        endpoint: endpoint_id(endpoint),
-    }
+    EndpointPlace { application: application_id(application), endpoint: endpoint_id(endpoint) }
 }
 
 async fn places(

@@ -18,13 +18,7 @@ use postrider_store::{AttemptFilter, AttemptsOf, IdOrUid, MessageFilter, Scan};
 
 use super::{points, range::Range};
 use crate::{
-    api::{
-        convert::to_wire,
-        error::ApiError,
-        operation::operations,
-        query::query,
-        reply::Done,
-    },
+    api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
     auth::Access,
     operations::call::Call,
 };
@@ -108,7 +102,8 @@ async fn attempt_stats(
         ..MessageFilter::default()
     };
     let by_event_type = by_event_type(&call, &entry, message).await?;
-    let sum = |number: fn(&AppAttemptEventTypeStats) -> u64| by_event_type.values().map(number).sum();
+    let sum =
+        |number: fn(&AppAttemptEventTypeStats) -> u64| by_event_type.values().map(number).sum();
     let (total_success, total_failure) = (sum(|it| it.success), sum(|it| it.failure));
     Ok(Done(AppAttemptStatsOut {
         by_event_type,

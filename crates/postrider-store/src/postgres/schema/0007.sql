@@ -39,9 +39,6 @@ CREATE TABLE task (
 CREATE INDEX task_of ON task (organization, id);
 CREATE INDEX task_open ON task (id) WHERE NOT ended;
 
--- Lists of the rejections of all sources.
-CREATE INDEX rejection_by_id ON rejection (id);
-
 
 -- Settings, integrations and automatic configuration.
 
