@@ -113,20 +113,21 @@ impl Server {
             metrics: self.metrics.live.clone(),
         });
         let fallback = Arc::clone(resources);
-        let origins = &resources.settings.cors_origins;
-        pages::router(&resources.settings)
-            .merge(cors::allow(self.api(), origins))
+        let router = pages::router(&resources.settings)
+            .merge(self.api())
             .merge(inbound::router(&resources.inbound, &relay))
             .merge(relay::router(&relay))
             .merge(live::router(live))
-            .merge(cors::allow(feed::router(feeds), origins))
+            .merge(feed::router(feeds))
             .merge(self.sso.clone().map_or_else(Router::new, sso::router))
             .fallback(async move |request: Request| {
                 missing(&fallback, request).await.into_api_response().into_response()
             })
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
-            })
+            });
+        // Around the fallbacks, too: preflight requests have a method that no operation has.
+        cors::allow(router, &resources.settings.cors_origins)
     }
 
     /// The routes of the listener for metrics.

@@ -159,7 +159,7 @@ settings! {
     /// How people sign in with OpenID Connect; see single-sign-on.md.
     Sso {
         /// URL of the identity provider, exactly as its tokens and its discovery document name it.
-        /// If it is not set, nobody can sign in.
+        /// If it is not set, single sign-on is off.
         issuer: Option<IssuerUrl> = "";
         /// Id of this installation at the identity provider. Its redirect URL is `public_url`
         /// followed by `auth/callback`.

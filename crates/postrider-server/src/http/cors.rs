@@ -20,6 +20,9 @@ use postrider_core::{
 /// How long a browser may remember what it was told, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
+/// Where the API is. Other paths are not for pages of other origins, or have their own rules.
+const API_PATHS: [&str; 2] = ["/api/", "/ingest/api/"];
+
 /// What pages may send.
 #[derive(Debug)]
 pub(crate) struct Allowed {
@@ -77,7 +80,7 @@ pub(crate) fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(header::ORIGIN)
 }
 
-/// Lets pages of these origins call the routes. Without origins, the routes stay as they are.
+/// Lets pages of these origins call the API. Without origins, the router stays as it is.
 pub(crate) fn allow(router: Router, origins: &[AllowedOrigin]) -> Router {
     if origins.is_empty() {
         return router;
@@ -91,6 +94,9 @@ async fn respond(
     request: Request,
     next: Next,
 ) -> Response {
+    if !API_PATHS.iter().any(|it| request.uri().path().starts_with(it)) {
+        return next.run(request).await;
+    }
     let origin = origin(request.headers()).cloned();
     let text = origin.as_ref().map(|it| it.to_str().unwrap_or("null"));
     // Without a host: pages of the server itself need no permission, and get none.

@@ -132,7 +132,7 @@ async fn session(State(sso): Sso, method: Method, uri: Uri, headers: HeaderMap) 
     let now = sso.engine.clock().now();
     let found = sso.authenticate(&method, &uri, &headers, now).await;
     let found = found
-        .and_then(|it| it.ok_or_else(|| ApiError::Unauthenticated("nobody is signed in".into())));
+        .and_then(|it| it.ok_or_else(|| ApiError::Unauthenticated("there is no session; sign in".into())));
     match found {
         Ok(signed_in) => {
             let session = &signed_in.session;

@@ -163,7 +163,7 @@ const PURPOSE: &[u8] = b"session";
 
 const EXPIRED: &str = "the session has ended; sign in again";
 
-/// The store knows only digests, so that nobody who reads it can use a session.
+/// The store knows only digests, so that a reader of the store cannot use a session.
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }

@@ -294,6 +294,6 @@ fn sessions_are_found_by_digest_and_removed_by_expiry() {
     main_database(
         sign_ins::REMOVE_EXPIRED,
         "SEARCH sign_ins USING PRIMARY KEY (digest=?)\nLIST SUBQUERY 1\nSEARCH sign_ins USING \
-         COVERING INDEX sign_ins_by_expiry (expires_at<?)",
+         COVERING INDEX sign_ins_by_expiry (expires_at<?)\nCREATE BLOOM FILTER",
     );
 }
