@@ -1,6 +1,8 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod disablement;
+mod keys;
 mod settings;
 mod task;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    disablement::{DisableReason, DisabledBy, Disablement},
+    keys::{AutoConfig, Integration},
     settings::OrganizationSettings,
     task::{
         DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
@@ -44,6 +48,12 @@ pub struct Application {
     pub throttle_rate: Option<u32>,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
+    /// Programs of others that may act for the application, each with a key of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub integrations: Vec<Integration>,
+    /// Subscriptions whose receivers configure them, each with a key of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auto_configs: Vec<AutoConfig>,
     /// The settings of the organization, if the server created the application for it; an
     /// application of a client has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +108,9 @@ pub struct Endpoint {
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
+    /// Why the endpoint is disabled, if it is and that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disablement: Option<Disablement>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

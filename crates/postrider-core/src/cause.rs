@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn a_cause_is_read_as_it_is_written() {
         let all = FAILURES.map(|(_, name)| name).into_iter();
-        for text in all.chain(CLASSES.map(|(_, name)| name)).chain(["404", "599", "none", "response"]) {
+        for text in
+            all.chain(CLASSES.map(|(_, name)| name)).chain(["404", "599", "none", "response"])
+        {
             assert_eq!(text.parse::<Cause>().unwrap().to_string(), text);
         }
         for text in ["", "99", "600", "6xx", "Timeout", "-1", "404 "] {

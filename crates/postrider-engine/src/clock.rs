@@ -13,8 +13,8 @@ use std::{
 };
 
 use postrider::{
-    ApiKeyId, ApplicationId, AttemptId, AuditId, ConsumerId, DeadLetterId, EndpointId, MessageId,
-    RejectionId, SourceId, TaskId,
+    ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConsumerId, DeadLetterId,
+    EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
 };
 use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};
@@ -129,6 +129,16 @@ impl Clock {
     pub fn endpoint_id(&self) -> EndpointId {
         let (sequence, tail) = self.next();
         EndpointId::from_parts(sequence, tail)
+    }
+
+    pub fn integration_id(&self) -> IntegrationId {
+        let (sequence, tail) = self.next();
+        IntegrationId::from_parts(sequence, tail)
+    }
+
+    pub fn auto_config_id(&self) -> AutoConfigId {
+        let (sequence, tail) = self.next();
+        AutoConfigId::from_parts(sequence, tail)
     }
 
     pub fn source_id(&self) -> SourceId {

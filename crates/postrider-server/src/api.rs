@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod docs_page;
 pub(crate) mod error;
 pub(crate) mod error_report;
+pub(crate) mod examples;
 pub(crate) mod json_text;
 pub(crate) mod openapi;
 pub(crate) mod operation;

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod authenticator;
+pub(crate) mod key;
 pub(crate) mod principal;
 pub(crate) mod role;
 pub(crate) mod token;

@@ -63,6 +63,7 @@ pub use crate::{
     },
     auth::{
         access::Access,
+        key::{KeyGrant, KeyId},
         principal::Principal,
         role::{Role, UnknownRole},
         token::{ApplicationGrant, Grant, mint},

@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod audit_log;
 pub(crate) mod audited;
 pub mod authentication;
+pub mod autoconfig;
 pub(crate) mod call;
 pub mod consumer;
 pub(crate) mod custom_headers;
@@ -16,6 +17,7 @@ pub mod environment;
 pub mod event_type;
 pub(crate) mod handle;
 pub mod health;
+pub mod integration;
 mod internal_application;
 pub mod main_secret;
 pub mod message;
@@ -26,6 +28,8 @@ pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;
+pub mod state;
+pub mod statistics;
 mod status;
 pub mod task;
 
@@ -62,6 +66,8 @@ pub fn all() -> Vec<AnyOperation> {
         task::resend::all(),
         task::statistics::all(),
         authentication::all(),
+        integration::all(),
+        autoconfig::all(),
         operational_webhook::all(),
         source::all(),
         source::secret::all(),
@@ -70,6 +76,11 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        statistics::all(),
+        statistics::worst::all(),
+        statistics::hosted::all(),
+        statistics::application::all(),
+        state::all(),
         main_secret::all(),
         audit_log::all(),
         health::all(),

@@ -4,8 +4,8 @@ mod pages;
 
 use std::sync::Arc;
 
-use axum::Router;
-use http::Uri;
+use axum::{Router, extract::Request};
+use bytes::Bytes;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
@@ -21,9 +21,13 @@ use crate::{
     auth::{Authenticator, Principal},
     consumer::{ConsumerHub, Consumers},
     feed::{self, Feeds},
-    http::{cors, memory::MemoryBudget},
+    http::{
+        cors,
+        memory::{MemoryBudget, PUBLIC_CALLER},
+        upload::{self, BodyLimits},
+    },
     idempotency::IdempotentRequests,
-    inbound::{self, Inbound, RejectionLog},
+    inbound::{self, Inbound, RejectionLog, RequestCounts},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -31,7 +35,7 @@ use crate::{
     },
     quota::QuotaTracker,
     relay::{self, Relay},
-    settings::Settings,
+    settings::{Settings, SizeLimit},
     sso::{self, SingleSignOn},
     trials::Trials,
 };
@@ -108,6 +112,7 @@ impl Server {
             errors: Arc::clone(&self.errors),
             metrics: self.metrics.live.clone(),
         });
+        let fallback = Arc::clone(resources);
         let origins = &resources.settings.cors_origins;
         pages::router(&resources.settings)
             .merge(cors::allow(self.api(), origins))
@@ -116,7 +121,9 @@ impl Server {
             .merge(live::router(live))
             .merge(cors::allow(feed::router(feeds), origins))
             .merge(self.sso.clone().map_or_else(Router::new, sso::router))
-            .fallback(async |uri: Uri| missing(uri.path()).into_api_response().into_response())
+            .fallback(async move |request: Request| {
+                missing(&fallback, request).await.into_api_response().into_response()
+            })
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
             })
@@ -152,9 +159,24 @@ impl Server {
     }
 }
 
-/// Why there is nothing at this path.
-fn missing(path: &str) -> ApiError {
-    unavailable::reason(path).map_or(ApiError::NotFound("page"), ApiError::NotAvailable)
+/// Why there is nothing at the path of the request.
+async fn missing(resources: &Resources, request: Request) -> ApiError {
+    let Some(reason) = unavailable::reason(request.uri().path()) else {
+        return ApiError::NotFound("page");
+    };
+    // Otherwise the connection would be closed, and many clients would not see the response.
+    match read_body(resources, request).await {
+        Ok(_) => ApiError::NotAvailable(reason),
+        Err(error) => error,
+    }
+}
+
+async fn read_body(resources: &Resources, request: Request) -> Result<Bytes, ApiError> {
+    let limits = &resources.settings.limits;
+    let limit = SizeLimit { bytes: limits.config_body, setting: "limits.config_body" };
+    let mut reserved = resources.memory.reserve(PUBLIC_CALLER, 0)?;
+    let bounds = BodyLimits::for_request(limits, limit);
+    upload::read(request.into_body(), bounds, &mut reserved).await
 }
 
 fn resources(
@@ -174,6 +196,7 @@ fn resources(
     let memory = MemoryBudget::new(limits.request_memory);
     let settings = Arc::new(settings);
     let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
+    let requests = RequestCounts::new(Arc::clone(engine.store()), tasks.clone());
     let locks = Arc::default();
     let inbound = Inbound::new(inbound::Dependencies {
         engine: engine.clone(),
@@ -183,6 +206,7 @@ fn resources(
         locks: Arc::clone(&locks),
         errors: Arc::clone(errors),
         rejections: rejections.clone(),
+        requests: requests.clone(),
         tasks: tasks.clone(),
     });
     Resources {
@@ -191,6 +215,7 @@ fn resources(
         quotas,
         archived,
         rejections,
+        requests,
         inbound,
         memory,
         consumers: Arc::new(consumers),

@@ -38,7 +38,7 @@ impl<T: Weight, K> ScanPage<T, K> {
 
 impl<T: Weight, K: Ord + Clone> ScanPage<T, K> {
     /// Makes a page of all items of a collection, which come in ascending order of their keys.
-    pub(crate) fn of(items: impl Iterator<Item = (K, T)>, scan: &Scan<K>) -> Self {
+    pub fn of(items: impl Iterator<Item = (K, T)>, scan: &Scan<K>) -> Self {
         let mut items: Vec<_> = items
             .filter(|(key, _)| match &scan.after {
                 None => true,

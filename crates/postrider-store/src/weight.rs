@@ -5,8 +5,8 @@ use std::sync::Arc;
 use postrider::EventTypeName;
 use postrider_core::{
     catalog::{
-        Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source, Task, TaskResult,
-        Work,
+        Application, AtRest, AutoConfig, Consumer, DeadLetter, Endpoint, EventType, Integration,
+        Source, Task, TaskResult, Work,
     },
     delivery::Attempt,
     kind::Fields,
@@ -80,7 +80,21 @@ impl Weight for Rejection {
 
 impl Weight for Application {
     fn weight(&self) -> usize {
-        self.name.len() + pairs(&self.metadata)
+        let integrations: usize = self.integrations.iter().map(Weight::weight).sum();
+        let auto_configs: usize = self.auto_configs.iter().map(Weight::weight).sum();
+        self.name.len() + pairs(&self.metadata) + integrations + auto_configs
+    }
+}
+
+impl Weight for Integration {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.name.len() + texts(&self.feature_flags)
+    }
+}
+
+impl Weight for AutoConfig {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.hint.len() + texts(&self.feature_flags)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod application;
 pub mod attempt;
 pub mod audit;
 pub mod authentication;
+pub mod autoconfig;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
@@ -21,6 +22,7 @@ pub mod event;
 pub mod event_type;
 pub mod field;
 pub mod ingest;
+pub mod integration;
 pub mod kind;
 pub mod list;
 pub mod live;
@@ -28,6 +30,8 @@ pub mod main_secret;
 pub mod message;
 pub mod renamed;
 pub mod search;
+pub mod state;
+pub mod statistics;
 pub mod task;
 pub mod time;
 pub mod usage;
@@ -75,6 +79,16 @@ pub use self::{
         FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
         MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
         MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
+    state::{
+        ApplicationStateOut, BreakerOut, DisabledOut, DisabledReason, EndpointRateLimitStatus,
+        EndpointStateOut, EndpointThrottleRateStatusOut, NodeOut, StatusOut, StoreStatusOut,
+    },
+    statistics::{
+        ActiveAppCount, AppAttemptEventTypeStats, AppAttemptStatsOut, AttemptStatisticsData,
+        AttemptStatisticsResponse, EndpointCountOut, LatencyBucketOut, LatencyOut,
+        RejectingSourceOut, RejectingSourcesOut, StatisticsCountsOut, StatisticsPeriod,
+        StatisticsPointOut, StatisticsSeriesOut, WorstEndpointOut, WorstEndpointsOut,
     },
     task::{
         AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,

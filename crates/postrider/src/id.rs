@@ -150,6 +150,10 @@ id! {
     ConsumerId = "csm_";
     /// Identifies a message of a queue that could not be accepted.
     DeadLetterId = "dead_";
+    /// Identifies an integration of an application.
+    IntegrationId = "integ_";
+    /// Identifies a subscription that configures itself.
+    AutoConfigId = "auto_";
     /// Identifies an entry of the audit log.
     AuditId = "audit_";
     /// Identifies an API key.

@@ -27,6 +27,8 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
@@ -53,6 +55,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

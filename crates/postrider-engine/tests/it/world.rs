@@ -439,6 +439,8 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
@@ -471,6 +473,7 @@ pub(crate) fn endpoint(
         trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -80,6 +80,8 @@ fn application() -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
@@ -109,6 +111,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -7,6 +7,7 @@ use postrider::api::{ErrorOut, OperationalEvent, ValidationErrorOut};
 
 use crate::{
     api::{
+        examples::Examples,
         operation::{AnyOperation, Declaration, Description, Idempotency},
         query::Parameter,
     },
@@ -46,6 +47,8 @@ pub fn openapi() -> String {
         let path = paths.entry(path).or_insert_with(|| json!({}));
         path[method.as_str().to_ascii_lowercase()] = described;
     }
+    let schemas = generator.take_definitions(true);
+    let examples = add_examples(&mut paths, &schemas);
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -58,7 +61,8 @@ pub fn openapi() -> String {
         "security": [{ "bearer": [] }],
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": schemas,
+            "examples": examples,
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
             },
@@ -110,6 +114,34 @@ fn describe(
         described["security"] = json!([]);
     }
     described
+}
+
+/// Adds an example to every body, and returns the examples by the names of their types.
+fn add_examples(
+    paths: &mut Map<String, Value>,
+    schemas: &Map<String, Value>,
+) -> Map<String, Value> {
+    let examples = Examples::new(schemas);
+    let mut named = Map::new();
+    let operations = paths.values_mut().filter_map(Value::as_object_mut);
+    for operation in operations.flat_map(Map::values_mut) {
+        let (mut bodies, responses) = (Vec::new(), &operation["responses"]);
+        let statuses = responses.as_object().into_iter().flat_map(Map::keys);
+        bodies.extend(statuses.map(|it| format!("/responses/{it}/content/application~1json")));
+        bodies.push("/requestBody/content/application~1json".to_owned());
+        for pointer in bodies {
+            let Some(body) = operation.pointer_mut(&pointer) else { continue };
+            let name = body["schema"]["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+            let name = name.unwrap_or("Object").to_owned();
+            body["examples"] =
+                json!({ "example": { "$ref": format!("#/components/examples/{name}") } });
+            let value = || json!({ "value": examples.of(&body["schema"]) });
+            if !named.contains_key(&name) {
+                named.insert(name, value());
+            }
+        }
+    }
+    named
 }
 
 fn content(schema: &Value) -> Value {
@@ -174,4 +206,43 @@ fn error_responses(operation: &Declaration, [error, invalid]: &[Value; 2]) -> Ma
         responses.insert("422".to_owned(), response);
     }
     responses
+}
+
+#[cfg(test)]
+mod tests {
+    use boon::{Compiler, Schemas};
+
+    use super::*;
+
+    #[test]
+    fn every_example_in_the_document_has_the_schema_of_its_type() {
+        let document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
+        let examples = document["components"]["examples"].as_object().expect("there are examples");
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        let address = "https://postrider.test/openapi.json";
+        compiler.add_resource(address, document.clone()).expect("the address is one");
+        for (name, example) in examples.iter().filter(|(name, _)| *name != "Object") {
+            let schema = format!("{address}#/components/schemas/{name}");
+            let schema = compiler.compile(&schema, &mut schemas).expect("the schema is valid");
+            let result = schemas.validate(&example["value"], schema);
+            assert!(result.is_ok(), "{name}: {}", result.expect_err("it is one"));
+        }
+    }
+
+    #[test]
+    fn every_body_in_the_document_has_an_example() {
+        let document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
+        let paths = document["paths"].as_object().expect("there are paths");
+        let operations = paths.values().flat_map(|it| it.as_object().expect("it is one").values());
+        for operation in operations {
+            let responses = operation["responses"].as_object().expect("there are responses");
+            for body in responses.values().chain(operation.get("requestBody")) {
+                let Some(content) = body.get("content") else { continue };
+                let example = &content["application/json"]["examples"]["example"]["$ref"];
+                let example =
+                    example.as_str().and_then(|it| document.pointer(it.trim_start_matches('#')));
+                assert!(example.is_some(), "{}", operation["operationId"]);
+            }
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use postrider::{AttemptId, DeadLetterId, EventTypeName, Uid, name::MAX_NAME};
+use postrider::{
+    AttemptId, AutoConfigId, DeadLetterId, EventTypeName, IntegrationId, Uid, name::MAX_NAME,
+};
 use postrider_store::IdOrUid;
 
 use crate::api::error::ApiError;
@@ -34,6 +36,20 @@ impl PathArgument for EventTypeName {
 impl PathArgument for AttemptId {
     fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
         text.parse().map_err(|_| ApiError::NotFound("attempt"))
+    }
+}
+
+/// Nor have integrations.
+impl PathArgument for IntegrationId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("integration"))
+    }
+}
+
+/// Nor have subscriptions that configure themselves.
+impl PathArgument for AutoConfigId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("subscription"))
     }
 }
 

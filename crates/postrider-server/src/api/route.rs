@@ -154,7 +154,7 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         },
         None => operations.resources().authenticator.authenticate(&parts.headers, now)?,
     };
-    operations.check_access(access, &principal, now).await?;
+    let principal = operations.check_access(access, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();
     }

@@ -24,7 +24,7 @@ const FORCE_RETRY: &str = "destinations are not paused as a whole; recover faile
     POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
 /// The beginnings of paths. `*` stands for any one part.
-const PREFIXES: [(&str, &str); 21] = [
+const PREFIXES: [(&str, &str); 22] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),
     ("api/v1/auth/stream-portal-access", STREAMING),
@@ -35,6 +35,7 @@ const PREFIXES: [(&str, &str); 21] = [
     ("api/v1/app/*/endpoint/*/transformation", TRANSFORMATIONS),
     ("api/v1/app/*/destination/*/transformation", TRANSFORMATIONS),
     ("api/v1/app/*/poller", POLLERS),
+    ("api/v1/app/*/polling-endpoint", POLLERS),
     ("api/v1/auth/app/*/poller", POLLERS),
     ("api/v1/app/*/endpoint/*/oauth", OAUTH),
     ("api/v1/app/*/endpoint/*/oauth-config", OAUTH),

@@ -4,7 +4,7 @@ use postrider::api::Capability;
 
 use crate::{
     api::error::ApiError,
-    auth::{principal::Principal, token::ApplicationGrant},
+    auth::{key::KeyId, principal::Principal, token::ApplicationGrant},
 };
 
 /// Which principals may call an operation.
@@ -16,6 +16,9 @@ pub enum Access {
     Organization,
     /// The organization, and an application whose token has the capability.
     Application(Capability),
+    /// The organization, an application that may manage endpoints, and the subscription that
+    /// configures itself.
+    AutoConfig,
 }
 
 impl Access {
@@ -25,7 +28,8 @@ impl Access {
             Self::Anyone
             | Self::Organization
             | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
-            Self::Application(
+            Self::AutoConfig
+            | Self::Application(
                 Capability::ManageEndpointSecret
                 | Capability::ManageTransformations
                 | Capability::CreateAttempts
@@ -45,11 +49,21 @@ impl Access {
             {
                 Ok(())
             },
-            (Self::Application(_), Some(_)) => {
+            (Self::AutoConfig, Some(application))
+                if configures_itself(application)
+                    || allows(application, Capability::ManageEndpoint) =>
+            {
+                Ok(())
+            },
+            (Self::Application(_) | Self::AutoConfig, Some(_)) => {
                 Err(ApiError::Forbidden("the token does not have the capability for this"))
             },
         }
     }
+}
+
+fn configures_itself(application: &ApplicationGrant) -> bool {
+    application.key.as_ref().is_some_and(|key| matches!(key.id, KeyId::AutoConfig(..)))
 }
 
 fn allows(application: &ApplicationGrant, wanted: Capability) -> bool {

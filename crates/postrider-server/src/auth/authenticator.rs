@@ -148,7 +148,11 @@ fn grant(claims: Claims, expires_at: Option<Timestamp>) -> Result<Grant, ApiErro
                 Some(false) | None => claims.capabilities,
             };
             let session = claims.sid;
-            let application = ApplicationGrant { id, capabilities, feature_flags, session };
+            let key = claims.key.map(|claim| {
+                claim.grant().ok_or_else(|| refused("the token's claims are malformed"))
+            });
+            let key = key.transpose()?;
+            let application = ApplicationGrant { id, capabilities, feature_flags, session, key };
             (organization.as_str(), Some(application))
         },
     };

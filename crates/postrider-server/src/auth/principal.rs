@@ -1,6 +1,6 @@
 //! Principals: on whose behalf an operation runs.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use postrider::{OrganizationId, api::PrincipalKind};
 use postrider_core::{audit::Actor, budget::CallerKey, time::Timestamp};
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     pub(crate) grant: Grant,
     /// Identifies the token, so that one token of an application can be revoked.
@@ -53,6 +53,15 @@ impl Principal {
         let holder = holder(&grant);
         let actor = actor(&grant);
         Self { grant, token, holder, actor, is_anonymous: false }
+    }
+
+    /// The same principal with these feature flags, if it is one of an application.
+    pub(crate) fn with_feature_flags(&self, flags: BTreeSet<String>) -> Self {
+        let mut principal = self.clone();
+        if let Some(application) = &mut principal.grant.application {
+            application.feature_flags = flags;
+        }
+        principal
     }
 
     /// The person that a session belongs to.

@@ -7,6 +7,7 @@ use postrider::{ApplicationId, OrganizationId, api::Capability};
 use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::key::{KeyClaim, KeyGrant};
 use crate::settings::JwtSecret;
 
 /// How far the clock of a token's issuer may be off.
@@ -32,12 +33,14 @@ pub struct ApplicationGrant {
     pub feature_flags: BTreeSet<String>,
     /// Identifies the session.
     pub session: Option<String>,
+    /// The key that the token is, if it is one.
+    pub key: Option<KeyGrant>,
 }
 
 impl ApplicationGrant {
     /// Everything that an application's token can grant.
     pub const fn full(id: ApplicationId) -> Self {
-        Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None }
+        Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None, key: None }
     }
 }
 
@@ -64,6 +67,8 @@ pub(crate) struct Claims {
     pub(crate) read_only: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) feature_flags: Option<BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<KeyClaim>,
 }
 
 /// Creates a token that is valid from `now` on.
@@ -93,6 +98,7 @@ impl Claims {
             capabilities: application.and_then(|it| it.capabilities.clone()),
             read_only: None,
             feature_flags: application.map(|it| it.feature_flags.clone()),
+            key: application.and_then(|it| it.key.as_ref()).map(KeyClaim::of),
         }
     }
 }

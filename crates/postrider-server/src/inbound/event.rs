@@ -85,8 +85,7 @@ pub(super) async fn accept(
 
 fn is_recent(request: &InboundRequest, message: MessageId) -> bool {
     let accepted_at = Timestamp::from_millis(message.millis());
-    accepted_at >= request.at
-        || request.at.since(accepted_at) < request.source.source.dedupe_window
+    accepted_at >= request.at || request.at.since(accepted_at) < request.source.source.dedupe_window
 }
 
 /// The message, unless it has expired.

@@ -203,6 +203,8 @@ async fn replace(
     let application = Application {
         id: old.id,
         ended_tokens: old.ended_tokens,
+        integrations: old.integrations,
+        auto_configs: old.auto_configs,
         settings: old.settings,
         created_at: old.created_at,
         ..new
@@ -284,6 +286,22 @@ pub(super) async fn save(
     Ok(call.engine().changed(id).await?)
 }
 
+/// Changes the application as it is stored now.
+pub(super) async fn modify<T>(
+    call: &Call,
+    id: ApplicationId,
+    change: impl Fn(&mut Application) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    race::retry(async || {
+        let _lock = call.locks().application(id).await;
+        let (mut application, version) = current(call, id).await?;
+        let result = change(&mut application)?;
+        save(call, application, Expected::Version(version)).await?;
+        Ok(result)
+    })
+    .await
+}
+
 /// A new application from the body, whose location in the request is `within`.
 fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
     let mut problems = Problems::within(within);
@@ -295,6 +313,8 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         metadata: body.metadata,
         created_at: call.now,

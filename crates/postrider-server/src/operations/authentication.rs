@@ -111,6 +111,7 @@ pub(super) async fn grant_access(
             capabilities,
             feature_flags,
             session: Some(session),
+            key: None,
         }),
         expires_at: Some(call.now + expiry),
     };

@@ -185,6 +185,39 @@ async fn create_in(
     shown(call, app_id, &IdOrUid::Id(DestinationId(created.id))).await
 }
 
+/// Creates or replaces the destination with this id. The secret signs it, if it is called over
+/// HTTP.
+pub(super) async fn subscribe(
+    call: &Call,
+    app_id: &IdOrUid<ApplicationId>,
+    id: EndpointId,
+    body: DestinationIn,
+    secret: String,
+) -> Result<DestinationOut, ApiError> {
+    let named = IdOrUid::Id(DestinationId(id));
+    let entry = call.application(app_id).await?;
+    let Ok(old) = call::endpoint(&entry, &IdOrUid::Id(id)) else {
+        let destination_type = body.destination_type;
+        let mut endpoint = new_endpoint(body)?;
+        if endpoint.kind.is_http() {
+            endpoint.secret = Some(secret);
+        }
+        let created = endpoint::create_as(call, app_id.into(), endpoint, Some(id)).await;
+        created.map_err(|error| location::renamed(destination_type, error))?;
+        return shown(call, app_id, &named).await;
+    };
+    if render::type_of(&old).is_none() {
+        return Err(ApiError::conflict("the subscription has an endpoint, not a destination"));
+    }
+    replace(call, app_id, &old, body).await?;
+    shown(call, app_id, &named).await
+}
+
+/// The id of the destination that the endpoint is, if it is one.
+pub(super) fn id_of(endpoint: &Endpoint) -> Option<DestinationId> {
+    render::type_of(endpoint).map(|_| DestinationId(endpoint.id))
+}
+
 fn new_endpoint(body: DestinationIn) -> Result<EndpointIn, ApiError> {
     let mut problems = Problems::within(&["body"]);
     check_uid(body.uid.as_deref(), &mut problems);

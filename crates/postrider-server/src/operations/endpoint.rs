@@ -2,6 +2,7 @@
 
 pub(super) mod action;
 pub(crate) mod declared;
+mod disablement;
 mod event_types;
 pub(super) mod headers;
 mod kind;
@@ -16,8 +17,8 @@ mod url;
 use postrider::{
     ApplicationId, EndpointId,
     api::{
-        self, Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
-        ListResponse,
+        self, Capability, EndpointHeadersIn, EndpointIn, EndpointOrdering, EndpointOut,
+        EndpointPatch, EndpointUpdate, ListResponse,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
@@ -141,9 +142,19 @@ pub(super) async fn create_in(
     path: ApplicationPath<'_>,
     body: EndpointIn,
 ) -> Result<EndpointOut, ApiError> {
+    create_as(call, path, body, None).await
+}
+
+/// The same with this id, if it is given.
+pub(super) async fn create_as(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    body: EndpointIn,
+    id: Option<EndpointId>,
+) -> Result<EndpointOut, ApiError> {
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
-    insert(call, path, &entry.application, body).await
+    insert(call, path, &entry.application, body, id).await
 }
 
 async fn insert(
@@ -151,9 +162,11 @@ async fn insert(
     path: ApplicationPath<'_>,
     application: &Application,
     body: EndpointIn,
+    id: Option<EndpointId>,
 ) -> Result<EndpointOut, ApiError> {
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
-    let endpoint = build(call, application, body, kind::of_new)?;
+    let built = build(call, application, body, kind::of_new)?;
+    let endpoint = Endpoint { id: id.unwrap_or(built.id), ..built };
     call.quotas().check_endpoint(None, &endpoint)?;
     if !path.is_operational() {
         environment::check_endpoint(call, None, &endpoint).await?;
@@ -201,6 +214,19 @@ pub(super) async fn update_in(
     race::retry(|| try_update(call, path, endpoint_id, body.clone())).await
 }
 
+/// Replaces an endpoint as a body that creates one says it, except for the secret.
+pub(super) async fn replace_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointIn,
+) -> Result<EndpointOut, ApiError> {
+    let headers = body.headers.clone();
+    let replaced = update_in(call, path, endpoint_id, body.into()).await?.into_inner();
+    headers::update_in(call, path, endpoint_id, EndpointHeadersIn { headers }).await?;
+    Ok(replaced)
+}
+
 async fn try_update(
     call: &Call,
     path: ApplicationPath<'_>,
@@ -213,7 +239,7 @@ async fn try_update(
     let Some(old) = find(call, &entry, endpoint_id).await? else {
         let uid = new_uid(endpoint_id, body.uid.as_deref(), "endpoint")?;
         let body = EndpointIn { uid: Some(uid.to_string()), ..body.into() };
-        return insert(call, path, application, body).await.map(Upserted::Created);
+        return insert(call, path, application, body, None).await.map(Upserted::Created);
     };
     let endpoint = replaced(call, application, &old.0, body)?;
     replace(call, path, application, &old, &endpoint).await?;
@@ -394,8 +420,9 @@ async fn replace(
     }
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
-    save(call, new, Expected::Version(*version)).await?;
-    report(call, application, old, new).await;
+    let new = disablement::noted(call, old, new);
+    save(call, &new, Expected::Version(*version)).await?;
+    report(call, application, old, &new).await;
     Ok(())
 }
 
@@ -453,6 +480,7 @@ fn build(
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
         retired_secrets: Vec::new(),
+        disablement: body.disabled.then(|| disablement::requested(call)),
         created_at: call.now,
         updated_at: call.now,
     };

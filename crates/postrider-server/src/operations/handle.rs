@@ -96,8 +96,8 @@ impl Operations {
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
         let call = self.own_call(principal, declaration.id);
-        self.check_access(declaration.access, principal, call.now).await?;
-        Ok(call)
+        let principal = self.check_access(declaration.access, principal, call.now).await?;
+        Ok(Call { principal, ..call })
     }
 
     /// Waits for an operation. A change runs in a task, so that it is not cancelled half-way.
@@ -113,15 +113,16 @@ impl Operations {
         task.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 
-    /// Whether the principal may call operations with this access rule now.
+    /// Whether the principal may call operations with this access rule now. Returns the principal
+    /// with the feature flags that it has now.
     pub(crate) async fn check_access(
         &self,
         access: Access,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         now: Timestamp,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Arc<Principal>, ApiError> {
         if access == Access::Anyone {
-            return Ok(());
+            return Ok(Arc::clone(principal));
         }
         if principal.is_anonymous() {
             return Err(refused("a token is needed"));
@@ -130,6 +131,7 @@ impl Operations {
             return Err(refused(EXPIRED));
         }
         let grant = &principal.grant;
+        let mut checked = Arc::clone(principal);
         if let Some(application) = &grant.application {
             let named = IdOrUid::Id(application.id);
             let directory = self.resources.engine.directory();
@@ -139,12 +141,18 @@ impl Operations {
             if revoked.iter().any(|ended| ended.digest == principal.token) {
                 return Err(refused("the token was logged out"));
             }
+            if let Some(key) = &application.key {
+                let flags = key.feature_flags(&entry.application);
+                let flags = flags.ok_or_else(|| refused("the key was rotated or deleted"))?;
+                checked = Arc::new(principal.with_feature_flags(flags));
+            }
             self.resources.quotas.count_request(application.id, now)?;
             if access.changes() {
                 self.refuse_if_read_only(&grant.organization).await?;
             }
         }
-        access.check(principal)
+        access.check(principal)?;
+        Ok(checked)
     }
 
     /// Refuses changes by applications if the settings of their organization do.

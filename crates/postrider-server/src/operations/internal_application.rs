@@ -39,6 +39,8 @@ fn new(call: &Call) -> Result<Application, ApiError> {
         metadata: Metadata::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: call.now,
         updated_at: call.now,

@@ -323,6 +323,8 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: call.now,
         updated_at: call.now,

@@ -42,6 +42,7 @@ async fn customer(world: &World) -> String {
         capabilities: Some([Capability::ViewBase].into()),
         feature_flags: BTreeSet::new(),
         session: None,
+        key: None,
     })
 }
 

@@ -110,6 +110,7 @@ async fn an_applications_own_requests_have_a_rate_and_the_organizations_do_not()
         capabilities: None,
         feature_flags: BTreeSet::default(),
         session: None,
+        key: None,
     };
     let own = world.own_token(grant(&app));
     let ask = async |token: &str| world.call_as(token, Method::GET, APP, None).await;

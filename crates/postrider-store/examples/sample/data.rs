@@ -39,6 +39,8 @@ pub(crate) fn application() -> Application {
         metadata: BTreeMap::new(),
         throttle_rate: None,
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: NOW,
         updated_at: NOW,
@@ -65,6 +67,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: NOW,
         updated_at: NOW,
     }

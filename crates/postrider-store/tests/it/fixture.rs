@@ -83,6 +83,8 @@ pub(crate) fn application(number: u64) -> Application {
         metadata: [("kind".to_owned(), "test".to_owned())].into(),
         throttle_rate: Some(7),
         ended_tokens: Vec::new(),
+        integrations: Vec::new(),
+        auto_configs: Vec::new(),
         settings: None,
         created_at: at(0),
         updated_at: at(0),
@@ -110,6 +112,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: at(0),
         updated_at: at(0),
     }

@@ -241,6 +241,28 @@ impl From<EndpointUpdate> for EndpointIn {
     }
 }
 
+/// The update that makes an endpoint what the creation would have made it, except for its secret
+/// and headers.
+impl From<EndpointIn> for EndpointUpdate {
+    fn from(it: EndpointIn) -> Self {
+        Self {
+            url: it.url,
+            kind: Some(it.kind),
+            config: it.config,
+            uid: it.uid,
+            description: it.description,
+            disabled: it.disabled,
+            event_types: it.event_types,
+            channels: it.channels,
+            throttle_rate: it.throttle_rate,
+            ordering: Some(it.ordering.unwrap_or_default()),
+            strict_rate: Some(it.strict_rate.unwrap_or_default()),
+            trusted_certificates: it.trusted_certificates,
+            metadata: it.metadata,
+        }
+    }
+}
+
 /// Changes some fields of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -466,16 +488,16 @@ pub struct EndpointStats {
     pub canceled: i64,
 }
 
-/// Numbers of an endpoint's deliveries by status. Only 2.x clients request them.
+/// Numbers of an endpoint's attempts by result. Only 2.x clients request them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointAttemptStats {
-    /// Delivered.
+    /// Attempts that delivered their message.
     pub success: u64,
-    /// Given up after all attempts failed.
+    /// Attempts that failed.
     pub fail: u64,
-    /// Cancelled because the endpoint, the application or the payload was deleted.
+    /// Always zero: an attempt is never cancelled.
     pub canceled: u64,
 }
 

@@ -1,0 +1,195 @@
+//! Examples of requests and responses for the document, made from the schemas of their types and
+//! from one table of values.
+
+use serde_json::{Map, Value, json};
+
+/// Maximum depth to which schemas are followed.
+const MAX_DEPTH: usize = 12;
+
+/// Makes examples of types.
+#[derive(Debug)]
+pub(crate) struct Examples<'a> {
+    /// The schemas that others can refer to.
+    definitions: &'a Map<String, Value>,
+}
+
+impl<'a> Examples<'a> {
+    pub(crate) const fn new(definitions: &'a Map<String, Value>) -> Self {
+        Self { definitions }
+    }
+
+    /// An example of the schema.
+    pub(crate) fn of(&self, schema: &Value) -> Value {
+        self.value("", schema, MAX_DEPTH)
+    }
+
+    /// An example of the schema, which is a part of the type `owner`.
+    fn value(&self, owner: &str, schema: &Value, depth: usize) -> Value {
+        let Some(depth) = depth.checked_sub(1) else { return Value::Null };
+        if let Some(name) = reference(schema) {
+            let definition = || self.definitions.get(name).unwrap_or(&Value::Null);
+            return whole(name).unwrap_or_else(|| self.value(name, definition(), depth));
+        }
+        if let Some(stated) = stated(schema) {
+            return stated.clone();
+        }
+        if let Some(choices) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+            let choice = choices.iter().find(|it| it["type"] != "null");
+            return choice.map_or(Value::Null, |it| self.value(owner, it, depth));
+        }
+        match type_of(schema) {
+            "object" => self.object(owner, schema, depth),
+            "array" => match schema.get("items") {
+                Some(items) => json!([self.value(owner, items, depth)]),
+                None => json!([]),
+            },
+            "string" => text(schema),
+            "integer" | "number" => schema.get("minimum").cloned().unwrap_or(json!(1)),
+            "boolean" => json!(true),
+            _ => Value::Null,
+        }
+    }
+
+    /// An object with the fields that are required, and those that the table has.
+    fn object(&self, owner: &str, schema: &Value, depth: usize) -> Value {
+        let Some(properties) = schema["properties"].as_object() else {
+            return match schema.get("additionalProperties") {
+                Some(values @ Value::Object(_)) => {
+                    json!({ "key": self.value(owner, values, depth) })
+                },
+                _ => json!({}),
+            };
+        };
+        let is_required = |name: &str| {
+            let required = schema["required"].as_array();
+            required.is_some_and(|required| required.iter().any(|it| it == name))
+        };
+        let mut fields = Map::new();
+        for (name, property) in properties {
+            if property["deprecated"] == true {
+                continue;
+            }
+            match field(owner, name) {
+                Some(value) => drop(fields.insert(name.clone(), value)),
+                None if is_required(name) => {
+                    fields.insert(name.clone(), self.value(owner, property, depth));
+                },
+                None => {},
+            }
+        }
+        fields.into()
+    }
+}
+
+/// The type that the schema refers to.
+fn reference(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
+
+/// A value that the schema itself names.
+fn stated(schema: &Value) -> Option<&Value> {
+    let first = |key| schema.get(key).and_then(|it| it.get(0));
+    schema.get("const").or_else(|| first("examples")).or_else(|| first("enum"))
+}
+
+/// The type, or the first of several.
+fn type_of(schema: &Value) -> &str {
+    let declared = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    let has_fields = schema.get("properties").is_some();
+    declared.unwrap_or(if has_fields { "object" } else { "" })
+}
+
+fn text(schema: &Value) -> Value {
+    match schema["format"].as_str() {
+        Some("date-time") => json!("2026-01-31T12:00:00Z"),
+        Some("uri") => json!("https://example.com/webhooks"),
+        Some(_) | None => json!("text"),
+    }
+}
+
+/// The examples of types as a whole.
+fn whole(name: &str) -> Option<Value> {
+    Some(match name {
+        "ConsumerConfig" => json!({ "url": "nats://nats.example.com", "stream": "events" }),
+        "EndpointConfig" => json!({}),
+        "EnvironmentSettingsIn" => json!({ "enforceHttps": true }),
+        "OperationalEvent" => return None,
+        _ => return None,
+    })
+}
+
+/// The values of fields, by the name of the type and of the field.
+fn field(owner: &str, name: &str) -> Option<Value> {
+    special(owner, name).unwrap_or_else(|| common(name))
+}
+
+/// Fields whose values depend on the type; `Some(None)` leaves a field to its schema.
+fn special(owner: &str, name: &str) -> Option<Option<Value>> {
+    Some(match (owner, name) {
+        ("EndpointIn" | "EndpointUpdate", "secret" | "headers") => None,
+        ("DestinationIn" | "DestinationOut" | "DestinationPatch", "config") => {
+            Some(json!({ "url": "https://example.com/webhooks" }))
+        },
+        ("DestinationIn" | "DestinationOut" | "DestinationPatch", "type") => {
+            Some(json!("fifoEndpoint"))
+        },
+        ("ErrorOut", "code") => Some(json!("not_found")),
+        ("ErrorOut", "detail") => Some(json!("endpoint not found")),
+        ("EventTypeImportOpenApiIn", "spec") => Some(json!({
+            "openapi": "3.1.0",
+            "webhooks": { "order.paid": { "post": { "description": "An order was paid." } } },
+        })),
+        ("IngestSourceIn" | "IngestSourceOut", "type") => Some(json!("github")),
+        ("IngestSourceIn" | "IngestSourceOut" | "IntegrationIn" | "IntegrationOut", "name") => {
+            Some(json!("Orders"))
+        },
+        ("ApplicationIn" | "ApplicationOut" | "ApplicationPatch", "name") => {
+            Some(json!("Example, Inc."))
+        },
+        ("ApplicationIn" | "ApplicationOut" | "ApplicationPatch", "uid") => {
+            Some(json!("customer-7"))
+        },
+        ("ConsumerIn" | "ConsumerOut", "kind") => Some(json!("nats")),
+        ("EnvironmentOut" | "EnvironmentIn", "settings" | "eventTypes" | "connectors") => None,
+        (
+            "EventTypeIn" | "EventTypeOut" | "EventTypeUpdate" | "EventTypeFromOpenApi",
+            "schemas",
+        ) => {
+            Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
+        },
+        ("RecoverIn", "until") | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => {
+            None
+        },
+        _ => return None,
+    })
+}
+
+/// Fields that mean the same in every type.
+fn common(name: &str) -> Option<Value> {
+    Some(match name {
+        "channels" => json!(["project-1"]),
+        "code" => json!("not_found"),
+        "createdAt" | "created_at" | "timestamp" | "updatedAt" | "updated_at" | "since" => {
+            json!("2026-01-31T12:00:00Z")
+        },
+        "description" => json!("Orders of the shop"),
+        "done" => json!(true),
+        "eventId" => json!("order-17"),
+        "eventType" => json!("order.paid"),
+        "eventTypes" => json!(["order.paid"]),
+        "featureFlags" => json!(["beta"]),
+        "groupName" => json!("order"),
+        "headers" => json!({ "x-team": "orders" }),
+        "iterator" | "prevIterator" => Value::Null,
+        "key" | "secret" => json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        "metadata" => json!({ "plan": "pro" }),
+        "payload" => json!({ "id": "order-17", "total": 1200 }),
+        "response" => json!("ok"),
+        "responseDurationMs" | "durationMs" => json!(35),
+        "responseStatusCode" => json!(200),
+        "tags" => json!(["important"]),
+        "uid" => json!("orders"),
+        "url" => json!("https://example.com/webhooks"),
+        _ => return None,
+    })
+}
