@@ -179,9 +179,18 @@ impl Reader {
             return Some(self.end(StreamEnd::Reconnect));
         }
         self.checks_at = Instant::now() + HEARTBEAT;
-        let check =
-            self.feeds.operations.check_access(ACCESS, &self.opening.principal, self.feeds.now());
-        Some(if check.await.is_ok() { live::comment() } else { self.end(StreamEnd::TokenRevoked) })
+        Some(if self.is_admitted().await {
+            live::comment()
+        } else {
+            self.end(StreamEnd::TokenRevoked)
+        })
+    }
+
+    /// Whether the token is still valid, as far as the store can be read.
+    async fn is_admitted(&self) -> bool {
+        let (operations, now) = (&self.feeds.operations, self.feeds.now());
+        let checked = operations.check_access(ACCESS, &self.opening.principal, now).await;
+        !matches!(checked, Err(ApiError::Unauthenticated(_) | ApiError::Forbidden(_)))
     }
 
     /// Ends the stream.

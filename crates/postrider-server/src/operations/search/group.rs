@@ -12,14 +12,12 @@ use postrider_core::{
 /// Attempts that are kept of a group.
 const SAMPLES: usize = 5;
 
-/// What the attempts of a group have in common: the endpoint, and the status of the responses or
-/// why there were none.
+/// What the attempts of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     endpoint: EndpointId,
+    cause: Cause,
     status: Option<u16>,
-    /// The position of the failure, which cannot be hashed.
-    failure: Option<&'static str>,
 }
 
 /// Failed attempts to one endpoint with the same cause.
@@ -47,14 +45,8 @@ impl Groups {
     /// Adds an attempt, if it failed. Newer attempts are added first.
     pub(super) fn add(&mut self, application: ApplicationId, attempt: Attempt) {
         let Some(cause) = attempt.outcome.cause() else { return };
-        let key = Key {
-            endpoint: attempt.delivery.endpoint,
-            status: attempt.outcome.status(),
-            failure: match cause {
-                Cause::Response => None,
-                Cause::Failure(failure) => Some(failure.remedy()),
-            },
-        };
+        let key =
+            Key { endpoint: attempt.delivery.endpoint, cause, status: attempt.outcome.status() };
         let sample = (attempt.id, attempt.delivery.message);
         if let Some(position) = self.positions.get(&key) {
             let group = &mut self.groups[*position];

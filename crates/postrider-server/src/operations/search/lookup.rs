@@ -111,7 +111,7 @@ async fn messages(call: &Call, text: &str) -> Result<Vec<LookupMatchOut>, ApiErr
     if let Ok(id) = text.parse::<MessageId>() {
         let message = at(id.millis());
         let search = MessageSearch { message, ..MessageSearch::default() };
-        let scan = from(id, MessageId::from_u128, id.as_u128());
+        let scan = from(id.as_u128(), MessageId::from_u128);
         let found = store.search_messages(Reach::organization(organization), search, scan).await?;
         let found = found.items.into_iter().filter(|it| it.id == id);
         return Ok(found.map(of_message).collect());
@@ -125,7 +125,7 @@ async fn attempt(call: &Call, text: &str) -> Result<Option<LookupMatchOut>, ApiE
     let Ok(id) = text.parse::<AttemptId>() else { return Ok(None) };
     let attempt = AttemptFilter { message: at(id.millis()), ..AttemptFilter::default() };
     let search = AttemptSearch { attempt, without_response: true, ..AttemptSearch::default() };
-    let scan = from(id, AttemptId::from_u128, id.as_u128());
+    let scan = from(id.as_u128(), AttemptId::from_u128);
     let reach = Reach::organization(call.organization().clone());
     let found = call.store().search_attempts(reach, search, scan).await?;
     let found = found.items.into_iter().find(|(it, _)| it.id == id);
@@ -144,7 +144,7 @@ fn at(millis: u64) -> MessageFilter {
 }
 
 /// The scan that begins with this id.
-fn from<K>(_: K, of: impl Fn(u128) -> K, id: u128) -> Scan<K> {
+fn from<K>(id: u128, of: impl Fn(u128) -> K) -> Scan<K> {
     // Stores compare the first half of ids only, or all of it. So the scan starts before the first
     // one that has the same first half.
     let before = (id >> 64 << 64).saturating_sub(1);

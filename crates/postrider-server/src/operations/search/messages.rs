@@ -161,10 +161,8 @@ async fn list_all(
     let entries = Entries::of(&call, found.items.iter().map(|it| it.application)).await?;
     let mut items = Vec::with_capacity(found.items.len());
     for message in found.items {
-        let deliveries = match query.with_deliveries {
-            true => Some(deliveries(&call, &message).await?),
-            false => None,
-        };
+        let deliveries =
+            if query.with_deliveries { Some(deliveries(&call, &message).await?) } else { None };
         items.push(Listed { message, deliveries });
     }
     let found = ScanPage { items, resume: found.resume };
