@@ -235,7 +235,7 @@ fn count(context: &Context, request: &InboundRequest, result: RequestResult) {
 
 const fn result_of(outcome: EventOutcome) -> RequestResult {
     match outcome {
-        EventOutcome::Accepted => RequestResult::Accepted,
+        EventOutcome::Accepted(_) => RequestResult::Accepted,
         EventOutcome::Duplicate(_) => RequestResult::Duplicate,
     }
 }

@@ -377,17 +377,6 @@ impl Argument for Option<FailureCause> {
     }
 }
 
-impl Argument for Option<EndpointKind> {
-    fn schema() -> Value {
-        json!({ "type": "string", "enum": EndpointKind::ALL.map(EndpointKind::name) })
-    }
-
-    fn parse(values: &[&str]) -> Result<Self, String> {
-        let names = || EndpointKind::ALL.map(EndpointKind::name).join(", ");
-        values[0].parse().map(Some).map_err(|_| format!("must be one of {}", names()))
-    }
-}
-
 /// The status code of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusCode(pub u16);
