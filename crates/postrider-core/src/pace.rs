@@ -11,14 +11,14 @@ pub struct Pace {
 }
 
 /// A batch should not take longer: other work waits for it.
-const TARGET: Duration = Duration::from_millis(20);
+const TARGET: Duration = Duration::from_millis(5);
 
 /// The fewest items, and the most.
-const SIZES: (usize, usize) = (10, 500);
+const SIZES: (usize, usize) = (20, 500);
 
-/// A pause is this many times as long as the batch before it, so that a task uses at most a quarter
-/// of the store's time.
-const PAUSE_FACTOR: u32 = 3;
+/// A pause is this many times as long as the batch before it, so that a task uses at most an
+/// eighth of the store's time.
+const PAUSE_FACTOR: u32 = 7;
 
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(2));
 
@@ -51,13 +51,13 @@ mod tests {
     fn slow_batches_become_smaller_and_are_followed_by_longer_pauses() {
         for (size, took, expected_size, expected_pause) in [
             (100, 1, 150, 10),
-            (100, 19, 150, 57),
-            (100, 20, 100, 60),
-            (100, 40, 100, 120),
-            (100, 41, 50, 123),
+            (100, 4, 150, 28),
+            (100, 5, 100, 35),
+            (100, 10, 100, 70),
+            (100, 11, 50, 77),
             (400, 1, 500, 10),
-            (12, 100, 10, 300),
-            (10, 10_000, 10, 2_000),
+            (25, 100, 20, 700),
+            (20, 10_000, 20, 2_000),
         ] {
             let pace = Pace { size, pause: Duration::ZERO }.after(Duration::from_millis(took));
             let pause = Duration::from_millis(expected_pause);
