@@ -54,7 +54,9 @@ impl<'a> Examples<'a> {
     fn object(&self, owner: &str, schema: &Value, depth: usize) -> Value {
         let Some(properties) = schema["properties"].as_object() else {
             return match schema.get("additionalProperties") {
-                Some(values @ Value::Object(_)) => json!({ "key": self.value(owner, values, depth) }),
+                Some(values @ Value::Object(_)) => {
+                    json!({ "key": self.value(owner, values, depth) })
+                },
                 _ => json!({}),
             };
         };
@@ -111,7 +113,6 @@ fn whole(name: &str) -> Option<Value> {
         "ConsumerConfig" => json!({ "url": "nats://nats.example.com", "stream": "events" }),
         "EndpointConfig" => json!({}),
         "EnvironmentSettingsIn" => json!({ "enforceHttps": true }),
-        "OperationalEvent" => return None,
         _ => return None,
     })
 }
@@ -149,12 +150,16 @@ fn special(owner: &str, name: &str) -> Option<Option<Value>> {
         },
         ("ConsumerIn" | "ConsumerOut", "kind") => Some(json!("nats")),
         ("EnvironmentOut" | "EnvironmentIn", "settings" | "eventTypes" | "connectors") => None,
-        ("EventTypeIn" | "EventTypeOut" | "EventTypeUpdate" | "EventTypeFromOpenApi", "schemas") => {
+        (
+            "EventTypeIn" | "EventTypeOut" | "EventTypeUpdate" | "EventTypeFromOpenApi",
+            "schemas",
+        ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
-        ("RecoverIn", "until") | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => {
-            None
-        },
+        ("IngestSourceIn" | "IngestSourceOut", "response")
+        | ("IngestLogOut" | "MessageRawPayloadOut", "payload")
+        | ("MessageEventsOut", "iterator")
+        | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => None,
         _ => return None,
     })
 }

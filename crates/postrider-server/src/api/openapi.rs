@@ -239,7 +239,8 @@ mod tests {
             for body in responses.values().chain(operation.get("requestBody")) {
                 let Some(content) = body.get("content") else { continue };
                 let example = &content["application/json"]["examples"]["example"]["$ref"];
-                let example = example.as_str().and_then(|it| document.pointer(it.trim_start_matches('#')));
+                let example =
+                    example.as_str().and_then(|it| document.pointer(it.trim_start_matches('#')));
                 assert!(example.is_some(), "{}", operation["operationId"]);
             }
         }

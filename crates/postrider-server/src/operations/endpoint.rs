@@ -16,8 +16,8 @@ mod url;
 use postrider::{
     ApplicationId, EndpointId,
     api::{
-        self, Capability, EndpointHeadersIn, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
-        ListResponse,
+        self, Capability, EndpointHeadersIn, EndpointIn, EndpointOrdering, EndpointOut,
+        EndpointPatch, EndpointUpdate, ListResponse,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };

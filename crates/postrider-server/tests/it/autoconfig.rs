@@ -42,7 +42,10 @@ async fn a_receiver_creates_and_changes_its_endpoint_with_the_token() {
     let endpoint = call(Method::PUT, &subscribe, Some(body)).await.expect(200);
     let body = json!({ "url": "https://example.com/2", "headers": { "x-a": "1" } });
     let changed = call(Method::PUT, &subscribe, Some(body)).await.expect(200);
-    assert_eq!((&changed["id"], &changed["url"]), (&endpoint["id"], &json!("https://example.com/2")));
+    assert_eq!(
+        (&changed["id"], &changed["url"]),
+        (&endpoint["id"], &json!("https://example.com/2"))
+    );
     let active = call(Method::GET, &one, None).await.expect(200);
     assert_eq!((&active["status"], &active["endpId"]), (&json!("active"), &endpoint["id"]));
     let hint = active["tokenCensored"].as_str().unwrap();
@@ -64,7 +67,8 @@ async fn a_receiver_creates_and_changes_its_endpoint_with_the_token() {
     let body = json!({ "url": "https://example.com/3" });
     call(Method::PUT, &format!("{other}/endpoint"), Some(body.clone())).await.expect(403);
     world.put(&subscribe, body).await.expect(403);
-    let wrong = json!({ "url": "https://example.com", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" });
+    let wrong =
+        json!({ "url": "https://example.com", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" });
     call(Method::PUT, &subscribe, Some(wrong)).await.expect(422);
 }
 

@@ -17,9 +17,8 @@ async fn world() -> (World, String) {
 #[tokio::test(start_paused = true)]
 async fn a_key_acts_for_its_application_until_it_is_rotated_or_deleted() {
     let (world, one) = world().await;
-    let key = async |path: String| {
-        world.get(&path).await.expect(200)["key"].as_str().unwrap().to_owned()
-    };
+    let key =
+        async |path: String| world.get(&path).await.expect(200)["key"].as_str().unwrap().to_owned();
     let first = key(format!("{one}/key")).await;
     let try_with = async |key: &str, status| {
         let endpoints = "/api/v1/app/a/endpoint";

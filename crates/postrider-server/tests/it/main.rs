@@ -4,8 +4,8 @@
 mod applications;
 mod attempts;
 mod audit_log;
-mod bad_input;
 mod autoconfig;
+mod bad_input;
 mod batch;
 mod consumers;
 mod destinations;
