@@ -1,6 +1,7 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
 mod consumer;
+mod disablement;
 mod keys;
 mod settings;
 mod task;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    disablement::{DisableReason, DisabledBy, Disablement},
     keys::{AutoConfig, Integration},
     settings::OrganizationSettings,
     task::{
@@ -106,6 +108,9 @@ pub struct Endpoint {
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
+    /// Why the endpoint is disabled, if it is and that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disablement: Option<Disablement>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -13,6 +13,8 @@ pub enum Cause {
     Status(u16),
     /// The response had a status of this class: 100 to 500.
     Class(u16),
+    /// The response had a status that is not a success.
+    Response,
     /// There was no response.
     NoResponse,
     /// There was no response for this reason.
@@ -22,7 +24,7 @@ pub enum Cause {
 /// The text names no cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be a status such as 404, a class such as 5xx, none, or one of resolve, connect, tls, \
+    "must be a status such as 404, a class such as 5xx, response, none, or one of resolve, connect, tls, \
      timeout, forbidden, protocol, rejected, misconfigured, unavailable, busy"
 )]
 pub struct UnknownCause;
@@ -50,8 +52,9 @@ impl Cause {
             (Self::Status(wanted), Outcome::Answered { status, .. }) => status == wanted,
             (Self::Class(class), Outcome::Answered { status, .. }) => status / 100 * 100 == class,
             (Self::Failure(wanted), Outcome::Unanswered(failure)) => failure == wanted,
+            (Self::Response, Outcome::Answered { .. }) => !outcome.delivered(),
             (Self::NoResponse, outcome) => matches!(outcome, Outcome::Unanswered(_)),
-            (Self::Status(_) | Self::Class(_), Outcome::Unanswered(_))
+            (Self::Status(_) | Self::Class(_) | Self::Response, Outcome::Unanswered(_))
             | (Self::Failure(_), Outcome::Answered { .. }) => false,
         }
     }
@@ -61,8 +64,10 @@ impl FromStr for Cause {
     type Err = UnknownCause;
 
     fn from_str(text: &str) -> Result<Self, UnknownCause> {
-        if text == "none" {
-            return Ok(Self::NoResponse);
+        match text {
+            "response" => return Ok(Self::Response),
+            "none" => return Ok(Self::NoResponse),
+            _ => {},
         }
         if let Some((class, _)) = CLASSES.into_iter().find(|(_, name)| *name == text) {
             return Ok(Self::Class(class));
@@ -82,6 +87,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Status(status) => write!(f, "{status}"),
             Self::Class(class) => write!(f, "{}xx", class / 100),
+            Self::Response => f.write_str("response"),
             Self::NoResponse => f.write_str("none"),
             Self::Failure(failure) => {
                 let found = FAILURES.into_iter().find(|(it, _)| it == failure);
@@ -98,7 +104,9 @@ mod tests {
     #[test]
     fn a_cause_is_read_as_it_is_written() {
         let all = FAILURES.map(|(_, name)| name).into_iter();
-        for text in all.chain(CLASSES.map(|(_, name)| name)).chain(["404", "599", "none"]) {
+        for text in
+            all.chain(CLASSES.map(|(_, name)| name)).chain(["404", "599", "none", "response"])
+        {
             assert_eq!(text.parse::<Cause>().unwrap().to_string(), text);
         }
         for text in ["", "99", "600", "6xx", "Timeout", "-1", "404 "] {
@@ -116,6 +124,9 @@ mod tests {
             ("4xx", answered(405), true),
             ("5xx", answered(405), false),
             ("4xx", timeout, false),
+            ("response", answered(404), true),
+            ("response", answered(204), false),
+            ("response", timeout, false),
             ("none", timeout, true),
             ("none", answered(500), false),
             ("timeout", timeout, true),

@@ -48,6 +48,7 @@ use self::{
 use crate::{
     delivery::{Attempt, Delivery, Settlement},
     health::Notice,
+    lane_state::LaneState,
     retry::{JitterSample, Verdict},
     time::Timestamp,
 };
@@ -191,6 +192,11 @@ impl<R: Clone, P> Dispatcher<R, P> {
     /// The applications that have lanes.
     pub fn applications(&self) -> HashSet<ApplicationId> {
         self.lanes.applications()
+    }
+
+    /// The states of the lanes of an application, or of all.
+    pub fn lane_states(&self, of: Option<ApplicationId>, now: Timestamp) -> Vec<LaneState> {
+        self.lanes.states(of, now)
     }
 
     /// The lease's epoch, for [`NewDelivery::epoch`].

@@ -25,6 +25,7 @@ pub mod guess_limit;
 pub mod health;
 pub mod hops;
 pub mod kind;
+pub mod lane_state;
 pub mod limiter;
 pub mod live;
 pub mod message;

@@ -122,15 +122,21 @@ impl BackgroundRunner {
         while running.len() < MAX_TASKS {
             let found = self.store.open_tasks(after, SEARCHED).await?;
             let is_last = found.len() < SEARCHED;
+            let before = after;
             for record in found {
-                let (task, version) = record.task()?;
+                // Others run although one cannot be read.
+                let Ok((task, version)) = record.task().inspect_err(|error| {
+                    self.errors.report("background tasks", error);
+                }) else {
+                    continue;
+                };
                 after = Some(task.id);
                 let is_known = running.iter().any(|it| it.task.id == task.id);
                 if !is_known && running.len() < MAX_TASKS {
                     running.extend(self.take(task, version).await?);
                 }
             }
-            if is_last {
+            if is_last || after == before {
                 break;
             }
         }
@@ -158,8 +164,21 @@ impl BackgroundRunner {
         TaskLease { holder: self.holder, until: now + LEASE }
     }
 
-    /// Runs one batch; `None` if the task has ended, or does not belong to this node any more.
+    /// Runs one batch; `None` if the task has ended, or does not belong to this node any more. A task
+    /// fails that needs something that is damaged.
     async fn step(&self, running: RunningTask) -> Result<Option<RunningTask>, StoreError> {
+        let (mut task, version) = (running.task.clone(), running.version);
+        match self.try_step(running).await {
+            Err(StoreError::Corrupt { what, .. }) => {
+                let reason = format!("a stored {what} is damaged");
+                task.end(TaskState::Failed, Some(reason), self.clock.now());
+                self.save_ended(task, version).await
+            },
+            result => result,
+        }
+    }
+
+    async fn try_step(&self, running: RunningTask) -> Result<Option<RunningTask>, StoreError> {
         let RunningTask { mut task, version, pace } = running;
         let now = self.clock.now();
         if let Some(by) = &task.cancelled_by {

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use postrider::{ApplicationId, EndpointId, MessageId};
-use postrider_core::{filter, message::Message};
+use postrider_core::{filter, lane_state::LaneState, message::Message};
 use postrider_store::AppendOutcome;
 use tokio::sync::oneshot;
 
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Forget(ApplicationId, MessageId, Option<EndpointId>),
     /// Claim due deliveries without delay.
     Wake,
+    /// Reply with the states of the lanes of this application, or of all.
+    Lanes(Option<ApplicationId>, oneshot::Sender<Vec<LaneState>>),
     /// Reply with the applications that have lanes.
     Applications(oneshot::Sender<HashSet<ApplicationId>>),
 }

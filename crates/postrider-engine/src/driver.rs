@@ -234,6 +234,10 @@ impl Driver {
                 }
             },
             Command::Wake => self.dispatcher.handle(Input::DueNow, now),
+            Command::Lanes(of, reply) => {
+                // The caller may have gone.
+                drop(reply.send(self.dispatcher.lane_states(of, now)));
+            },
             Command::Applications(reply) => {
                 // The caller may have gone.
                 drop(reply.send(self.dispatcher.applications()));

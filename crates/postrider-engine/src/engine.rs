@@ -9,7 +9,9 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{OrganizationSettings, Resend},
+    lane_state::LaneState,
     message::Message,
+    statistics::StatisticsRetention,
     target::Target,
     vault::Vault,
 };
@@ -240,6 +242,16 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// How long statistics are kept.
+    pub fn statistics_retention(&self) -> StatisticsRetention {
+        self.components().settings.statistics_retention
+    }
+
+    /// The states of this node's lanes for the endpoints of an application, or of all.
+    pub async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
+        self.components().router.lane_states(of).await
     }
 
     /// Looks for new and cancelled background tasks without delay.

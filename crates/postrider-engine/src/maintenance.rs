@@ -92,6 +92,7 @@ impl MaintenanceTask {
         }
         if number.is_multiple_of(STEPS_PER_MEASUREMENT) {
             self.measure().await?;
+            self.publish_lanes().await?;
         }
         let has_expired = store.expire(clock.now(), self.retention).await?;
         let has_erased = store.erase(clock.now(), ERASED_PER_STEP).await?;
@@ -109,6 +110,16 @@ impl MaintenanceTask {
             }
         }
         Ok(())
+    }
+
+    /// Lets other nodes show what only this one knows.
+    async fn publish_lanes(&self) -> Result<(), StoreError> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let mut lanes = self.router.lane_states(None).await;
+        lanes.retain(|lane| !lane.is_unremarkable());
+        self.store.publish_lanes(lanes).await
     }
 
     async fn measure(&self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider_core::lane_state::LaneState;
 use postrider_store::Shard;
 use tokio::sync::{mpsc, oneshot};
 
@@ -84,6 +85,23 @@ impl Router {
             }
         }
         applications
+    }
+
+    /// The states of the lanes of an application, or of all.
+    pub(crate) async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
+        let asked = match of {
+            Some(application) => std::slice::from_ref(self.shard(application)),
+            None => &self.shards[..],
+        };
+        let mut states = Vec::new();
+        for shard in asked {
+            let (reply, replied) = oneshot::channel();
+            // A driver that ends has no lanes left.
+            if shard.send(Command::Lanes(of, reply)).await.is_ok() {
+                states.extend(replied.await.unwrap_or_default());
+            }
+        }
+        states
     }
 
     fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {

@@ -14,6 +14,7 @@ mod offload;
 mod recheck;
 mod rejection_log;
 mod request;
+mod request_counts;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -32,7 +33,7 @@ use postrider::{
     MessageId,
     provider::{self, Received, Reply},
 };
-use postrider_core::message::Rejection;
+use postrider_core::{message::Rejection, statistics::RequestResult};
 use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -48,6 +49,7 @@ pub(crate) use self::{
     recheck::{Inbound, Recheck, is_whole},
     rejection_log::RejectionLog,
     request::configured_reply,
+    request_counts::RequestCounts,
 };
 use crate::{
     api::error::ApiError,
@@ -169,6 +171,7 @@ async fn handle(
             let status = error.status().as_u16();
             let rejection = inbound.rejection(context, status, error.to_string());
             context.rejections.add(rejection);
+            count(context, &inbound, RequestResult::Rejected);
             return Err(error);
         },
     }
@@ -196,6 +199,7 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
     match verify::receive(&context, &request, &mut settings).await {
         Ok(Received::Event(verified)) => {
             let outcome = event::accept(&context, &request, verified).await?;
+            count(&context, &request, result_of(outcome));
             // The event is durable from here on, so that a 2xx may follow.
             let offload = &context.offload;
             let reply = request.process(offload, &settings, acknowledge).await?;
@@ -217,9 +221,22 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
             let error = ApiError::Unavailable("a key for the verification cannot be fetched", None);
             let rejection = request.rejection(&context, error.status().as_u16(), reason);
             context.rejections.add(rejection);
+            count(&context, &request, RequestResult::Rejected);
             Err(error)
         },
         Err(ReceiveError::Internal(error)) => Err(error),
+    }
+}
+
+/// Counts the request for the statistics of its source.
+fn count(context: &Context, request: &InboundRequest, result: RequestResult) {
+    context.requests.add(&request.source.source, request.at, result);
+}
+
+const fn result_of(outcome: EventOutcome) -> RequestResult {
+    match outcome {
+        EventOutcome::Accepted => RequestResult::Accepted,
+        EventOutcome::Duplicate(_) => RequestResult::Duplicate,
     }
 }
 
@@ -267,6 +284,7 @@ fn reject(
     tracing::debug!(source.id = %request.source.source.id, reason = %rejected, "request was rejected");
     let rejection = request.rejection(context, reply.status, rejected.to_string());
     context.rejections.add(rejection);
+    count(context, request, RequestResult::Rejected);
     Handled::new(InboundResult::Rejected, reply)
 }
 

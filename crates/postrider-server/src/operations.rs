@@ -28,6 +28,8 @@ pub(crate) mod resources;
 pub mod search;
 pub(crate) mod secrets;
 pub mod source;
+pub mod state;
+pub mod statistics;
 mod status;
 pub mod task;
 
@@ -74,6 +76,11 @@ pub fn all() -> Vec<AnyOperation> {
         source::log::all(),
         consumer::all(),
         consumer::dead_letter::all(),
+        statistics::all(),
+        statistics::worst::all(),
+        statistics::hosted::all(),
+        statistics::application::all(),
+        state::all(),
         main_secret::all(),
         audit_log::all(),
         health::all(),

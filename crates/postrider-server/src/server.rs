@@ -27,7 +27,7 @@ use crate::{
         upload::{self, BodyLimits},
     },
     idempotency::IdempotentRequests,
-    inbound::{self, Inbound, RejectionLog},
+    inbound::{self, Inbound, RejectionLog, RequestCounts},
     live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
@@ -196,6 +196,7 @@ fn resources(
     let memory = MemoryBudget::new(limits.request_memory);
     let settings = Arc::new(settings);
     let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
+    let requests = RequestCounts::new(Arc::clone(engine.store()), tasks.clone());
     let locks = Arc::default();
     let inbound = Inbound::new(inbound::Dependencies {
         engine: engine.clone(),
@@ -205,6 +206,7 @@ fn resources(
         locks: Arc::clone(&locks),
         errors: Arc::clone(errors),
         rejections: rejections.clone(),
+        requests: requests.clone(),
         tasks: tasks.clone(),
     });
     Resources {
@@ -213,6 +215,7 @@ fn resources(
         quotas,
         archived,
         rejections,
+        requests,
         inbound,
         memory,
         consumers: Arc::new(consumers),

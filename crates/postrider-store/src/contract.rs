@@ -10,6 +10,7 @@ pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
+pub(crate) mod overview;
 pub(crate) mod rejections;
 pub(crate) mod search;
 pub(crate) mod sign_ins;
@@ -18,8 +19,8 @@ pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections, search::Search,
-    sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
+    idempotency::Idempotency, maintenance::Maintenance, overview::Overview, rejections::Rejections,
+    search::Search, sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -32,6 +33,7 @@ pub trait Store:
     + Idempotency
     + Rejections
     + Statistics
+    + Overview
     + Maintenance
     + Cluster
     + Tasks
@@ -48,6 +50,7 @@ impl<S> Store for S where
         + Idempotency
         + Rejections
         + Statistics
+        + Overview
         + Maintenance
         + Cluster
         + Tasks

@@ -43,6 +43,7 @@ mod loss;
 mod number;
 mod numbers;
 mod options;
+mod overview;
 mod pending_row;
 #[cfg(test)]
 mod plans;

@@ -11,6 +11,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod node;
+mod overview;
 mod rejections;
 mod search;
 mod sign_ins;

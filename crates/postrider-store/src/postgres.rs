@@ -49,6 +49,7 @@ mod node;
 mod notify;
 mod open;
 mod options;
+mod overview;
 mod parameter;
 mod partitions;
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub mod main_secret;
 pub mod message;
 pub mod renamed;
 pub mod search;
+pub mod state;
+pub mod statistics;
 pub mod task;
 pub mod time;
 pub mod usage;
@@ -77,6 +79,16 @@ pub use self::{
         FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,
         MessageAttemptHeadersOut, MessageDeliveryOut, MessageEventsOut, MessageRawPayloadOut,
         MessageSearchIn, OrganizationAttemptOut, OrganizationMessageOut, SearchResponse,
+    },
+    state::{
+        ApplicationStateOut, BreakerOut, DisabledOut, DisabledReason, EndpointRateLimitStatus,
+        EndpointStateOut, EndpointThrottleRateStatusOut, NodeOut, StatusOut, StoreStatusOut,
+    },
+    statistics::{
+        ActiveAppCount, AppAttemptEventTypeStats, AppAttemptStatsOut, AttemptStatisticsData,
+        AttemptStatisticsResponse, EndpointCountOut, LatencyBucketOut, LatencyOut,
+        RejectingSourceOut, RejectingSourcesOut, StatisticsCountsOut, StatisticsPeriod,
+        StatisticsPointOut, StatisticsSeriesOut, WorstEndpointOut, WorstEndpointsOut,
     },
     task::{
         AppUsageStatsIn, AppUsageStatsOut, BackgroundTaskKind, BackgroundTaskOut,

@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use postrider::{ApplicationId, MessageId};
+use postrider::{ApplicationId, EndpointId, MessageId};
 
 use crate::{
     breaker::{self, Breaker},
     concurrency::{CallLimits, ConcurrencyWindow},
     delivery::{Delivery, DeliveryOrder},
     health,
+    lane_state::LaneState,
     limiter::Limiter,
     outcome::Outcome,
     retry::Schedule,
@@ -270,6 +271,21 @@ impl<R, P> Lane<R, P> {
             taken.push(held.delivery);
         }
         (taken, bytes)
+    }
+
+    /// The state of the lane, for people.
+    pub(super) fn state(&self, endpoint: EndpointId, now: Timestamp) -> LaneState {
+        let limiter = self.limiter.as_ref().map_or(Timestamp::default(), Limiter::ready_at);
+        let ready_at = limiter.max(self.concurrency.ready_at());
+        LaneState {
+            application: self.policy.application,
+            endpoint,
+            breaker: self.breaker.state(),
+            failing_since: self.failing_since,
+            held: self.held(),
+            in_flight: self.in_flight.len(),
+            throttled_until: (ready_at > now && self.has_waiting()).then_some(ready_at),
+        }
     }
 
     /// Nothing waits or is in flight, and a new lane would behave the same.

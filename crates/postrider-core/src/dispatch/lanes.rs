@@ -18,6 +18,7 @@ use super::{
 use crate::{
     delivery::{Attempt, Delivery, DeliveryId, DeliveryOrder},
     health::{self, Notice},
+    lane_state::LaneState,
     limiter::Limiter,
     retry::{self, JitterSample, Verdict},
     time::Timestamp,
@@ -469,6 +470,21 @@ impl<R: Clone, P> Lanes<R, P> {
         // exceed its rate by letting its lanes be dropped.
         let by_application = &self.by_application;
         self.limiters.retain(|id, it| it.ready_at() > now || by_application.contains_key(id));
+    }
+
+    /// The states of the lanes of an application, or of all, that take deliveries.
+    pub(super) fn states(
+        &self,
+        application: Option<ApplicationId>,
+        now: Timestamp,
+    ) -> Vec<LaneState> {
+        let state = |(id, lane): (&EndpointId, &Lane<R, P>)| lane.state(*id, now);
+        let Some(application) = application else {
+            return self.by_endpoint.iter().filter(|(_, it)| !it.is_closed()).map(state).collect();
+        };
+        let endpoints = self.by_application.get(&application).into_iter().flatten();
+        let lanes = endpoints.filter_map(|id| self.by_endpoint.get_key_value(id));
+        lanes.filter(|(_, it)| !it.is_closed()).map(state).collect()
     }
 
     fn forget_endpoint(&mut self, application: ApplicationId, endpoint: EndpointId) {

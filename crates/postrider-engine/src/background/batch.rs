@@ -49,7 +49,7 @@ pub(super) struct Batch {
 /// Why there is no next batch.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Try again.
+    /// The store failed.
     Store(StoreError),
     /// The task fails.
     Task(&'static str),
@@ -57,13 +57,7 @@ pub(super) enum Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Corrupt { .. } => Self::Task("something that it has to read is damaged"),
-            StoreError::Unavailable(_)
-            | StoreError::Full(_)
-            | StoreError::Conflict { .. }
-            | StoreError::VersionMismatch { .. } => Self::Store(error),
-        }
+        Self::Store(error)
     }
 }
 

@@ -55,6 +55,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -8,7 +8,11 @@ use std::{
 
 use futures_util::FutureExt;
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::{catalog::Endpoint, dispatch::Input, time::Timestamp};
+use postrider_core::{
+    catalog::{DisableReason, DisabledBy, Disablement, Endpoint},
+    dispatch::Input,
+    time::Timestamp,
+};
 use postrider_store::{Expected, IdOrUid, Records, Store, StoreError};
 use tokio::task::JoinSet;
 
@@ -101,14 +105,17 @@ impl Disable {
     /// failing endpoints.
     async fn run(&self, context: &NoticeContext) -> Result<bool, StoreError> {
         let (id, application) = (context.route.endpoint.id, context.route.endpoint.application);
+        let mut reason = DisableReason::Gone;
         if !context.attempt.outcome.gone() {
             let failing = self.store.failing(application).await?;
-            let is_failing = failing.iter().any(|(endpoint, _)| *endpoint == id);
-            if !is_failing || !self.disables(context).await? {
+            let found = failing.iter().find(|(endpoint, _)| *endpoint == id);
+            let Some(&(_, since)) = found else { return Ok(false) };
+            if !self.disables(context).await? {
                 return Ok(false);
             }
+            reason = DisableReason::Failing { since };
         }
-        self.save_as_disabled(application, id).await?;
+        self.save_as_disabled(application, id, reason).await?;
         self.changes.apply(application).await?;
         let messages = self.operational.write(std::slice::from_ref(context)).await;
         if !messages.is_empty() {
@@ -133,14 +140,19 @@ impl Disable {
         &self,
         application: ApplicationId,
         id: EndpointId,
+        reason: DisableReason,
     ) -> Result<(), StoreError> {
         let mut races = 0;
         loop {
             let key = IdOrUid::Id(id);
             let found = self.store.get_versioned::<Endpoint>(&application, &key).await?;
             let Some((mut endpoint, version)) = found else { return Ok(()) };
+            let at = self.clock.now();
+            if !endpoint.disabled {
+                endpoint.disablement = Some(Disablement { reason, by: DisabledBy::Server, at });
+            }
             endpoint.disabled = true;
-            endpoint.updated_at = self.clock.now();
+            endpoint.updated_at = at;
             match self.store.save(&endpoint, Expected::Version(version)).await {
                 Err(StoreError::VersionMismatch { .. }) if races < MAX_RACES => races += 1,
                 Err(error) => return Err(error),

@@ -473,6 +473,7 @@ pub(crate) fn endpoint(
         trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -111,6 +111,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use postrider::{
     EventTypeName,
     api::{
-        DeadLetterCause, EndpointKind, FailureCause, MessageStatus, Ordering, StatusCodeClass,
+        DeadLetterCause, EndpointKind, FailureCause, MessageStatus, Ordering, StatisticsPeriod,
+        StatusCodeClass,
         list::{DEFAULT_LIMIT, MAX_LIMIT},
         time,
     },
@@ -286,6 +287,47 @@ impl Argument for Option<Ordering> {
             "descending" => Ok(Some(Ordering::Descending)),
             _ => Err("must be ascending or descending".to_owned()),
         }
+    }
+}
+
+impl Argument for Option<bool> {
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        parse_bool(values[0]).map(Some)
+    }
+}
+
+impl Argument for Option<EndpointKind> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": EndpointKind::ALL.map(EndpointKind::name) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        values[0].parse().map(Some).map_err(|_| {
+            suggest::with_suggestions(
+                "is not a known kind",
+                values[0],
+                EndpointKind::ALL.into_iter().map(EndpointKind::name),
+                "",
+            )
+        })
+    }
+}
+
+impl Argument for Option<StatisticsPeriod> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": StatisticsPeriod::ALL.map(StatisticsPeriod::name) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let found = StatisticsPeriod::ALL.into_iter().find(|it| it.name() == values[0]);
+        found.map(Some).ok_or_else(|| {
+            let names = StatisticsPeriod::ALL.map(StatisticsPeriod::name);
+            format!("must be one of {}", names.join(", "))
+        })
     }
 }
 

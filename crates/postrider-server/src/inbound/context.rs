@@ -6,7 +6,10 @@ use postrider_core::hops::Hops;
 use postrider_engine::Engine;
 use tokio_util::task::TaskTracker;
 
-use super::{key_cache::KeyCache, offload::Offload, rejection_log::RejectionLog};
+use super::{
+    key_cache::KeyCache, offload::Offload, rejection_log::RejectionLog,
+    request_counts::RequestCounts,
+};
 use crate::{
     api::error_report::ErrorReporter, http::memory::MemoryBudget, locks::ChangeLocks,
     metrics::InboundMetrics, settings::Settings,
@@ -22,6 +25,7 @@ pub(crate) struct Dependencies {
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) rejections: RejectionLog,
+    pub(crate) requests: RequestCounts,
     /// Requests that are processed although their client may have hung up.
     pub(crate) tasks: TaskTracker,
 }
@@ -36,6 +40,7 @@ pub(super) struct Context {
     pub(super) locks: Arc<ChangeLocks>,
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) rejections: RejectionLog,
+    pub(super) requests: RequestCounts,
     pub(super) tasks: TaskTracker,
     pub(super) keys: KeyCache,
     pub(super) offload: Offload,
@@ -44,8 +49,17 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { engine, settings, metrics, memory, locks, errors, rejections, tasks } =
-            dependencies;
+        let Dependencies {
+            engine,
+            settings,
+            metrics,
+            memory,
+            locks,
+            errors,
+            rejections,
+            requests,
+            tasks,
+        } = dependencies;
         Self {
             keys: KeyCache::new(settings.limits.remembered_keys),
             offload: Offload::default(),
@@ -57,6 +71,7 @@ impl Context {
             locks,
             errors,
             rejections,
+            requests,
             tasks,
         }
     }

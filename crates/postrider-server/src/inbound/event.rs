@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use postrider::{
-    EventTypeName, MessageId, Uid,
+    EventTypeName, MessageId, RejectionId, Uid,
     name::MAX_NAME,
     provider::{DuplicateRule, Identity, Verified},
 };
@@ -57,7 +57,9 @@ pub(super) async fn accept(
     // Such a provider does not retry. If it sends an event again, an operator has requested that,
     // and the event is not a duplicate.
     let is_on_demand = request.source.provider.model.repeats == DuplicateRule::Never;
-    let mut may_be_requested = is_on_demand && !source.dedupe_by_body;
+    // An operator who accepts a rejected request twice requests nothing more.
+    let mut may_be_requested =
+        is_on_demand && !source.dedupe_by_body && request.rejection.is_none();
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
         match submit(engine, &mut submission, request, &verified).await? {
@@ -83,7 +85,7 @@ pub(super) async fn accept(
 
 fn is_recent(request: &InboundRequest, message: MessageId) -> bool {
     let accepted_at = Timestamp::from_millis(message.millis());
-    request.at.since(accepted_at) < request.source.source.dedupe_window
+    accepted_at >= request.at || request.at.since(accepted_at) < request.source.source.dedupe_window
 }
 
 /// The message, unless it has expired.
@@ -180,8 +182,16 @@ fn identity(request: &InboundRequest, verified: &Verified) -> Option<Identity> {
     verified.identity
 }
 
-/// The idempotency key of the event.
+/// The idempotency key of the event. A request that an operator accepts is the same event each time.
 fn digest(request: &InboundRequest, verified: &Verified) -> Option<[u8; 32]> {
+    let of_rejection = |id: RejectionId| {
+        let hasher = Sha256::new_with_prefix(b"postrider rejection");
+        hasher.chain_update(id.as_u128().to_be_bytes()).finalize().into()
+    };
+    digest_of_identity(request, verified).or_else(|| request.rejection.map(of_rejection))
+}
+
+fn digest_of_identity(request: &InboundRequest, verified: &Verified) -> Option<[u8; 32]> {
     let source = &request.source.source;
     if source.dedupe_window.is_zero() {
         return None;

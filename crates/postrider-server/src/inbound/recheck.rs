@@ -118,6 +118,7 @@ impl Inbound {
         reserved.grow(rejection.body.len())?;
         let parts = RequestParts { method, path: format!("/in/{}", &**token), query, headers };
         let mut request = InboundRequest::new(context, open, parts, reserved);
+        request.rejection = Some(rejection.id);
         request.at = rejection.created_at();
         request.body = Bytes::clone(&rejection.body);
         request.count_hop(&context.hops).map_err(ApiError::Loop)?;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, request::Parts};
-use postrider::provider::{Headers, Reply, Request, Selector, Settings};
+use postrider::{
+    RejectionId,
+    provider::{Headers, Reply, Request, Selector, Settings},
+};
 use postrider_core::{
     catalog::SourceResponse,
     hops::{self, Hops, Loop},
@@ -43,6 +46,8 @@ pub(super) struct InboundRequest {
     pub(super) body: Bytes,
     /// The hop counter for the deliveries of this request.
     pub(super) hops: String,
+    /// The rejection that an operator accepts, if it is not a new request.
+    pub(super) rejection: Option<RejectionId>,
     /// The memory that the request takes.
     pub(super) reserved: Reservation,
 }
@@ -94,6 +99,7 @@ impl InboundRequest {
             raw_headers: parts.headers,
             body: Bytes::new(),
             hops: String::new(),
+            rejection: None,
             reserved,
         }
     }

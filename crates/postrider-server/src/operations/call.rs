@@ -95,6 +95,11 @@ impl Call {
         &self.principal.grant.organization
     }
 
+    /// Stores what was counted of received requests, so that statistics contain it.
+    pub(crate) async fn count_requests(&self) -> Result<(), ApiError> {
+        Ok(self.resources.requests.flush().await?)
+    }
+
     /// The application that the path names, if the principal may see it.
     pub(crate) async fn application(
         &self,

@@ -2,6 +2,7 @@
 
 pub(super) mod action;
 pub(crate) mod declared;
+mod disablement;
 mod event_types;
 pub(super) mod headers;
 mod kind;
@@ -419,8 +420,9 @@ async fn replace(
     }
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
-    save(call, new, Expected::Version(*version)).await?;
-    report(call, application, old, new).await;
+    let new = disablement::noted(call, old, new);
+    save(call, &new, Expected::Version(*version)).await?;
+    report(call, application, old, &new).await;
     Ok(())
 }
 
@@ -478,6 +480,7 @@ fn build(
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
         retired_secrets: Vec::new(),
+        disablement: body.disabled.then(|| disablement::requested(call)),
         created_at: call.now,
         updated_at: call.now,
     };

@@ -9,7 +9,7 @@ use crate::{
     auth::Authenticator,
     consumer::ConsumerHub,
     http::memory::MemoryBudget,
-    inbound::{Inbound, RejectionLog},
+    inbound::{Inbound, RejectionLog, RequestCounts},
     locks::ChangeLocks,
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
@@ -28,6 +28,8 @@ pub(crate) struct Resources {
     pub(crate) archived: ArchivedEventTypes,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
+    /// Received requests that are not counted in the store yet.
+    pub(crate) requests: RequestCounts,
     /// Receives requests to sources.
     pub(crate) inbound: Inbound,
     pub(crate) memory: MemoryBudget,

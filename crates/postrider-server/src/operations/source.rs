@@ -29,7 +29,7 @@ pub use self::{
         GetTransformation, ListEndpoints, PatchTransformation, RotateEndpointSecret,
         SetEndpointHeaders, UpsertEndpoint,
     },
-    log::ListLog,
+    log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
     secret::{GetSecret, RotateSecret},
 };
 use crate::{

@@ -19,6 +19,7 @@ use postrider_core::{
     audit::AuditEntry,
     catalog::{Endpoint, Recovery, Task},
     delivery::{Attempt, Delivery, DeliveryId},
+    lane_state::LaneState,
     message::{Message, Rejection},
     statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
@@ -26,11 +27,12 @@ use postrider_core::{
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
     Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, EndpointKey, Expected, History, IdOrUid, Idempotency, KeyReservation, Maintenance,
-    MessageFilter, MessageSearch, NewMessage, NodeLease, Parent, PostgresOptions, PostgresStore,
-    Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
-    Rewrite, RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch,
-    SignIn, SignIns, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
+    DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected, History,
+    IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, MessageSearch, NewMessage,
+    NodeLease, NodeRow, Overview, Parent, PostgresOptions, PostgresStore, Queued, Ranked, Reach,
+    RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention, Rewrite,
+    RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch, SignIn,
+    SignIns, Space, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
     Tasks, Version,
 };
 
@@ -456,6 +458,59 @@ impl Statistics for FrozenClockStore {
     ) -> Result<bool, StoreError> {
         let _guard = hold_clock();
         self.store.maintain_statistics(now, retention).await
+    }
+}
+
+#[async_trait]
+impl Overview for FrozenClockStore {
+    async fn endpoints(
+        &self,
+        organization: OrganizationId,
+        after: Option<EndpointPlace>,
+        limit: usize,
+    ) -> Result<Vec<EndpointRow>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoints(organization, after, limit).await
+    }
+
+    async fn count_endpoints(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<EndpointCounts, StoreError> {
+        let _guard = hold_clock();
+        self.store.count_endpoints(organization).await
+    }
+
+    async fn queued(
+        &self,
+        endpoints: Vec<EndpointPlace>,
+        at_most: u64,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let _guard = hold_clock();
+        self.store.queued(endpoints, at_most).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        let _guard = hold_clock();
+        self.store.nodes().await
+    }
+
+    async fn space(&self) -> Result<Space, StoreError> {
+        let _guard = hold_clock();
+        self.store.space().await
+    }
+
+    async fn publish_lanes(&self, lanes: Vec<LaneState>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.publish_lanes(lanes).await
+    }
+
+    async fn published_lanes(
+        &self,
+        endpoints: Vec<EndpointPlace>,
+    ) -> Result<Vec<(u64, LaneState)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.published_lanes(endpoints).await
     }
 }
 

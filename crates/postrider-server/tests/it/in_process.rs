@@ -299,6 +299,9 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.message.create-batch", "the messages themselves are the record"),
     ("v1.endpoint.send-example", "the message itself is the record"),
     ("v1.endpoint.check", "it changes nothing"),
+    ("v1.message.precheck", "it changes nothing"),
+    ("v1.resend.preview", "it changes nothing"),
+    ("v1.ingest.log.verify", "it changes nothing"),
     ("v1.endpoint.test", "it changes nothing"),
     ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
 ];

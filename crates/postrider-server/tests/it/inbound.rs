@@ -816,3 +816,21 @@ async fn rejections(
     }
     panic!("there never were {count} rejections");
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_by_their_result() {
+    let mut receiving = receiving(|_, _| {}).await;
+    assert_eq!(receiving.post("hello").await.status, 200);
+    receiving.change(|_, source| source.is_open = false).await;
+    for _ in 0..2 {
+        assert_eq!(receiving.post("forged").await.status, 401);
+    }
+    let path = format!("/ingest/api/v1/source/{}/stats/series", receiving.source.id);
+    let series = receiving.world.get(&path).await.expect(200);
+    let total = &series["total"];
+    let counts = ["received", "duplicates", "rejected"].map(|it| total[it].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 2], "{series}");
+    let rejecting = receiving.world.get("/api/v1/stats/rejecting-sources").await.expect(200);
+    assert_eq!(rejecting["data"][0]["sourceId"], receiving.source.id.to_string());
+    assert_eq!(rejecting["data"][0]["counts"]["rejected"], 2);
+}

@@ -38,6 +38,7 @@ mod search;
 mod secrets;
 mod serving;
 mod sources;
+mod statistics;
 mod tasks;
 mod thin;
 mod tokens;

@@ -67,6 +67,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: NOW,
         updated_at: NOW,
     }

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId};
+pub(crate) use postrider_core::delivery::StatusKind;
 use postrider_core::{
-    delivery::{Attempt, DeliveryId, Status, StatusKind},
+    delivery::{Attempt, DeliveryId, Status},
     message::Message,
     outcome::Outcome,
     time::Timestamp,

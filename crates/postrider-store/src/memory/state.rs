@@ -91,6 +91,14 @@ impl DeliveryState {
         matches!(self, Self::Waiting(_) | Self::Leased { .. })
     }
 
+    /// When the delivery is due, if it has not ended.
+    pub(super) const fn due_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting(due_at) | Self::Leased { due_at, .. } => Some(due_at),
+            Self::Delivered | Self::Failed | Self::Cancelled => None,
+        }
+    }
+
     /// When the delivery is due, if it is free.
     pub(super) const fn waits_until(self) -> Option<Timestamp> {
         match self {

@@ -83,7 +83,7 @@ fn is_within(key: &RollupKey, period: Period) -> bool {
 }
 
 impl State {
-    fn organization(&self, application: ApplicationId) -> Option<&OrganizationId> {
+    pub(super) fn organization(&self, application: ApplicationId) -> Option<&OrganizationId> {
         match &self.record(RecordKind::Application, application.as_u128())?.parent {
             Parent::Organization(id) => Some(id),
             Parent::Application(_) | Parent::Consumer(_) => None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use postrider::{OrganizationId, RejectionId, SourceId};
-use postrider_core::message::Rejection;
+use postrider_core::{message::Rejection, time::Timestamp};
 use tokio_postgres::Row;
 
 use super::{
@@ -73,14 +73,21 @@ async fn list(
     Ok(ScanPage::cut(found, scan.limit, |rejection: &Rejection| rejection.id))
 }
 
-/// Whether each of the rejections behind an id belongs to the organization.
+/// Whether each of the rejections behind an id belongs to the organization. The time is that of the
+/// id.
 pub(super) const ALL_UP: &str = "SELECT r.id, r.source, coalesce(s.organization = $1, false)
-    FROM (SELECT id, source FROM rejection WHERE id > $2 ORDER BY id LIMIT $3) AS r
+    FROM (
+        SELECT id, source FROM rejection WHERE at >= $4 AND id > $2 ORDER BY at, id LIMIT $3
+    ) AS r
     LEFT JOIN LATERAL (SELECT organization FROM source WHERE id = r.source LIMIT 1) AS s ON true
     ORDER BY r.id";
 
 pub(super) const ALL_DOWN: &str = "SELECT r.id, r.source, coalesce(s.organization = $1, false)
-    FROM (SELECT id, source FROM rejection WHERE id < $2 ORDER BY id DESC LIMIT $3) AS r
+    FROM (
+        SELECT id, source FROM rejection
+        WHERE at <= $4 AND id < $2
+        ORDER BY at DESC, id DESC LIMIT $3
+    ) AS r
     LEFT JOIN LATERAL (SELECT organization FROM source WHERE id = r.source LIMIT 1) AS s ON true
     ORDER BY r.id DESC";
 
@@ -100,8 +107,10 @@ async fn list_all(
 ) -> Result<ScanPage<Rejection, RejectionId>, DatabaseError> {
     let sql = if scan.ascending { ALL_UP } else { ALL_DOWN };
     let after = scan.after.map_or_else(|| value::edge(scan.ascending), Uuid::from);
+    let edge = if scan.ascending { 0 } else { i64::MAX };
+    let at = scan.after.map_or(edge, |id| millis(Timestamp::from_millis(id.millis())));
     let scanned = value::to_bigint(SCANNED);
-    let seen = session.query(sql, &[&organization.as_str(), &after, &scanned]).await?;
+    let seen = session.query(sql, &[&organization.as_str(), &after, &scanned, &at]).await?;
     let own: Vec<&Row> = seen.iter().filter(|row| row.get(2)).take(scan.limit + 1).collect();
     let wanted = own.get(..scan.limit).unwrap_or(&own);
     let (sources, ids): (Vec<Uuid>, Vec<Uuid>) =

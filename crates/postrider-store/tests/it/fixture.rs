@@ -112,6 +112,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
+        disablement: None,
         created_at: at(0),
         updated_at: at(0),
     }

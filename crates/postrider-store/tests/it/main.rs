@@ -16,6 +16,7 @@ mod history;
 mod idempotency;
 mod maintenance;
 mod model;
+mod overview;
 mod postgres;
 mod rejections;
 mod schema;

@@ -15,7 +15,6 @@ pub(crate) const REVERT_CONSUMERS: &str = "
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
     DROP TABLE task;
-    DROP INDEX rejection_by_id;
     DELETE FROM schema_version WHERE version >= 6;";
 
 /// Reverts a schema to the format before records had versions.
@@ -25,7 +24,6 @@ pub(crate) const REVERT_VERSIONS: &str = "
     DROP TABLE dead_letter;
     DROP TABLE audit_log;
     DROP TABLE task;
-    DROP INDEX rejection_by_id;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;

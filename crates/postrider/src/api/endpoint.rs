@@ -488,16 +488,16 @@ pub struct EndpointStats {
     pub canceled: i64,
 }
 
-/// Numbers of an endpoint's deliveries by status. Only 2.x clients request them.
+/// Numbers of an endpoint's attempts by result. Only 2.x clients request them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointAttemptStats {
-    /// Delivered.
+    /// Attempts that delivered their message.
     pub success: u64,
-    /// Given up after all attempts failed.
+    /// Attempts that failed.
     pub fail: u64,
-    /// Cancelled because the endpoint, the application or the payload was deleted.
+    /// Always zero: an attempt is never cancelled.
     pub canceled: u64,
 }
 

@@ -251,7 +251,8 @@ pub struct ResendIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// Only deliveries whose last attempt ended like this: a status such as `404`, a class such as
-    /// `5xx`, `none` for no response, or a reason for that: `resolve`, `connect`, `tls`, `timeout`,
+    /// `5xx`, `response` for any that is not a success, `none` for no response, or a reason for
+    /// that: `resolve`, `connect`, `tls`, `timeout`,
     /// `forbidden`, `protocol`, `rejected`, `misconfigured`, `unavailable` or `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,

@@ -8,6 +8,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
+// Standard output has one line only, and nobody reads more. The advice is for production.
+console.info = console.warn = () => {};
+
 const PEOPLE = {
   alice: { email: 'alice@example.com', groups: ['staff', 'hooks-admins'] },
   bob: { email: 'bob@example.com', groups: ['staff'] },

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 from svix.api import (
+    ApplicationIn,
     AppUsageStatsIn,
     BulkExpungeContentsIn,
     BulkReplayIn,
@@ -28,7 +29,9 @@ class Tasks:
         endpoint = EndpointIn(url=receiver.url(late), uid=late, channels=["never"])
         self.svix.endpoint.create(self.app, endpoint)
         wanted = MessagePrecheckIn(event_type=made, channels=["late"])
-        assert not self.svix.message.precheck(self.app, wanted).active
+        quiet = self.svix.application.create(ApplicationIn(name="Quiet")).id
+        assert not self.svix.message.precheck(quiet, wanted).active
+        self.svix.application.delete(quiet)
         sent = {self.publish(made) for _ in range(3)}
         self.svix.endpoint.patch(self.app, late, EndpointPatch(channels=["late"]))
         assert self.svix.message.precheck(self.app, wanted).active
@@ -38,7 +41,8 @@ class Tasks:
         assert {receiver.next(late).headers["webhook-id"] for _ in range(3)} == sent
         again = BulkReplayIn(since=self.since, event_types=[made], channel="late")
         self.eventually(lambda: self.svix.endpoint.get_stats(self.app, late).success == 3)
-        assert self.ended(self.svix.endpoint.bulk_replay(self.app, late, again)) == {"messagesSent": 3}
+        replayed = self.svix.endpoint.bulk_replay(self.app, late, again)
+        assert self.ended(replayed) == {"messagesSent": 3}
         assert {receiver.next(late).headers["webhook-id"] for _ in range(3)} == sent
         self.aggregate()
         self.expunge(sent)

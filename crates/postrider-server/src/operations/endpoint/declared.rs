@@ -10,7 +10,7 @@ use postrider_core::catalog::{Application, Endpoint};
 use postrider_store::{Expected, IdOrUid};
 
 use super::{
-    Change, Create, build, find,
+    Change, Create, build, disablement, find,
     kind::{self, Location},
     notify, save,
 };
@@ -136,6 +136,7 @@ fn merged(
         disabled: declared.disabled.unwrap_or(old.disabled),
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
+        disablement: old.disablement,
         created_at: old.created_at,
         updated_at: old.updated_at,
         ..new
@@ -153,8 +154,9 @@ async fn update(
     (old, version): &(Endpoint, postrider_store::Version),
     new: &Endpoint,
 ) -> Result<(), ApiError> {
-    save(call, new, Expected::Version(*version)).await?;
-    super::report(call, application, old, new).await;
+    let new = disablement::noted(call, old, new);
+    save(call, &new, Expected::Version(*version)).await?;
+    super::report(call, application, old, &new).await;
     Ok(())
 }
 

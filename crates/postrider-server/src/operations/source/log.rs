@@ -11,6 +11,7 @@ use postrider::{
 };
 use postrider_core::{catalog::Source, message::Rejection, time::Timestamp};
 use postrider_store::{IdOrUid, Scan, ScanPage};
+use serde_json::json;
 
 use crate::{
     api::{
@@ -19,9 +20,9 @@ use crate::{
     },
     inbound::{Recheck, is_whole},
     operations::{
+        audited::of_application,
         call::Call,
         page::{Page, PageQuery},
-        task::who,
     },
 };
 
@@ -159,13 +160,9 @@ async fn accept(call: Call, input: AcceptLog) -> Result<Done<IngestLogAcceptOut>
     let (source, rejection) = find(&call, &input.source_id, input.log_id).await?;
     let (message_id, is_duplicate) =
         call.resources.inbound.accept_anyway(&source, &rejection).await?;
-    tracing::info!(
-        source.id = %source.id,
-        rejection.id = %rejection.id,
-        message.id = %message_id,
-        by = who(&call),
-        "a rejected request was accepted"
-    );
+    let record = of_application("rejected request", rejection.id, source.application);
+    let parameters = [("source", json!(source.id)), ("message", json!(message_id))];
+    call.store().record(record, parameters).await?;
     Ok(Done(IngestLogAcceptOut { message_id, is_duplicate }))
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use postrider::api::PrincipalKind;
 use postrider_core::{
+    audit::Actor,
     catalog::{Period, Task, Work},
     time::Timestamp,
 };
@@ -30,9 +32,13 @@ pub(in crate::operations) async fn begin(call: &Call, work: Work) -> Result<Task
 
 /// On whose behalf the operation runs, in words.
 pub(in crate::operations) fn who(call: &Call) -> String {
-    match &call.principal.grant.application {
-        Some(application) => format!("a token of {}", application.id),
-        None => format!("a token of {}", call.organization()),
+    let Actor { kind, id, name } = &call.principal.actor;
+    match (kind, name) {
+        (_, Some(name)) => format!("{name} ({id})"),
+        (PrincipalKind::ApplicationToken | PrincipalKind::OrganizationToken, None) => {
+            format!("a token of {id}")
+        },
+        (_, None) => id.clone(),
     }
 }
 

@@ -139,6 +139,11 @@ impl IndexWatch {
         Self { shared, updates, progress }
     }
 
+    /// The position that readers see without waiting.
+    pub(in crate::embedded) fn applied(&self) -> JournalPosition {
+        self.progress.borrow().applied
+    }
+
     /// Keeps the statistics from these times on.
     pub(in crate::embedded) fn keep_from(&self, from: KeptFrom) {
         for (kept, from) in self.shared.kept.iter().zip(from.0) {

@@ -39,9 +39,6 @@ CREATE TABLE task (
 CREATE INDEX task_of ON task (organization, id);
 CREATE INDEX task_open ON task (id) WHERE NOT ended;
 
--- Lists of the rejections of all sources.
-CREATE INDEX rejection_by_id ON rejection (id);
-
 
 -- Settings, integrations and automatic configuration.
 
@@ -92,3 +89,24 @@ CREATE TABLE rollup (
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_cost_delay = 0
 );
+
+-- What nodes publish about the endpoints that they hold deliveries for, every few seconds.
+CREATE UNLOGGED TABLE lane_state (
+    application uuid NOT NULL,
+    endpoint uuid NOT NULL,
+    node bigint NOT NULL,
+    -- The breaker; closed without a time.
+    open_since bigint,
+    probe_at bigint,
+    failing_since bigint,
+    held bigint NOT NULL,
+    in_flight bigint NOT NULL,
+    throttled_until bigint,
+    PRIMARY KEY (application, endpoint, node)
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0
+);
+CREATE INDEX lane_state_of ON lane_state (node);

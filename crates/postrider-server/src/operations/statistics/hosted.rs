@@ -1,0 +1,114 @@
+//! Statistics of the hosted API that are about the organization or one endpoint.
+
+use std::time::Duration;
+
+use postrider::{
+    ApplicationId, EndpointId,
+    api::{ActiveAppCount, Capability, EndpointAttemptStats, EndpointCountOut},
+};
+use postrider_core::{
+    statistics::{Subject, periods},
+    time::Timestamp,
+};
+use postrider_store::IdOrUid;
+
+use super::application::total;
+use crate::{
+    api::{
+        error::ApiError,
+        operation::operations,
+        query::{OnByDefault, query},
+        reply::Done,
+    },
+    auth::Access,
+    operations::call::{self, Call},
+};
+
+/// How far statistics look back by default.
+const SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+
+operations! {
+    tag "Statistics";
+
+    /// Count an endpoint's attempts by result
+    GetAttemptStats "v1.endpoint.get-attempt-stats" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { AttemptStatsQuery }
+        -> Done<EndpointAttemptStats> = attempt_stats,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Count the endpoints of all applications
+    CountEndpoints "v1.statistics.endpoint-count" = GET "/api/v1/stats/endpoint/count"
+        query { CountQuery }
+        -> Done<EndpointCountOut> = count_endpoints;
+
+    /// Count the applications with an endpoint that receives messages
+    CountActive "v1.application.count-active" = GET "/api/v1/app/stats/count-active"
+        query { CountActiveQuery }
+        -> Done<ActiveAppCount> = count_active;
+}
+
+query! {
+    AttemptStatsQuery {
+        /// Start of the time range; 28 days ago if absent. Rounded down to a minute, or to an hour or a day where minutes are not kept any more.
+        since: Option<Timestamp>,
+        /// End of the time range, exclusive; now if absent. Rounded up in the same way.
+        until: Option<Timestamp>,
+    }
+    CountQuery {
+        /// Has no effect: no endpoint is excluded because of its URL.
+        exclude_svix_play: OnByDefault,
+    }
+    CountActiveQuery {
+        /// Has no effect: no endpoint is excluded because of its URL.
+        exclude_svix_play: OnByDefault,
+        /// Count only applications with an endpoint that is enabled; otherwise, those with any endpoint.
+        exclude_disabled: OnByDefault,
+    }
+}
+
+async fn attempt_stats(
+    call: Call,
+    input: GetAttemptStats,
+) -> Result<Done<EndpointAttemptStats>, ApiError> {
+    let entry = call.application(&input.app_id).await?;
+    let endpoint = call::endpoint(&entry, &input.endpoint_id)?.id;
+    let (since, until) = range(&call, input.query.since, input.query.until)?;
+    let retention = call.engine().statistics_retention();
+    let subject = Subject::Endpoint(entry.application.id, endpoint);
+    let counters = total(&call, &subject, periods(since, until, call.now, &retention)).await?;
+    let (success, fail) = (counters.delivered(), counters.failed());
+    Ok(Done(EndpointAttemptStats { success, fail, canceled: 0 }))
+}
+
+/// The time range of a query, up to now.
+pub(super) fn range(
+    call: &Call,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<(Timestamp, Timestamp), ApiError> {
+    let until = until.unwrap_or(call.now).min(call.now);
+    let span = u64::try_from(SPAN.as_millis()).unwrap_or(u64::MAX);
+    let default = Timestamp::from_millis(until.as_millis().saturating_sub(span));
+    let since = since.unwrap_or(default);
+    if since >= until {
+        let message = "must be earlier than `until` and than now";
+        return Err(ApiError::invalid(&["query", "since"], message));
+    }
+    Ok((since, until))
+}
+
+async fn count_endpoints(
+    call: Call,
+    _: CountEndpoints,
+) -> Result<Done<EndpointCountOut>, ApiError> {
+    let counts = call.store().count_endpoints(call.organization().clone()).await?;
+    Ok(Done(EndpointCountOut { active: counts.enabled, disabled: counts.disabled }))
+}
+
+async fn count_active(call: Call, input: CountActive) -> Result<Done<ActiveAppCount>, ApiError> {
+    let counts = call.store().count_endpoints(call.organization().clone()).await?;
+    let with_disabled = !input.query.exclude_disabled.0;
+    let count = if with_disabled { counts.applications } else { counts.active_applications };
+    Ok(Done(ActiveAppCount { count }))
+}
