@@ -113,7 +113,6 @@ fn whole(name: &str) -> Option<Value> {
         "ConsumerConfig" => json!({ "url": "nats://nats.example.com", "stream": "events" }),
         "EndpointConfig" => json!({}),
         "EnvironmentSettingsIn" => json!({ "enforceHttps": true }),
-        "OperationalEvent" => return None,
         _ => return None,
     })
 }
@@ -157,9 +156,10 @@ fn special(owner: &str, name: &str) -> Option<Option<Value>> {
         ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
-        ("RecoverIn", "until") | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => {
-            None
-        },
+        ("IngestSourceIn" | "IngestSourceOut", "response")
+        | ("IngestLogOut" | "MessageRawPayloadOut", "payload")
+        | ("MessageEventsOut", "iterator")
+        | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => None,
         _ => return None,
     })
 }
