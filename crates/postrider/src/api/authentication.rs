@@ -101,9 +101,9 @@ pub struct ApplicationTokenExpireIn {
     #[cfg_attr(feature = "schema", schemars(range(max = 259_200)))]
     pub expiry: Option<u64>,
     /// Only tokens of these sessions; all tokens if there are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(max = 1_000)))]
-    pub session_ids: Vec<String>,
+    pub session_ids: Option<Vec<String>>,
 }
 
 /// Expires the tokens of the organization that have been created so far.

@@ -437,6 +437,24 @@ def portal(svix):
     owner.authentication.logout()
 
 
+def expire_all(svix):
+    def access(session):
+        body = AppPortalAccessIn(feature_flags=[], session_id=session)
+        return connect(svix.authentication.app_portal_access(APP, body).token)
+
+    first, second = access("one"), access("two")
+    svix.authentication.expire_all(APP, api.ApplicationTokenExpireIn(session_ids=["one"]))
+    refused(401, lambda: first.endpoint.list(APP))
+    assert second.endpoint.list(APP).data
+    svix.authentication.expire_all(APP, api.ApplicationTokenExpireIn(expiry=3600))
+    assert second.endpoint.list(APP).data, "it ends in an hour"
+    svix.authentication.expire_all(APP, api.ApplicationTokenExpireIn())
+    refused(401, lambda: second.endpoint.list(APP))
+    # A token of the same millisecond is expired, too.
+    time.sleep(0.002)
+    assert access("one").endpoint.list(APP).data, "a later token is valid"
+
+
 def tasks(svix, receiver):
     # Version 1.x has only a part of these operations.
     from tasks import Tasks
@@ -476,6 +494,7 @@ def main():
     if LINE == 2:
         step(tasks, svix, receiver)
     step(portal, svix)
+    step(expire_all, svix)
     step(sources, svix, receiver)
     step(leave, svix)
     receiver.close()

@@ -59,7 +59,7 @@ async fn expire_of_organization(
     call: Call,
     input: ExpireOrganization,
 ) -> Result<NoContent, ApiError> {
-    let body = ApplicationTokenExpireIn { expiry: input.body.expiry, session_ids: Vec::new() };
+    let body = ApplicationTokenExpireIn { expiry: input.body.expiry, session_ids: None };
     let cutoffs = cutoffs(&call, &body)?;
     race::retry(|| add_to_organization(&call, &cutoffs)).await?;
     call.engine().access_changed();
@@ -96,15 +96,16 @@ fn cutoffs(call: &Call, body: &ApplicationTokenExpireIn) -> Result<Vec<TokenCuto
     let expiry = body.expiry.unwrap_or_default();
     let range = format!("must be 0 to {MAX_EXPIRE_SECONDS} seconds");
     problems.require(expiry <= MAX_EXPIRE_SECONDS, "expiry", &range);
-    let is_bounded = body.session_ids.len() <= MAX_SESSIONS;
+    let sessions = body.session_ids.as_deref().unwrap_or_default();
+    let is_bounded = sessions.len() <= MAX_SESSIONS;
     problems.require(is_bounded, "sessionIds", &format!("has more than {MAX_SESSIONS} items"));
-    let are_valid = body.session_ids.iter().all(|session| SESSION.allows(session));
+    let are_valid = sessions.iter().all(|session| SESSION.allows(session));
     problems.require(are_valid, "sessionIds", &SESSION.sentence());
     problems.finish()?;
     let expires_at = call.now + Duration::from_secs(expiry);
     let cutoff = |session| TokenCutoff { issued_until: call.now, expires_at, session };
-    if body.session_ids.is_empty() {
+    if sessions.is_empty() {
         return Ok(vec![cutoff(None)]);
     }
-    Ok(body.session_ids.iter().cloned().map(Some).map(cutoff).collect())
+    Ok(sessions.iter().cloned().map(Some).map(cutoff).collect())
 }
