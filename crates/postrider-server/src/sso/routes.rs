@@ -131,8 +131,9 @@ async fn logout(State(sso): Sso, method: Method, uri: Uri, headers: HeaderMap) -
 async fn session(State(sso): Sso, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let now = sso.engine.clock().now();
     let found = sso.authenticate(&method, &uri, &headers, now).await;
-    let found = found
-        .and_then(|it| it.ok_or_else(|| ApiError::Unauthenticated("there is no session; sign in".into())));
+    let found = found.and_then(|it| {
+        it.ok_or_else(|| ApiError::Unauthenticated("there is no session; sign in".into()))
+    });
     match found {
         Ok(signed_in) => {
             let session = &signed_in.session;
