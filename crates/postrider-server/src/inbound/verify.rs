@@ -11,7 +11,12 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{context::Context, decompress::decompress, key_cache, request::InboundRequest};
-use crate::{api::error::ApiError, race};
+use crate::{
+    api::error::ApiError,
+    auth::Principal,
+    operations::audited::{AuditedStore, Origin},
+    race,
+};
 
 /// Most keys that are fetched for one request. A key set may lead to a certificate, for example.
 const MAX_FETCHES: usize = 4;
@@ -196,7 +201,10 @@ async fn try_store_secret(
     let sealed = context.engine.vault().seal_text(secret, nonce);
     source.secrets.push(SourceSecret { secret: sealed, until: None });
     source.updated_at = request.at;
-    context.engine.store().save(&source, Expected::Version(version)).await?;
+    let installation = Principal::installation(source.organization.clone());
+    let origin = Origin { operation: "inbound.handshake", address: None };
+    let store = AuditedStore::new(&context.engine, &installation, origin);
+    store.save(&source, Expected::Version(version)).await?;
     context.engine.changed(application).await?;
     Ok(None)
 }
