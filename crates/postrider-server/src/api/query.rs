@@ -83,8 +83,8 @@ pub(crate) struct Name {
 }
 
 /// Parameters of the hosted API that have no effect: attempts are never cancelled, so there is no
-/// other status to distinguish.
-const IGNORED: &[&str] = &["expanded_statuses"];
+/// other status to distinguish, and no endpoint leads to a playground that is not to be counted.
+const IGNORED: &[&str] = &["expanded_statuses", "exclude_svix_play"];
 
 /// The decoded pairs of a query string.
 #[derive(Debug)]

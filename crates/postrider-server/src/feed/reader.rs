@@ -23,7 +23,7 @@ use super::{
     entry::{FeedEntry, millis},
     filter::Filter,
     poll::Poll,
-    request::ACCESS,
+    request::declaration,
     state::{Feeds, Place},
 };
 use crate::{api::error::ApiError, auth::Principal, http::StreamGuard};
@@ -189,7 +189,7 @@ impl Reader {
     /// Whether the token is still valid, as far as the store can be read.
     async fn is_admitted(&self) -> bool {
         let (operations, now) = (&self.feeds.operations, self.feeds.now());
-        let checked = operations.check_access(ACCESS, &self.opening.principal, now).await;
+        let checked = operations.check_access(&declaration(), &self.opening.principal, now).await;
         !matches!(checked, Err(ApiError::Unauthenticated(_) | ApiError::Forbidden(_)))
     }
 

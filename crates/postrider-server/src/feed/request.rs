@@ -8,14 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use postrider::{
     ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, RejectionId,
-    api::{Capability, MessageStatus},
+    api::{Capability, MessageStatus, Permission},
 };
 use postrider_core::live;
 
 use super::{
+    PATH,
     entry::EntryKind,
     filter::Filter,
     reader::{Connection, Opening, Reader},
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     api::{
         error::ApiError,
+        operation::Declaration,
         path::id_or_uid,
         query::{Query, query},
     },
@@ -33,7 +35,11 @@ use crate::{
 };
 
 /// Which principals may read a feed. A token of an application gets that part of it.
-pub(super) const ACCESS: Access = Access::Application(Capability::ViewBase);
+pub(super) fn declaration() -> Declaration {
+    Declaration::new(Method::GET, PATH, "v1.live", "Live", "Read what happens, as a stream")
+        .access(Access::Application(Capability::ViewBase))
+        .needs(Permission::Read)
+}
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -69,8 +75,8 @@ pub(super) async fn open(State(feeds): State<Arc<Feeds>>, request: Request) -> R
 async fn try_open(feeds: &Arc<Feeds>, mut request: Request) -> Result<Response, ApiError> {
     let resources = feeds.resources();
     let now = feeds.now();
-    let principal = resources.authenticator.authenticate(request.headers(), now)?;
-    feeds.operations.check_access(ACCESS, &principal, now).await?;
+    let principal = resources.authenticator.authenticate(request.headers(), now).await?;
+    let principal = feeds.operations.check_access(&declaration(), &principal, now).await?;
     let query = FeedQuery::read(request.uri().query())?;
     let filter = filter(feeds, &principal, &query).await?;
     let last = request.headers().get(LAST_EVENT_ID).and_then(|it| it.to_str().ok());

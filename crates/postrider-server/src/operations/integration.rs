@@ -204,8 +204,7 @@ async fn rotate_key(call: Call, input: RotateKey) -> Result<Done<IntegrationKeyO
 fn key(call: &Call, application: ApplicationId, it: &Integration) -> IntegrationKeyOut {
     let key = KeyGrant { id: KeyId::Integration(it.id), version: it.key_version };
     let application = ApplicationGrant { key: Some(key), ..ApplicationGrant::full(application) };
-    let organization = call.organization().clone();
-    let grant = Grant { organization, application: Some(application), expires_at: None };
+    let grant = Grant { application: Some(application), ..Grant::of(call.organization().clone()) };
     let key = token::mint(&grant, &call.settings().jwt_secret, it.key_created_at);
     IntegrationKeyOut { key }
 }

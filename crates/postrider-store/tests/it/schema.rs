@@ -8,33 +8,34 @@ use std::{
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
+/// Reverts a schema to the format before the operations of operators: keys, the audit log, tasks,
+/// searches and statistics.
+macro_rules! revert_operations {
+    () => {
+        "DROP TABLE audit_log, api_key, api_key_use, token_policy, sign_in, task, tally, rollup,
+            lane_state;
+        DROP INDEX message_id, attempt_id, attempt_failed, delivery_not_delivered, endpoint_id,
+            endpoint_url;"
+    };
+}
+
 /// Reverts a schema to the format before consumers.
-pub(crate) const REVERT_CONSUMERS: &str = "
-    DROP TABLE consumer;
-    DROP TABLE consumer_partitions;
-    DROP TABLE dead_letter;
-    DROP TABLE audit_log;
-    DROP TABLE api_key;
-    DROP TABLE api_key_use;
-    DROP TABLE token_policy;
-    DROP TABLE task;
-    DELETE FROM schema_version WHERE version >= 6;";
+pub(crate) const REVERT_CONSUMERS: &str = concat!(
+    revert_operations!(),
+    "DROP TABLE consumer, consumer_partitions, dead_letter;
+    DELETE FROM schema_version WHERE version >= 6;"
+);
 
 /// Reverts a schema to the format before records had versions.
-pub(crate) const REVERT_VERSIONS: &str = "
-    DROP TABLE consumer;
-    DROP TABLE consumer_partitions;
-    DROP TABLE dead_letter;
-    DROP TABLE audit_log;
-    DROP TABLE api_key;
-    DROP TABLE api_key_use;
-    DROP TABLE token_policy;
-    DROP TABLE task;
+pub(crate) const REVERT_VERSIONS: &str = concat!(
+    revert_operations!(),
+    "DROP TABLE consumer, consumer_partitions, dead_letter;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;
     ALTER TABLE source DROP COLUMN version;
-    DELETE FROM schema_version WHERE version >= 5;";
+    DELETE FROM schema_version WHERE version >= 5;"
+);
 
 /// Reverts a schema without versions to the format before disabled endpoints kept their pending
 /// deliveries.

@@ -68,8 +68,7 @@ fn credential(
         key: Some(key),
         ..ApplicationGrant::full(application)
     };
-    let organization = call.organization().clone();
-    let grant = Grant { organization, application: Some(application), expires_at: None };
+    let grant = Grant { application: Some(application), ..Grant::of(call.organization().clone()) };
     token::mint(&grant, &call.settings().jwt_secret, call.now)
 }
 

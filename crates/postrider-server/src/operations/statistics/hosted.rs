@@ -34,14 +34,13 @@ operations! {
     /// Count an endpoint's attempts by result
     GetAttemptStats "v1.endpoint.get-attempt-stats" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
-        query { AttemptStatsQuery }
+        query { EndpointStatsQuery }
         -> Done<EndpointAttemptStats> = attempt_stats,
         access(Access::Application(Capability::ViewBase)),
         needs(Permission::Read);
 
     /// Count the endpoints of all applications
     CountEndpoints "v1.statistics.endpoint-count" = GET "/api/v1/stats/endpoint/count"
-        query { CountQuery }
         -> Done<EndpointCountOut> = count_endpoints,
         needs(Permission::Read);
 
@@ -53,19 +52,13 @@ operations! {
 }
 
 query! {
-    AttemptStatsQuery {
+    EndpointStatsQuery {
         /// Start of the time range; 28 days ago if absent. Rounded down to a minute, or to an hour or a day where minutes are not kept any more.
         since: Option<Timestamp>,
         /// End of the time range, exclusive; now if absent. Rounded up in the same way.
         until: Option<Timestamp>,
     }
-    CountQuery {
-        /// Has no effect: no endpoint is excluded because of its URL.
-        exclude_svix_play: OnByDefault,
-    }
     CountActiveQuery {
-        /// Has no effect: no endpoint is excluded because of its URL.
-        exclude_svix_play: OnByDefault,
         /// Count only applications with an endpoint that is enabled; otherwise, those with any endpoint.
         exclude_disabled: OnByDefault,
     }

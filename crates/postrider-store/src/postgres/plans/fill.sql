@@ -79,6 +79,7 @@ FROM generate_series(1, 40000) AS number;
 INSERT INTO api_key (id, organization, digest, record)
 SELECT pg_temp.id(0, number), 'org_' || number % 20, decode(md5(number::text), 'hex'), repeat(' ', 300)
 FROM generate_series(1, 4000) AS number;
+
 INSERT INTO rollup (resolution, start, subject, problems, counters)
 SELECT number % 3, 1700000000000 / 60000 * 60000 + number / 100 * 60000,
     decode(replace(pg_temp.id(0, number % 100)::text, '-', ''), 'hex'), number % 5,
