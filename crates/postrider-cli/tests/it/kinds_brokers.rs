@@ -45,6 +45,7 @@ trait Broker: Send {
 struct Nats {
     service: ExternalServer,
     stream: jetstream::stream::Stream,
+    read: Vec<String>,
 }
 
 impl Nats {
@@ -57,7 +58,7 @@ impl Nats {
             ..jetstream::stream::Config::default()
         };
         let stream = jetstream::new(client).create_stream(config).await.unwrap();
-        Self { service, stream }
+        Self { service, stream, read: Vec::new() }
     }
 }
 
@@ -69,12 +70,11 @@ impl Broker for Nats {
 
     async fn ids(&mut self) -> Vec<String> {
         let last = self.stream.info().await.unwrap().state.last_sequence;
-        let mut ids = Vec::new();
-        for sequence in 1..=last {
+        for sequence in self.read.len() as u64 + 1..=last {
             let message = self.stream.get_raw_message(sequence).await.unwrap();
-            ids.push(message.headers.get("webhook-id").unwrap().to_string());
+            self.read.push(message.headers.get("webhook-id").unwrap().to_string());
         }
-        ids
+        self.read.clone()
     }
 }
 

@@ -18,7 +18,6 @@ use postrider_core::{
     template::Event,
     time::Timestamp,
 };
-
 use tokio::time::Instant;
 
 use super::{
