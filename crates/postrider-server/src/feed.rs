@@ -10,6 +10,7 @@ mod channel;
 mod entry;
 mod filter;
 mod follower;
+mod place;
 mod poll;
 mod reader;
 mod render;
@@ -21,10 +22,7 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-pub(crate) use self::state::{Dependencies, Feeds};
-
-/// Path of the feed.
-pub(crate) const PATH: &str = "/api/v1/live";
+pub(crate) use self::state::{Dependencies, Feeds, PATH};
 
 /// The route of the feed.
 pub(crate) fn router(feeds: Arc<Feeds>) -> Router {

@@ -111,6 +111,7 @@ impl Server {
             operations: self.operations.clone(),
             errors: Arc::clone(&self.errors),
             metrics: self.metrics.live.clone(),
+            sso: self.sso.clone(),
         });
         let fallback = Arc::clone(resources);
         let router = pages::router(&resources.settings)

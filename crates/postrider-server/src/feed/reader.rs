@@ -22,9 +22,9 @@ use super::{
     channel::Item,
     entry::{FeedEntry, millis},
     filter::Filter,
+    place::Place,
     poll::Poll,
-    request::declaration,
-    state::{Feeds, Place},
+    state::{Credentials, Feeds},
 };
 use crate::{api::error::ApiError, auth::Principal, http::StreamGuard};
 
@@ -43,6 +43,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) principal: Arc<Principal>,
+    pub(super) credentials: Credentials,
     pub(super) filter: Filter,
     pub(super) place: Place,
     pub(super) connection: Option<Connection>,
@@ -186,10 +187,9 @@ impl Reader {
         })
     }
 
-    /// Whether the token is still valid, as far as the store can be read.
+    /// Whether the token or the session is still valid, as far as the store can be read.
     async fn is_admitted(&self) -> bool {
-        let (operations, now) = (&self.feeds.operations, self.feeds.now());
-        let checked = operations.check_access(&declaration(), &self.opening.principal, now).await;
+        let checked = self.feeds.admit(&self.opening.credentials).await;
         !matches!(checked, Err(ApiError::Unauthenticated(_) | ApiError::Forbidden(_)))
     }
 

@@ -8,38 +8,29 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, header};
 use postrider::{
     ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, RejectionId,
-    api::{Capability, MessageStatus, Permission},
+    api::MessageStatus,
 };
 use postrider_core::live;
 
 use super::{
-    PATH,
     entry::EntryKind,
     filter::Filter,
     reader::{Connection, Opening, Reader},
-    state::Feeds,
+    state::{Credentials, Feeds},
 };
 use crate::{
     api::{
         error::ApiError,
-        operation::Declaration,
         path::id_or_uid,
         query::{Query, query},
     },
-    auth::{Access, Principal},
+    auth::Principal,
     http::{Activity, StreamGuard},
     operations::call,
 };
-
-/// Which principals may read a feed. A token of an application gets that part of it.
-pub(super) fn declaration() -> Declaration {
-    Declaration::new(Method::GET, PATH, "v1.live", "Live", "Read what happens, as a stream")
-        .access(Access::Application(Capability::ViewBase))
-        .needs(Permission::Read)
-}
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -73,10 +64,12 @@ pub(super) async fn open(State(feeds): State<Arc<Feeds>>, request: Request) -> R
 }
 
 async fn try_open(feeds: &Arc<Feeds>, mut request: Request) -> Result<Response, ApiError> {
-    let resources = feeds.resources();
-    let now = feeds.now();
-    let principal = resources.authenticator.authenticate(request.headers(), now).await?;
-    let principal = feeds.operations.check_access(&declaration(), &principal, now).await?;
+    let credentials = Credentials {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+    };
+    let principal = feeds.admit(&credentials).await?;
     let query = FeedQuery::read(request.uri().query())?;
     let filter = filter(feeds, &principal, &query).await?;
     let last = request.headers().get(LAST_EVENT_ID).and_then(|it| it.to_str().ok());
@@ -87,7 +80,7 @@ async fn try_open(feeds: &Arc<Feeds>, mut request: Request) -> Result<Response, 
         activity.authenticate();
         Connection { actions: activity.actions(), _stream: StreamGuard::begin(&activity) }
     });
-    let opening = Opening { principal, filter, place, connection };
+    let opening = Opening { principal, credentials, filter, place, connection };
     let mut reader = Reader::new(Arc::clone(feeds), opening);
     if let Some(last) = last {
         reader.resume(last).await?;

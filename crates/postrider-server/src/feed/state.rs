@@ -1,25 +1,31 @@
 //! What all feeds of this node share.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use postrider::OrganizationId;
+use http::{HeaderMap, Method, Uri};
+use postrider::{OrganizationId, api::{Capability, Permission}};
 use postrider_core::{
-    budget::{Budget, CallerKey},
+    budget::Budget,
     live::StreamEnd,
     time::Timestamp,
 };
 use postrider_engine::Engine;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{channel::Channel, follower::Follower};
+use super::channel::Channel;
 use crate::{
-    api::{error::ApiError, error_report::ErrorReporter},
+    api::{error::ApiError, error_report::ErrorReporter, operation::Declaration},
+    auth::{Access, Principal},
     metrics::LiveMetrics,
     operations::{handle::Operations, resources::Resources},
+    sso::SingleSignOn,
 };
+
+/// Path of the feed.
+pub(crate) const PATH: &str = "/api/v1/live";
 
 /// Readers that read from the store at a time. After a restart all of them come back at once.
 const STORE_READS: usize = 4;
@@ -30,6 +36,15 @@ pub(crate) struct Dependencies {
     pub(crate) operations: Operations,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) metrics: LiveMetrics,
+    pub(crate) sso: Option<Arc<SingleSignOn>>,
+}
+
+/// What a reader proves who it is with. It is checked again while the stream lasts.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
 }
 
 /// What all feeds of this node share.
@@ -38,6 +53,9 @@ pub(crate) struct Feeds {
     pub(super) operations: Operations,
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) metrics: LiveMetrics,
+    sso: Option<Arc<SingleSignOn>>,
+    /// Which principals may read a feed. A token of an application gets that part of it.
+    declaration: Declaration,
     store_reads: Semaphore,
     /// Places of readers.
     readers: Mutex<Budget>,
@@ -46,12 +64,14 @@ pub(crate) struct Feeds {
 
 impl Feeds {
     pub(crate) fn new(dependencies: Dependencies) -> Arc<Self> {
-        let Dependencies { operations, errors, metrics } = dependencies;
+        let Dependencies { operations, errors, metrics, sso } = dependencies;
         let places = operations.resources().settings.limits.live_readers;
         Arc::new(Self {
             operations,
             errors,
             metrics,
+            sso,
+            declaration: declaration(),
             store_reads: Semaphore::new(STORE_READS),
             readers: Mutex::new(Budget::new(places)),
             channels: Mutex::default(),
@@ -70,38 +90,23 @@ impl Feeds {
         self.engine().clock().now()
     }
 
+    /// The principal of a reader, if it may read.
+    pub(super) async fn admit(&self, of: &Credentials) -> Result<Arc<Principal>, ApiError> {
+        let now = self.now();
+        let signed_in = match &self.sso {
+            Some(sso) => sso.authenticate(&of.method, &of.uri, &of.headers, now).await?,
+            None => None,
+        };
+        let principal = match signed_in {
+            Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
+            None => self.resources().authenticator.authenticate(&of.headers, now).await?,
+        };
+        self.operations.check_access(&self.declaration, &principal, now).await
+    }
+
     /// Permission to read from the store for a reader that comes back.
     pub(super) async fn store_read(&self) -> SemaphorePermit<'_> {
         self.store_reads.acquire().await.expect("the semaphore is never closed")
-    }
-
-    /// A place for a reader of the organization's feed.
-    pub(super) fn place(
-        self: &Arc<Self>,
-        organization: &OrganizationId,
-        caller: CallerKey,
-    ) -> Result<Place, ApiError> {
-        let holder = holder(caller);
-        if !self.readers().take(holder, 1) {
-            return Err(ApiError::Unavailable(
-                "there are too many readers on this server (`limits.live_readers`)",
-                None,
-            ));
-        }
-        let channel = match self.channels().entry(organization.clone()) {
-            Entry::Occupied(entry) if !entry.get().has_ended() => Arc::clone(entry.get()),
-            entry => {
-                let bytes = self.resources().settings.limits.live_window;
-                let channel = Arc::new(Channel::new(organization.clone(), holder, bytes));
-                let follower = Follower::new(Arc::clone(self), Arc::clone(&channel));
-                self.resources().tasks.spawn(follower.run());
-                entry.insert_entry(Arc::clone(&channel));
-                channel
-            },
-        };
-        channel.enter();
-        self.metrics.readers.inc();
-        Ok(Place { feeds: Arc::clone(self), channel, holder })
     }
 
     /// Removes a channel without readers; `false` if it has readers again.
@@ -115,33 +120,18 @@ impl Feeds {
         true
     }
 
-    fn readers(&self) -> MutexGuard<'_, Budget> {
+    pub(super) fn readers(&self) -> MutexGuard<'_, Budget> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn channels(&self) -> MutexGuard<'_, HashMap<OrganizationId, Arc<Channel>>> {
+    pub(super) fn channels(&self) -> MutexGuard<'_, HashMap<OrganizationId, Arc<Channel>>> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Who holds a caller's readers and the entries that are kept for them. It is another one than for
-/// the caller's requests, so that the two do not crowd each other out.
-const fn holder(caller: CallerKey) -> CallerKey {
-    caller ^ 1 << 127
-}
-
-/// A reader's place among those of this node. Dropping it gives the place back.
-#[derive(Debug)]
-pub(super) struct Place {
-    feeds: Arc<Feeds>,
-    pub(super) channel: Arc<Channel>,
-    holder: CallerKey,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.channel.leave();
-        self.feeds.metrics.readers.dec();
-        self.feeds.readers().release(self.holder, 1);
-    }
+fn declaration() -> Declaration {
+    let summary = "Follow what happens in the organization";
+    Declaration::new(Method::GET, PATH, "v1.live", "Live", summary)
+        .access(Access::Application(Capability::ViewBase))
+        .needs(Permission::Read)
 }
