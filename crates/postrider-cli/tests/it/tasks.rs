@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,9 +27,10 @@ async fn publish(server: &Server, count: usize, more: &Value) {
         };
         let messages: Vec<_> = (first..count.min(first + 1_000)).map(message).collect();
         let body = json!({ "messages": messages });
-        let (status, _) =
+        let (status, replies) =
             server.call(Method::POST, "/app/acme/msg/batch", Some(body)).await.unwrap();
         assert_eq!(status, 200);
+        assert!(!replies.to_string().contains("error"), "{replies}");
     }
 }
 
@@ -84,7 +86,8 @@ async fn a_task_that_is_killed_cancels_every_delivery_once() {
     let mut server = Server::start();
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("never")).await;
-    publish(&server, MESSAGES, &json!({ "deliverAt": "2100-01-01T00:00:00Z" })).await;
+    let deliver_at = (Timestamp::now() + SignedDuration::from_hours(12)).to_string();
+    publish(&server, MESSAGES, &json!({ "deliverAt": deliver_at })).await;
     let body = json!({ "createdBefore": "2100-01-01T00:00:00Z" });
     let task = start(&server, "/app/acme/cancel-msgs", body).await;
     let ended = kill_until_finished(&mut server, &task).await;

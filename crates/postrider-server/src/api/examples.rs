@@ -132,6 +132,7 @@ fn special(owner: &str, name: &str) -> Option<Option<Value>> {
         ("DestinationIn" | "DestinationOut" | "DestinationPatch", "type") => {
             Some(json!("fifoEndpoint"))
         },
+        ("BackgroundTaskProgress", "done") => Some(json!(120)),
         ("ErrorOut", "code") => Some(json!("not_found")),
         ("ErrorOut", "detail") => Some(json!("endpoint not found")),
         ("EventTypeImportOpenApiIn", "spec") => Some(json!({

@@ -10,8 +10,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, header};
 use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, RejectionId,
-    api::MessageStatus,
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, RejectionId, api::MessageStatus,
 };
 use postrider_core::live;
 

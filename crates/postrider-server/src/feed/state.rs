@@ -6,12 +6,11 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Uri};
-use postrider::{OrganizationId, api::{Capability, Permission}};
-use postrider_core::{
-    budget::Budget,
-    live::StreamEnd,
-    time::Timestamp,
+use postrider::{
+    OrganizationId,
+    api::{Capability, Permission},
 };
+use postrider_core::{budget::Budget, live::StreamEnd, time::Timestamp};
 use postrider_engine::Engine;
 use tokio::sync::{Semaphore, SemaphorePermit};
 

@@ -16,12 +16,12 @@ use postrider_core::{
 };
 use postrider_store::IdOrUid;
 
+use self::range::Range;
 pub use self::{
     application::{AttemptSeries, AttemptSeriesQuery, AttemptStats, AttemptStatsQuery},
     hosted::{CountActive, CountActiveQuery, CountEndpoints, EndpointStatsQuery, GetAttemptStats},
     worst::{RejectingSources, WorstEndpoints, WorstQuery},
 };
-use self::range::Range;
 use crate::{
     api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
     auth::Access,

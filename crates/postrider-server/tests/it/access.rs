@@ -107,7 +107,9 @@ async fn a_key_of_one_application_reaches_no_other() {
     assert_eq!(publish(&world, &key, "b").await, 404);
     assert_eq!(get(&world, &key, "/api/v1/app/a").await, 200);
     assert_eq!(get(&world, &key, "/api/v1/app/b").await, 404);
-    for path in ["/api/v1/app", "/api/v1/event-type", KEYS, "/api/v1/audit-log"] {
+    // The customers of a platform choose from its event types.
+    assert_eq!(get(&world, &key, "/api/v1/event-type").await, 200);
+    for path in ["/api/v1/app", KEYS, "/api/v1/audit-log"] {
         assert_eq!(get(&world, &key, path).await, 403, "{path}");
     }
     let new = json!({ "name": "c" });

@@ -46,7 +46,7 @@ impl Operation {
 
     fn limit(&self) -> usize {
         let limits = limits();
-        if self.path.ends_with("/msg/batch") {
+        if self.path.ends_with("/msg/batch") || self.path.ends_with("/environment/import") {
             limits.batch_bytes
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")

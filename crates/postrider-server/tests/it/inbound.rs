@@ -821,7 +821,12 @@ async fn rejections(
 async fn requests_are_counted_by_their_result() {
     let mut receiving = receiving(|_, _| {}).await;
     assert_eq!(receiving.post("hello").await.status, 200);
-    receiving.change(|_, source| source.is_open = false).await;
+    let close = |world: &World, source: &mut Source| {
+        source.is_open = false;
+        source.model = Some("{}".to_owned());
+        source.secrets = vec![SourceSecret { secret: seal(world, "s"), until: None }];
+    };
+    receiving.change(close).await;
     for _ in 0..2 {
         assert_eq!(receiving.post("forged").await.status, 401);
     }

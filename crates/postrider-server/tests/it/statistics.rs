@@ -72,8 +72,8 @@ async fn the_hosted_statistics_count_attempts() {
     let filtered = world.get("/api/v1/app/a/stats/attempts?event_types=y").await.expect(200);
     assert_eq!(filtered["by_event_type"], json!({}));
     let series = world.get("/api/v1/stats/app/a/attempt?period=OneDay").await.expect(200);
-    assert_eq!(series["data"]["successCount"], json!([1]));
-    assert_eq!(series["data"]["failureCount"], json!([4]));
+    let last = |name: &str| series["data"][name].as_array().unwrap().last().cloned();
+    assert_eq!((last("successCount"), last("failureCount")), (Some(json!(1)), Some(json!(4))));
     let count = world.get("/api/v1/stats/endpoint/count").await.expect(200);
     assert_eq!(count, json!({ "active": 1, "disabled": 0 }));
     world.patch("/api/v1/app/a/endpoint/e", json!({ "disabled": true })).await.expect(200);

@@ -317,6 +317,11 @@ impl World {
         token(&self.engine, ORGANIZATION, Some(grant))
     }
 
+    /// Replaces the token that requests are made with.
+    pub(crate) fn renew_token(&mut self) {
+        self.token = token(&self.engine, ORGANIZATION, None);
+    }
+
     /// Repeats the request until the response meets the condition.
     pub(crate) async fn until(&self, path: &str, is_done: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..1_000 {

@@ -136,14 +136,16 @@ fn names_are_looked_up_along_their_keys() {
         search::lookup::APPLICATIONS,
         "SEARCH applications USING COVERING INDEX applications_by_organization (organization=?)",
     );
+    let of_organization = "SEARCH applications USING COVERING INDEX applications_by_organization \
+        (organization=? AND id=?)";
     main_database(
         search::lookup::ENDPOINT,
-        &format!("SEARCH endpoints USING PRIMARY KEY (id=?)\n{application}"),
+        &format!("SEARCH endpoints USING PRIMARY KEY (id=?)\n{of_organization}"),
     );
     main_database(
         search::lookup::BY_URL,
         &format!(
-            "SEARCH endpoints USING INDEX endpoints_by_url (<expr>>? AND <expr><?)\n{application}"
+            "SEARCH endpoints USING INDEX endpoints_by_url (<expr>>? AND <expr><?)\n{of_organization}"
         ),
     );
     main_database(
@@ -156,7 +158,7 @@ SEARCH endpoints USING INDEX endpoints_by_uid (application=? AND uid=?)",
     main_database(
         search::lookup::REJECTION,
         "SEARCH rejections USING INDEX sqlite_autoindex_rejections_1 (id=?)
-SEARCH sources USING PRIMARY KEY (id=?)",
+SEARCH sources USING COVERING INDEX sources_by_organization (organization=? AND id=?)",
     );
 }
 

@@ -6,7 +6,8 @@ CREATE FUNCTION pg_temp.id(day bigint, number bigint) RETURNS uuid LANGUAGE sql 
 $$;
 
 INSERT INTO application (id, organization, record)
-SELECT pg_temp.id(0, number), 'org', '{}' FROM generate_series(1, 200) AS number;
+SELECT pg_temp.id(0, number), CASE WHEN number <= 200 THEN 'org' ELSE 'org_' || number END, '{}'
+FROM generate_series(1, 4000) AS number;
 
 INSERT INTO endpoint (application, id, record)
 SELECT pg_temp.id(0, 1 + number % 200), pg_temp.id(0, number),

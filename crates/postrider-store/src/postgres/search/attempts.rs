@@ -22,17 +22,18 @@ use crate::{
     },
 };
 
+/// The condition about the number is that of the index `attempt_id`.
 pub(in crate::postgres) const ALL_UP: &str = "
 SELECT a.id, a.message, a.status, a.application, a.endpoint
 FROM attempt a
-WHERE a.id BETWEEN $1 AND $2
+WHERE a.id BETWEEN $1 AND $2 AND a.number >= 0
 ORDER BY a.id ASC
 LIMIT $3";
 
 pub(in crate::postgres) const ALL_DOWN: &str = "
 SELECT a.id, a.message, a.status, a.application, a.endpoint
 FROM attempt a
-WHERE a.id BETWEEN $1 AND $2
+WHERE a.id BETWEEN $1 AND $2 AND a.number >= 0
 ORDER BY a.id DESC
 LIMIT $3";
 

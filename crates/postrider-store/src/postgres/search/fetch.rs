@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
     WHERE m.application = it.application AND m.id = it.id
     LIMIT 1
 ) AS found
-WHERE EXISTS (SELECT FROM application a WHERE a.id = it.application AND a.organization = $3)";
+WHERE (SELECT a.organization = $3 FROM application a WHERE a.id = it.application)";
 
 /// Fetches the messages, without their bodies, that exist in applications of the organization.
 pub(super) async fn messages(

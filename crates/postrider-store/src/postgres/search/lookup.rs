@@ -47,11 +47,12 @@ pub(super) async fn messages(
     rows.iter().map(row::message).collect()
 }
 
+/// The condition about the record is that of the index `endpoint_id`.
 pub(in crate::postgres) const ENDPOINT: &str = "
 SELECT e.record
 FROM endpoint e
-WHERE e.id = $1
-    AND EXISTS (SELECT FROM application a WHERE a.id = e.application AND a.organization = $2)";
+WHERE e.id = $1 AND octet_length(e.record) > 0
+    AND (SELECT a.organization = $2 FROM application a WHERE a.id = e.application)";
 
 pub(in crate::postgres) const BY_UID: &str = "
 SELECT e.record
@@ -68,7 +69,7 @@ SELECT e.record
 FROM endpoint e
 WHERE ((e.record::json) ->> 'url') COLLATE \"C\" >= $1
     AND ((e.record::json) ->> 'url') COLLATE \"C\" < $2
-    AND EXISTS (SELECT FROM application a WHERE a.id = e.application AND a.organization = $3)
+    AND (SELECT a.organization = $3 FROM application a WHERE a.id = e.application)
 ORDER BY ((e.record::json) ->> 'url') COLLATE \"C\"
 LIMIT $4";
 

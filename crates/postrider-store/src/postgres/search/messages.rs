@@ -68,33 +68,36 @@ impl Key {
     }
 }
 
+/// The condition about the event type is that of the index `message_id`. The application is looked
+/// up for each row that is read: a subquery in `EXISTS` could become a scan of all applications.
 pub(in crate::postgres) const ALL_UP: &str = "
 SELECT m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, NULL::bytea,
-    EXISTS (SELECT FROM application a WHERE a.id = m.application AND a.organization = $1)
+    coalesce((SELECT a.organization = $1 FROM application a WHERE a.id = m.application), false)
 FROM message m
-WHERE m.id BETWEEN $2 AND $3
+WHERE m.id BETWEEN $2 AND $3 AND octet_length(m.event_type) > 0
 ORDER BY m.id ASC
 LIMIT $4";
 
 pub(in crate::postgres) const ALL_DOWN: &str = "
 SELECT m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, NULL::bytea,
-    EXISTS (SELECT FROM application a WHERE a.id = m.application AND a.organization = $1)
+    coalesce((SELECT a.organization = $1 FROM application a WHERE a.id = m.application), false)
 FROM message m
-WHERE m.id BETWEEN $2 AND $3
+WHERE m.id BETWEEN $2 AND $3 AND octet_length(m.event_type) > 0
 ORDER BY m.id DESC
 LIMIT $4";
 
+/// The condition about the state is that of the index `delivery_not_delivered`.
 pub(in crate::postgres) const ENDED_UP: &str = "
 SELECT d.message, d.application, d.state
 FROM delivery d
-WHERE d.message BETWEEN $1 AND $2 AND d.state <> 1
+WHERE d.message BETWEEN $1 AND $2 AND d.state - 1 <> 0
 ORDER BY d.message ASC
 LIMIT $3";
 
 pub(in crate::postgres) const ENDED_DOWN: &str = "
 SELECT d.message, d.application, d.state
 FROM delivery d
-WHERE d.message BETWEEN $1 AND $2 AND d.state <> 1
+WHERE d.message BETWEEN $1 AND $2 AND d.state - 1 <> 0
 ORDER BY d.message DESC
 LIMIT $3";
 

@@ -35,15 +35,24 @@ const ADVANCE: &str = "UPDATE installation SET value = $1 WHERE name = 'copy' AN
 const END: &str = "DELETE FROM installation WHERE name = 'copy'";
 
 /// No node runs before the copy is complete, so all lanes are created at its end. Deliveries from an
-/// embedded store do not say that they need an owner, so their endpoints decide.
+/// embedded store do not say that they need an owner, so their endpoints decide. Of the deliveries in
+/// order the first one decides when a lane is due, as in [`lane::refresh`]: the others wait for it.
 const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, position)
-    SELECT q.application, q.endpoint, q.due_at, greatest(q.turn, owned.turn), q.position
+    SELECT q.application, q.endpoint, least(q.free_at, head.free_at),
+        greatest(q.turn, owned.turn), q.position
     FROM (
-        SELECT application, endpoint, min(free_at) AS due_at, max(turn) AS turn,
-            coalesce(max(position), 0) AS position
+        SELECT application, endpoint, min(free_at) FILTER (WHERE position IS NULL) AS free_at,
+            max(turn) AS turn, coalesce(max(position), 0) AS position
         FROM queue
         GROUP BY application, endpoint
     ) q
+    LEFT JOIN LATERAL (
+        SELECT free_at
+        FROM queue
+        WHERE application = q.application AND endpoint = q.endpoint AND position IS NOT NULL
+        ORDER BY position
+        LIMIT 1
+    ) head ON true
     LEFT JOIN LATERAL (
         SELECT 1::smallint AS turn
         FROM endpoint
