@@ -40,6 +40,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 const RETRY: Duration = Duration::from_secs(2);
 
 query! {
+    #[expect(unreachable_pub, reason = "the macro declares public types")]
     FeedQuery {
         /// Only entries of these kinds, separated by commas: message, attempt, rejection, state.
         kinds: Option<String>,
