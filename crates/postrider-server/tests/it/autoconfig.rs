@@ -16,12 +16,12 @@ async fn world() -> World {
 }
 
 /// The contents of a token.
-fn contents(reply: &Value) -> Value {
+pub(crate) fn contents(reply: &Value) -> Value {
     let token = reply["token"].as_str().unwrap().strip_prefix("auto_v2_").unwrap();
     serde_json::from_slice(&BASE64_STANDARD.decode(token).unwrap()).unwrap()
 }
 
-fn credential(contents: &Value) -> &str {
+pub(crate) fn credential(contents: &Value) -> &str {
     contents["tok"].as_str().unwrap()
 }
 

@@ -46,14 +46,20 @@ impl Operation {
 
     fn limit(&self) -> usize {
         let limits = limits();
-        if self.path.ends_with("/msg/batch") || self.path.ends_with("/environment/import") {
+        if self.path.ends_with("/msg/batch")
+            || self.path.ends_with("/environment/import")
+            || self.path.ends_with("/import/openapi")
+        {
             limits.batch_bytes
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")
             || self.path.ends_with("/test")
         {
             limits.max_payload + limits.envelope
-        } else if self.path.contains("/event-type") && self.method != "DELETE" {
+        } else if self.path.starts_with("/api/v1/event-type")
+            && !self.path.contains("/export")
+            && self.method != "DELETE"
+        {
             limits.event_type_body
         } else {
             limits.config_body
@@ -214,7 +220,7 @@ async fn a_body_above_its_limit_is_refused_with_the_name_of_the_limit() {
         let reply = send(&world, &operation.method, &operation.path, " ".repeat(limit + 1)).await;
         assert_eq!(reply.status, 413, "{} {}", operation.method, operation.path);
         let detail = reply.json["detail"].as_str().unwrap();
-        assert!(detail.contains(&format!("{limit} bytes (`")), "{detail}");
+        assert!(detail.contains(&format!("{limit} bytes (`")), "{} {detail}", operation.path);
     }
 }
 

@@ -15,6 +15,7 @@ use postrider_store::IdOrUid;
 use serde_json::{Value, json};
 
 use crate::{
+    autoconfig,
     consumers::fake::{FakeQueue, put_dead_letter, queue_config},
     world::{ORGANIZATION, World, application_id, plain, secret, settings},
 };
@@ -42,6 +43,10 @@ struct Furnished {
     key: String,
     task: String,
     log: String,
+    integration: String,
+    autoconfig: String,
+    /// The token of the subscription that configures itself.
+    receiver: String,
 }
 
 impl Furnished {
@@ -75,9 +80,18 @@ impl Furnished {
         let key = world.post("/api/v1/api-key", key).await.id();
         let endpoint = "e";
         let path = "/api/v1/stats/usage/event-types";
-        let task = world.call(Method::PUT, path, None).await.id();
-        let path = format!("/api/v1/background-task/{task}");
+        let ended = world.call(Method::PUT, path, None).await.id();
+        let path = format!("/api/v1/background-task/{ended}");
         world.until(&path, |it| it["status"] == "finished").await;
+        let operational = json!({ "url": "https://example.com/operational", "uid": "e" });
+        world.post("/api/v1/operational-webhook/endpoint", operational).await.expect(201);
+        let integration = json!({ "name": "I" });
+        let integration = world.post("/api/v1/app/a/integration", integration).await.id();
+        let created = world.post("/api/v1/app/a/autoconfig", json!({})).await.expect(201);
+        let autoconfig = created["id"].as_str().unwrap().to_owned();
+        let receiver = autoconfig::credential(&autoconfig::contents(&created)).to_owned();
+        // The last one, so that it has not ended.
+        let task = world.task().await;
         Self {
             world,
             application,
@@ -88,6 +102,9 @@ impl Furnished {
             key,
             task,
             log,
+            integration,
+            autoconfig,
+            receiver,
         }
     }
 
@@ -101,7 +118,7 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 12] {
+    fn arguments(&self) -> [(&str, &str); 14] {
         [
             ("app_id", "a"),
             ("endpoint_id", self.endpoint),
@@ -115,6 +132,8 @@ impl Furnished {
             ("key_id", &self.key),
             ("task_id", &self.task),
             ("log_id", &self.log),
+            ("integ_id", &self.integration),
+            ("autoconfig_id", &self.autoconfig),
         ]
     }
 
@@ -132,6 +151,9 @@ impl Furnished {
         for (name, value) in self.arguments() {
             path = path.replace(&format!("{{{name}}}"), value);
         }
+        if let Some(query) = query(operation) {
+            path = format!("{path}?{query}");
+        }
         let mut request = Request::builder().method(declaration.method.clone()).uri(path);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -147,7 +169,7 @@ impl Furnished {
             None => Principal::anonymous(),
         };
         let arguments = self.arguments();
-        let input = RawInput::new(&arguments, None, body(operation));
+        let input = RawInput::new(&arguments, query(operation), body(operation));
         let result = operations.call_any(&principal, operation, input).await;
         let response = result.unwrap_or_else(ApiError::into_api_response);
         let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
@@ -155,7 +177,7 @@ impl Furnished {
     }
 }
 
-/// The value without what differs from server to server: ids and times.
+/// The value without what differs from server to server: ids, times, and tokens, which have times.
 fn comparable(value: Value) -> Value {
     let mut value = plain(value);
     remove_times(&mut value);
@@ -163,8 +185,10 @@ fn comparable(value: Value) -> Value {
 }
 
 fn remove_times(value: &mut Value) {
+    let is_token = |text: &str| text.contains("eyJ");
     match value {
         Value::String(text) if text.starts_with("20") && text.ends_with('Z') => text.clear(),
+        Value::String(text) if is_token(text) => text.clear(),
         Value::Array(items) => items.iter_mut().for_each(remove_times),
         Value::Object(fields) => fields.values_mut().for_each(remove_times),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {},
@@ -193,21 +217,31 @@ fn one_time_token() -> String {
     mint_one_time(&grant, Duration::from_secs(60), &secret(), Timestamp::default())
 }
 
+/// The query without which the operation does not succeed.
+fn query(operation: &AnyOperation) -> Option<&'static str> {
+    (operation.declaration.id == "v1.lookup").then_some("text=m")
+}
+
 /// A body with which the operation succeeds.
 #[expect(clippy::match_same_arms, reason = "each arm is one operation")]
 fn body(operation: &AnyOperation) -> String {
     let body = match operation.declaration.id {
         "v1.application.create" => json!({ "name": "c" }),
         "v1.application.update" => json!({ "name": "a", "uid": "a" }),
-        "v1.endpoint.create" | "v1.ingest.endpoint.create" => {
+        "v1.endpoint.create"
+        | "v1.ingest.endpoint.create"
+        | "v1.operational-webhook.endpoint.create" => {
             json!({ "url": "https://example.com/2" })
         },
-        "v1.endpoint.update" | "v1.ingest.endpoint.upsert" => {
+        "v1.endpoint.update"
+        | "v1.ingest.endpoint.upsert"
+        | "v1.operational-webhook.endpoint.upsert" => {
             json!({ "url": "https://example.com/2", "uid": "e" })
         },
         "v1.endpoint.update-headers"
         | "v1.endpoint.patch-headers"
-        | "v1.ingest.endpoint.set-headers" => json!({ "headers": { "x-a": "1" } }),
+        | "v1.ingest.endpoint.set-headers"
+        | "v1.operational-webhook.endpoint.set-headers" => json!({ "headers": { "x-a": "1" } }),
         "v1.destination.create" => destination("new"),
         "v1.destination.upsert" => destination("d"),
         "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
@@ -256,7 +290,24 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.ingest.source.patch"
         | "v1.ingest.authentication.consumer-portal-access"
         | "v1.ingest.endpoint.rotate-secret"
-        | "v1.ingest.endpoint.transformation.patch" => json!({}),
+        | "v1.operational-webhook.endpoint.rotate-secret"
+        | "v1.ingest.endpoint.transformation.patch"
+        | "v1.message.search"
+        | "v1.integration.rotate-key"
+        | "v1.autoconfig.create"
+        | "v1.autoconfig.rotate" => json!({}),
+        "v1.event-type.import-openapi" => json!({ "spec": {
+            "openapi": "3.1.0",
+            "webhooks": { "imported": { "post": { "description": "D" } } },
+        } }),
+        "v1.environment.import" => {
+            json!({ "eventTypes": [{ "name": "imported", "description": "D" }] })
+        },
+        "v1.management.environment-settings.update"
+        | "v1.management.environment-settings.patch" => json!({ "enforceHttps": true }),
+        "v1.integration.create" | "v1.integration.update" => json!({ "name": "J" }),
+        "v1.autoconfig.endpoint.subscribe" => json!({ "url": "https://example.com/3" }),
+        "v1.autoconfig.destination.subscribe" => destination("subscribed"),
         _ => return String::new(),
     };
     body.to_string()
@@ -275,6 +326,10 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         // The endpoint is called over HTTP, so it has no readers.
         _ if declaration.id == "v1.endpoint.live-token" => 400,
         (Access::AutoConfig, Caller::OtherApplication) => 404,
+        // These need the token of the subscription.
+        (Access::AutoConfig, _) if declaration.id.ends_with(".subscribe") => 403,
+        // The attempt is one of the endpoint.
+        _ if declaration.id == "v1.destination.attempt.get" => 404,
         (_, Caller::Organization) | (Access::Application(_) | Access::AutoConfig, _) => 200,
         (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,
     }
@@ -368,7 +423,11 @@ async fn every_operation_that_changes_something_writes_to_the_audit_log() {
         if id == "v1.endpoint.live-token" {
             furnished.endpoint = "live";
         }
-        let (status, json) = furnished.over_http(operation, caller).await;
+        let token = match id {
+            _ if id.ends_with(".subscribe") => Some(furnished.receiver.clone()),
+            _ => furnished.token(caller),
+        };
+        let (status, json) = furnished.over_http_as(operation, token).await;
         if !status.is_success() {
             wrong.push(format!("{id}: {status} {json}"));
         }
@@ -409,8 +468,9 @@ async fn check_role(furnished: &Furnished, operation: &AnyOperation, role: Role)
     let Declaration { id, access, .. } = operation.declaration.clone();
     let is_permitted =
         access == Access::Anyone || permits(role, operation.declaration.permission());
-    // Only the tokens of applications can be logged out.
-    let is_refused = status == 403 && id != "v1.authentication.logout";
+    // Only the tokens of applications can be logged out, and only those of subscriptions subscribe.
+    let needs_other_token = id == "v1.authentication.logout" || id.ends_with(".subscribe");
+    let is_refused = status == 403 && !(needs_other_token && is_permitted);
     assert_eq!(is_refused, !is_permitted, "{id} as {role}: {status} {json}");
 }
 

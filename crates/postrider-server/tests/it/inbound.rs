@@ -831,10 +831,10 @@ async fn requests_are_counted_by_their_result() {
         assert_eq!(receiving.post("forged").await.status, 401);
     }
     let path = format!("/ingest/api/v1/source/{}/stats/series", receiving.source.id);
-    let series = receiving.world.get(&path).await.expect(200);
-    let total = &series["total"];
-    let counts = ["received", "duplicates", "rejected"].map(|it| total[it].as_u64().unwrap());
-    assert_eq!(counts, [1, 0, 2], "{series}");
+    let counts = |series: &Value| {
+        ["received", "duplicates", "rejected"].map(|it| series["total"][it].as_u64().unwrap())
+    };
+    receiving.world.until(&path, |it| counts(it) == [1, 0, 2]).await;
     let rejecting = receiving.world.get("/api/v1/stats/rejecting-sources").await.expect(200);
     assert_eq!(rejecting["data"][0]["sourceId"], receiving.source.id.to_string());
     assert_eq!(rejecting["data"][0]["counts"]["rejected"], 2);

@@ -23,6 +23,7 @@ use postrider::{
 };
 use postrider_core::{
     address, breaker,
+    catalog::{Task, Work},
     delivery::Response,
     outcome::{Failure, Outcome},
     own_urls::OwnUrls,
@@ -40,7 +41,7 @@ use postrider_server::{
     ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings,
     mint,
 };
-use postrider_store::{MemoryStore, Retention, Store};
+use postrider_store::{Expected, MemoryStore, Records as _, Retention, Store};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -320,6 +321,16 @@ impl World {
     /// Replaces the token that requests are made with.
     pub(crate) fn renew_token(&mut self) {
         self.token = token(&self.engine, ORGANIZATION, None);
+    }
+
+    /// Stores a background task that no node has started yet, and returns its id.
+    pub(crate) async fn task(&self) -> String {
+        let clock = self.engine.clock();
+        let (id, organization) = (clock.task_id(), ORGANIZATION.parse().unwrap());
+        let by = "a test".to_owned();
+        let task = Task::new(id, organization, Work::ListSubscriptions, by, clock.now());
+        self.engine.store().save(&task, Expected::New).await.unwrap();
+        id.to_string()
     }
 
     /// Repeats the request until the response meets the condition.
