@@ -389,7 +389,7 @@ mod tests {
         let node =
             Node::with_store(&config, listeners, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);
-        let error = node.run(Router::new(), pending()).await.unwrap_err();
+        let error = Box::pin(node.run(Router::new(), pending())).await.unwrap_err();
         assert!(
             format!("{error:#}").ends_with("stopped: the store was made to panic"),
             "{error:#}"

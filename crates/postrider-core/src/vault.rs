@@ -67,6 +67,9 @@ pub struct Vault {
 #[error("a stored secret cannot be decrypted with this main secret")]
 pub struct VaultError;
 
+/// The index of the main secret, the purpose, and the decrypted value.
+type Unlocked<'a> = (usize, &'a [u8], Zeroizing<Vec<u8>>);
+
 impl Vault {
     /// A vault for this installation. The main secret should have 32 random bytes or more.
     pub fn new(main_secret: &str) -> Self {
@@ -195,7 +198,7 @@ impl Vault {
         &self,
         purposes: &[&'a [u8]],
         sealed: &SealedSecret,
-    ) -> Result<(usize, &'a [u8], Zeroizing<Vec<u8>>), VaultError> {
+    ) -> Result<Unlocked<'a>, VaultError> {
         for (index, cipher) in self.ciphers.iter().enumerate() {
             for purpose in purposes {
                 if let Some(opened) = decrypt(cipher, sealed, purpose) {

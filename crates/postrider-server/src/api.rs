@@ -1,6 +1,7 @@
 //! The HTTP side of the operations: their declaration, the parsing of requests, responses and errors,
 //! and the `OpenAPI` document.
 
+pub(crate) mod access;
 pub(crate) mod body;
 pub(crate) mod convert;
 pub(crate) mod docs_page;

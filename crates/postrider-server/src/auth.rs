@@ -6,4 +6,4 @@ pub(crate) mod key;
 pub(crate) mod principal;
 pub(crate) mod token;
 
-pub(crate) use self::{access::Access, authenticator::Authenticator, principal::Principal};
+pub(crate) use self::{authenticator::Authenticator, principal::Principal};

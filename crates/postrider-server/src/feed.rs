@@ -3,7 +3,7 @@
 //!
 //! While somebody reads an organization's feed on this node, one task reads what is new from the
 //! store, behind the commits and from all nodes, into a window that all readers share. Nothing is
-//! read while nobody does. A reader that comes back gets what it missed from the window or from the
+//! read while there are no readers. A reader that comes back gets what it missed from the window or from the
 //! store.
 
 mod channel;

@@ -55,6 +55,7 @@ pub use postrider::api::{Role, access::UnknownRole};
 
 pub use crate::{
     api::{
+        access::Access,
         error::ApiError,
         json_text::JsonText,
         openapi::openapi,
@@ -64,7 +65,6 @@ pub use crate::{
         response::ApiResponse,
     },
     auth::{
-        access::Access,
         key::{KeyGrant, KeyId},
         principal::Principal,
         token::{ApplicationGrant, Grant, User, mint, mint_one_time},

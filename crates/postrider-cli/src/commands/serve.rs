@@ -25,6 +25,6 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
         let ready = async move {
             output::line(format_args!("Postrider listens on {url}{metrics}, data in {location}"))
         };
-        node.run(Router::new(), ready).await
+        Box::pin(node.run(Router::new(), ready)).await
     })
 }

@@ -55,6 +55,7 @@ struct Load {
 
 impl Load {
     /// Uses the callers in turn. A call may fail while its server is restarted.
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
     fn start(callers: Vec<Caller>) -> Self {
         let is_stopping = Arc::<AtomicBool>::default();
         let stop = Arc::clone(&is_stopping);

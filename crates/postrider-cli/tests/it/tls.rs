@@ -81,6 +81,7 @@ async fn until_it_uses(server: &Server, certificate: &Certificate) {
     timeout(MAX_WAIT, waiting).await.expect("the new certificate comes into use");
 }
 
+#[expect(clippy::disallowed_methods, reason = "the connection ends with the test")]
 async fn get(server: &Server, trusted: &Certificate, protocol: &str, path: &str) -> Value {
     let stream = connect(server, trusted, protocol).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol.as_bytes()));

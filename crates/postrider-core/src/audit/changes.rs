@@ -194,6 +194,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a literal is shorter than a reference to one"
+    )]
     fn check(old: Value, new: Value, expected: Value) {
         let of = |value: &Value| Some(value.clone()).filter(|value| !value.is_null());
         let found = changes(of(&old).as_ref(), of(&new).as_ref());

@@ -200,7 +200,7 @@ impl Task {
         !matches!(self.state, TaskState::Running)
     }
 
-    /// Whether this process may run the task: nobody has a lease, or its own one goes on. A lease
+    /// Whether this process may run the task: no process has a lease, or its own one goes on. A lease
     /// of another process on a store that only one process uses is left over from before a restart.
     pub fn is_available(&self, holder: u64, now: Timestamp, is_shared: bool) -> bool {
         let is_free = |lease: TaskLease| lease.holder == holder || !is_shared || lease.until <= now;
@@ -238,7 +238,7 @@ mod tests {
         let (id, organization) = (TaskId::from_parts(4_096_000, 1), "org_a".parse().unwrap());
         let now = Timestamp::from_millis(3_000);
         let work = Work::ListSubscriptions;
-        Task { lease, state, ..Task::new(id, organization, work, String::new(), now) }
+        Task { state, lease, ..Task::new(id, organization, work, String::new(), now) }
     }
 
     #[test]

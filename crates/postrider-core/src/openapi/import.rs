@@ -224,6 +224,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a literal is shorter than a reference to one"
+    )]
     fn document(webhooks: Value) -> Map<String, Value> {
         let components = json!({
             "schemas": {

@@ -35,7 +35,7 @@ pub enum FactKind {
         result: AttemptResult,
         duration: Bucket,
         /// The time from the acceptance of the message to the end of the attempt, if this is a
-        /// delivery that nobody requested.
+        /// delivery that was not requested by hand.
         elapsed: Option<Bucket>,
         /// The delivery has failed.
         is_last: bool,

@@ -258,7 +258,11 @@ impl Context<'_> {
     async fn aggregate(&self) -> Result<Batch, Failure> {
         let applications: &[ApplicationId] = match &self.task.work {
             Work::CountDeliveries { applications, .. } => applications,
-            _ => &[],
+            Work::Resend(_)
+            | Work::ReplayMissing { .. }
+            | Work::CancelPending { .. }
+            | Work::ExpungeContents { .. }
+            | Work::ListSubscriptions => &[],
         };
         let scope = Scope { organization: &self.task.organization, applications, endpoints: &[] };
         let mut batch = Batch::empty(self.task.cursor);

@@ -32,10 +32,8 @@ impl Scope<'_> {
         store: &dyn Store,
         cursor: &mut TaskCursor,
     ) -> Result<Next, StoreError> {
-        let (id, application) = match self.next_application(store, cursor.application).await? {
-            None => return Ok(Next::End),
-            Some(found) => found,
-        };
+        let next = self.next_application(store, cursor.application).await?;
+        let Some((id, application)) = next else { return Ok(Next::End) };
         let Some(application) = application else {
             cursor.application = Some(id);
             return Ok(Next::Missing);

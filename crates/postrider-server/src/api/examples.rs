@@ -117,15 +117,10 @@ fn whole(name: &str) -> Option<Value> {
     })
 }
 
-/// The values of fields, by the name of the type and of the field.
+/// The values of fields, by the name of the type and of the field. The others have values that their
+/// schemas imply.
 fn field(owner: &str, name: &str) -> Option<Value> {
-    special(owner, name).unwrap_or_else(|| common(name))
-}
-
-/// Fields whose values depend on the type; `Some(None)` leaves a field to its schema.
-fn special(owner: &str, name: &str) -> Option<Option<Value>> {
-    Some(match (owner, name) {
-        ("EndpointIn" | "EndpointUpdate", "secret" | "headers") => None,
+    match (owner, name) {
         ("DestinationIn" | "DestinationOut" | "DestinationPatch", "config") => {
             Some(json!({ "url": "https://example.com/webhooks" }))
         },
@@ -151,19 +146,20 @@ fn special(owner: &str, name: &str) -> Option<Option<Value>> {
             Some(json!("customer-7"))
         },
         ("ConsumerIn" | "ConsumerOut", "kind") => Some(json!("nats")),
-        ("EnvironmentOut" | "EnvironmentIn", "settings" | "eventTypes" | "connectors") => None,
         (
             "EventTypeIn" | "EventTypeOut" | "EventTypeUpdate" | "EventTypeFromOpenApi",
             "schemas",
         ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
-        ("IngestSourceIn" | "IngestSourceOut", "response")
+        ("EndpointIn" | "EndpointUpdate", "secret" | "headers")
+        | ("EnvironmentOut" | "EnvironmentIn", "settings" | "eventTypes" | "connectors")
+        | ("IngestSourceIn" | "IngestSourceOut", "response")
         | ("IngestLogOut" | "MessageRawPayloadOut", "payload")
         | ("MessageEventsOut", "iterator")
         | ("IngestSourcePatch" | "EventTypePatch" | "EndpointPatch", _) => None,
-        _ => return None,
-    })
+        _ => common(name),
+    }
 }
 
 /// Fields that mean the same in every type.

@@ -10,11 +10,11 @@ use postrider::api::Permission;
 use schemars::{Schema, SchemaGenerator};
 
 use crate::{
+    api::access::Access,
     api::{
         error::ApiError, path::PathArgument, query::Parameter, reply::Reply, response::ApiResponse,
         shape::Shape,
     },
-    auth::Access,
     operations::call::Call,
     settings::{Limits, SizeLimit},
 };

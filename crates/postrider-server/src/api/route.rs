@@ -16,13 +16,14 @@ use postrider_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    api::access::Access,
     api::{
         error::ApiError,
         error_report::ErrorReporter,
         operation::{AnyOperation, Idempotency, PathArguments, RawInput},
         response::ApiResponse,
     },
-    auth::{Access, Principal},
+    auth::Principal,
     http::{
         Activity, Peer,
         client_address::client_address,

@@ -23,7 +23,7 @@ const AUTO_CONFIG: &str = "this version of automatic configuration is not availa
 const FORCE_RETRY: &str = "destinations are not paused as a whole; recover failed messages with \
     POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
-/// The beginnings of paths. `*` stands for any one part.
+/// The beginnings of paths. `*` is any one part.
 const PREFIXES: [(&str, &str); 22] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),

@@ -4,41 +4,9 @@ use postrider::api::{Capability, Permission};
 use postrider_core::access::permits;
 
 use crate::{
-    api::{error::ApiError, operation::Declaration},
+    api::{access::Access, error::ApiError, operation::Declaration},
     auth::{key::KeyId, principal::Principal, token::ApplicationGrant},
 };
-
-/// Which principals may call an operation, whatever their roles are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Everyone, without a token.
-    Anyone,
-    /// The organization.
-    Organization,
-    /// The organization, and an application whose token has the capability.
-    Application(Capability),
-    /// The organization, an application that may manage endpoints, and the subscription that
-    /// configures itself.
-    AutoConfig,
-}
-
-impl Access {
-    /// Whether applications can change something with the operation.
-    pub(crate) const fn changes(self) -> bool {
-        match self {
-            Self::Anyone
-            | Self::Organization
-            | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
-            Self::AutoConfig
-            | Self::Application(
-                Capability::ManageEndpointSecret
-                | Capability::ManageTransformations
-                | Capability::CreateAttempts
-                | Capability::ManageEndpoint,
-            ) => true,
-        }
-    }
-}
 
 /// Checks that the principal may call the operation.
 pub(crate) fn check(declaration: &Declaration, principal: &Principal) -> Result<(), ApiError> {

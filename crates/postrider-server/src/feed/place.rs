@@ -1,6 +1,6 @@
 //! The places of readers among those of this node.
 
-use std::{collections::hash_map::Entry, sync::Arc};
+use std::sync::Arc;
 
 use postrider::OrganizationId;
 use postrider_core::budget::CallerKey;
@@ -23,17 +23,15 @@ impl Feeds {
             ));
         }
         let mut channels = self.channels();
-        let channel = match channels.entry(organization.clone()) {
-            Entry::Occupied(entry) if !entry.get().has_ended() => Arc::clone(entry.get()),
-            entry => {
-                let bytes = self.resources().settings.limits.live_window;
-                let channel = Arc::new(Channel::new(organization.clone(), holder, bytes));
-                let follower = Follower::new(Arc::clone(self), Arc::clone(&channel));
-                self.resources().tasks.spawn(follower.run());
-                entry.insert_entry(Arc::clone(&channel));
-                channel
-            },
-        };
+        let existing = channels.get(organization).filter(|it| !it.has_ended()).cloned();
+        let channel = existing.unwrap_or_else(|| {
+            let bytes = self.resources().settings.limits.live_window;
+            let channel = Arc::new(Channel::new(organization.clone(), holder, bytes));
+            let follower = Follower::new(Arc::clone(self), Arc::clone(&channel));
+            self.resources().tasks.spawn(follower.run());
+            channels.insert(organization.clone(), Arc::clone(&channel));
+            channel
+        });
         // Before another task can remove the channel.
         channel.enter();
         drop(channels);

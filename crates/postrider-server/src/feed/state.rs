@@ -16,8 +16,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::channel::Channel;
 use crate::{
+    api::access::Access,
     api::{error::ApiError, error_report::ErrorReporter, operation::Declaration},
-    auth::{Access, Principal},
+    auth::Principal,
     metrics::LiveMetrics,
     operations::{handle::Operations, resources::Resources},
     sso::SingleSignOn,

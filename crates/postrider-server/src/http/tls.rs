@@ -193,11 +193,11 @@ impl Files {
         if chain.is_empty() {
             return Err(TlsFileError::NoCertificate(self.certificate.clone()));
         }
-        let key =
-            PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| match error {
-                pem::Error::NoItemsFound => TlsFileError::NoKey(self.key.clone()),
-                _ => TlsFileError::Pem(self.key.clone()),
-            })?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| {
+            let is_missing = matches!(error, pem::Error::NoItemsFound);
+            let path = self.key.clone();
+            if is_missing { TlsFileError::NoKey(path) } else { TlsFileError::Pem(path) }
+        })?;
         CertifiedKey::from_der(chain, key, &provider()).map_err(|source| TlsFileError::Pair {
             certificate: self.certificate.clone(),
             key: self.key.clone(),

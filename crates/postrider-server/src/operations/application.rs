@@ -14,6 +14,7 @@ use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError, Version};
 
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -22,7 +23,6 @@ use crate::{
         query::{Limit, query},
         reply::{Done, NoContent, Upserted},
     },
-    auth::Access,
     operations::{
         call::{ApplicationPath, Call},
         page::Page,

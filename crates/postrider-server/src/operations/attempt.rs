@@ -26,6 +26,7 @@ use postrider_store::{
 pub use self::count::CountByEndpoint;
 use super::{endpoint::action::enabled, message};
 use crate::{
+    api::access::Access,
     api::{
         convert::resend_mode,
         error::ApiError,
@@ -34,7 +35,6 @@ use crate::{
         query::{Limit, OnByDefault, query},
         reply::{Accepted, Done, NoContent},
     },
-    auth::Access,
     operations::{
         call::{self, Call},
         page::Page,

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::application;
 use crate::{
+    api::access::Access,
     api::{
         body::{Json, OptionalJson},
         error::ApiError,
@@ -31,10 +32,7 @@ use crate::{
         problems::{Problems, WordRule},
         reply::{Done, NoContent},
     },
-    auth::{
-        Access,
-        token::{self, ApplicationGrant, Grant, LEEWAY},
-    },
+    auth::token::{self, ApplicationGrant, Grant, LEEWAY},
     operations::{
         audited::of_application,
         call::{ApplicationPath, Call},

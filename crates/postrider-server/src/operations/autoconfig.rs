@@ -3,9 +3,10 @@
 mod token;
 
 use postrider::{
-    ApplicationId, AutoConfigId,
+    ApplicationId, AutoConfigId, EndpointId,
     api::{
-        Capability, EndpointIn, EndpointOut, EndpointSecretRotateIn, ListResponse,
+        Capability, EndpointHeadersIn, EndpointIn, EndpointOut, EndpointSecretRotateIn,
+        ListResponse,
         autoconfig::{
             AutoConfigOut, AutoConfigStatus, AutoConfigSubscriptionOut,
             CreateAutoConfigSubscriptionIn, MAX_SUBSCRIPTIONS, RotateSubscriptionIn,
@@ -22,6 +23,7 @@ use postrider_store::{IdOrUid, ScanPage};
 use self::token::Issued;
 use super::application;
 use crate::{
+    api::access::Access,
     api::{
         body::{Json, OptionalJson},
         convert::to_wire,
@@ -30,11 +32,11 @@ use crate::{
         problems::{Problems, WordRule},
         reply::{Created, Done, NoContent},
     },
-    auth::{Access, key::KeyId},
+    auth::key::KeyId,
     operations::{
-        call::{self, Call},
+        call::{self, ApplicationPath, Call},
         destination,
-        endpoint::{self, secret},
+        endpoint::{self, headers, secret},
         page::{Page, PageQuery},
         secrets,
     },
@@ -242,7 +244,20 @@ async fn subscribe_endpoint(
         let created = endpoint::create_as(&call, (&app_id).into(), body, Some(id)).await;
         return created.map(Done);
     }
-    endpoint::replace_in(&call, (&app_id).into(), &named, body).await.map(Done)
+    replace_endpoint(&call, (&app_id).into(), &named, body).await.map(Done)
+}
+
+/// Replaces an endpoint as a body that creates one says it, except for the secret.
+async fn replace_endpoint(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointIn,
+) -> Result<EndpointOut, ApiError> {
+    let headers = body.headers.clone();
+    let replaced = endpoint::update_in(call, path, endpoint_id, body.into()).await?.into_inner();
+    headers::update_in(call, path, endpoint_id, EndpointHeadersIn { headers }).await?;
+    Ok(replaced)
 }
 
 async fn subscribe_destination(

@@ -26,6 +26,7 @@ use postrider_store::{IdOrUid, Records};
 pub use self::attempt::{AttemptQuery, GetAttempt, ListAttempts};
 use self::{location::Location, render::NOT_FOUND};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -34,7 +35,6 @@ use crate::{
         problems::Problems,
         reply::{Created, Done, NoContent, Upserted},
     },
-    auth::Access,
     operations::{
         call::{self, Call},
         endpoint::{self, headers, secret},

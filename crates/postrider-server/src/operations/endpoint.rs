@@ -17,8 +17,8 @@ mod url;
 use postrider::{
     ApplicationId, EndpointId,
     api::{
-        self, Capability, EndpointHeadersIn, EndpointIn, EndpointOrdering, EndpointOut,
-        EndpointPatch, EndpointUpdate, ListResponse, Permission,
+        self, Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
+        ListResponse, Permission,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
@@ -37,6 +37,7 @@ pub use self::{
 };
 use self::{kind::Location, notify::Change};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -45,7 +46,6 @@ use crate::{
         problems::{Problems, WordRule},
         reply::{Created, Done, NoContent, Upserted},
     },
-    auth::Access,
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
@@ -218,19 +218,6 @@ pub(super) async fn update_in(
     body: EndpointUpdate,
 ) -> Result<Upserted<EndpointOut>, ApiError> {
     race::retry(|| try_update(call, path, endpoint_id, body.clone())).await
-}
-
-/// Replaces an endpoint as a body that creates one says it, except for the secret.
-pub(super) async fn replace_in(
-    call: &Call,
-    path: ApplicationPath<'_>,
-    endpoint_id: &IdOrUid<EndpointId>,
-    body: EndpointIn,
-) -> Result<EndpointOut, ApiError> {
-    let headers = body.headers.clone();
-    let replaced = update_in(call, path, endpoint_id, body.into()).await?.into_inner();
-    headers::update_in(call, path, endpoint_id, EndpointHeadersIn { headers }).await?;
-    Ok(replaced)
 }
 
 async fn try_update(

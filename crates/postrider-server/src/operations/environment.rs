@@ -17,6 +17,7 @@ use postrider::{
 use postrider_core::catalog::{EventType, OrganizationSettings};
 
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         convert::to_wire,
@@ -25,7 +26,6 @@ use crate::{
         problems::Problems,
         reply::{Done, NoContent},
     },
-    auth::Access,
     operations::{
         call::Call,
         event_type::{self, bulk},

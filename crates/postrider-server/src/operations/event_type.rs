@@ -21,6 +21,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 pub use self::openapi::{Export, Import};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -29,7 +30,6 @@ use crate::{
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
-    auth::Access,
     operations::{call::Call, page::Page, render},
     race,
 };

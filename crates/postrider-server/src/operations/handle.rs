@@ -7,6 +7,7 @@ use postrider_core::{access::ApiKeyUse, time::Timestamp};
 use postrider_store::{Expected, IdOrUid, Records};
 
 use crate::{
+    api::access::Access,
     api::{
         error::ApiError,
         operation::{AnyOperation, Declaration, Operation, RawInput},
@@ -14,7 +15,7 @@ use crate::{
         response::ApiResponse,
     },
     auth::{
-        Access, Principal, access,
+        Principal, access,
         authenticator::{CUT_OFF, EXPIRED, refused},
     },
     operations::{

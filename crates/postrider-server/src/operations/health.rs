@@ -7,8 +7,8 @@ use postrider_store::Records;
 use postrider::api::Permission;
 
 use crate::{
+    api::access::Access,
     api::{error::ApiError, operation::operations, reply::NoContent},
-    auth::Access,
     operations::call::Call,
 };
 

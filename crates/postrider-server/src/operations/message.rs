@@ -21,6 +21,7 @@ pub use self::{
     precheck::Precheck,
 };
 use crate::{
+    api::access::Access,
     api::{
         body::Unparsed,
         error::ApiError,
@@ -29,7 +30,6 @@ use crate::{
         query::{Limit, OnByDefault, query},
         reply::{Done, NoContent},
     },
-    auth::Access,
     idempotency,
     operations::{call::Call, page::Page, render},
 };

@@ -12,6 +12,7 @@ use postrider::{
 use postrider_store::{EndpointPlace, EndpointRow, IdOrUid, NodeRow};
 
 use crate::{
+    api::access::Access,
     api::{
         convert::to_wire,
         error::ApiError,
@@ -19,7 +20,6 @@ use crate::{
         query::{Limit, query},
         reply::Done,
     },
-    auth::Access,
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

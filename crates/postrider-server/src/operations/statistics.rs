@@ -23,8 +23,8 @@ pub use self::{
     worst::{RejectingSources, WorstEndpoints, WorstQuery},
 };
 use crate::{
+    api::access::Access,
     api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
-    auth::Access,
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

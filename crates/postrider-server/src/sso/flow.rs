@@ -219,6 +219,7 @@ const fn is_unknown_key(error: &SignatureVerificationError) -> bool {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
 fn refusal(error: RequestTokenError<RequestError, ErrorResponse>) -> SignInError {
     match error {
         RequestTokenError::ServerResponse(response) => match response.error() {

@@ -57,7 +57,7 @@ async fn a_receiver_creates_and_changes_its_endpoint_with_the_token() {
     let headers = world.get(&format!("{path}/headers")).await.expect(200);
     assert_eq!(headers["headers"], json!({ "x-a": "1" }));
 
-    // The token can do nothing else, and nobody else can subscribe for the receiver.
+    // The token can do nothing else, and no other token can subscribe for the receiver.
     call(Method::GET, &path, None).await.expect(403);
     call(Method::DELETE, &one, None).await.expect(403);
     call(Method::GET, ALL, None).await.expect(403);

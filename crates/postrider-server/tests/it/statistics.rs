@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{World, plain};
 
 /// An application with an endpoint and one for no event type; one delivery has succeeded and
-/// another one has failed for good.
+/// another one has failed permanently.
 async fn counted() -> World {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);

@@ -52,13 +52,11 @@ pub struct RewritePosition {
 impl RewritePosition {
     /// The position behind a page that ended with this key, or the first one of the next kind.
     pub(crate) fn following(self, last: Option<Vec<u8>>, kinds: usize) -> Option<Self> {
-        match last {
-            Some(after) => Some(Self { after, ..self }),
-            None => {
-                let kind = self.kind + 1;
-                (kind < kinds).then(|| Self { kind, after: Vec::new() })
-            },
+        if let Some(after) = last {
+            return Some(Self { after, ..self });
         }
+        let kind = self.kind + 1;
+        (kind < kinds).then(|| Self { kind, after: Vec::new() })
     }
 }
 

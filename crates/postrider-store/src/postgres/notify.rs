@@ -32,7 +32,7 @@ pub(super) async fn changed(
     session.execute(NOTIFY_CHANGED, &[&Uuid::from(application), &CHANGED]).await.map(drop)
 }
 
-/// Stands for access in place of an application: no application has it.
+/// Means access in place of an application: no application has it.
 pub(super) const ACCESS: ApplicationId = ApplicationId::from_u128(0);
 
 /// Tells all nodes that this transaction changes API keys or expires tokens.

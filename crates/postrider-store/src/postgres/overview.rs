@@ -233,7 +233,9 @@ async fn publish(
     lanes: &[LaneState],
 ) -> Result<(), DatabaseError> {
     let mut columns = LaneColumns::default();
-    lanes.iter().for_each(|lane| columns.push(lane));
+    for lane in lanes {
+        columns.push(lane);
+    }
     session.begin().await?;
     session.execute(UNPUBLISH, &[&own]).await?;
     if !lanes.is_empty() {

@@ -25,6 +25,7 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A session that is dropped during a statement or a transaction closes its connection, which ends
 /// both. So a connection from the pool never has an open transaction, and a caller may be dropped
 /// at any `await`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Session {
     pool: Pool,
     /// None after it was closed.

@@ -20,7 +20,7 @@ use super::{
     error::DatabaseError,
     session::Session,
     store::{PostgresStore, with_session},
-    value::{Uuid, millis},
+    value::Uuid,
 };
 use crate::{
     contract::statistics::{Ranked, Statistics},
@@ -97,20 +97,4 @@ async fn maintain(
     let has_more = fold::fold(session).await?;
     let has_removed = remove::expire(session, now, retention).await?;
     Ok(has_more || has_removed)
-}
-
-/// The columns of rollups' keys.
-#[derive(Default)]
-struct KeyColumns {
-    resolution: Vec<i16>,
-    start: Vec<i64>,
-    subject: Vec<Vec<u8>>,
-}
-
-impl KeyColumns {
-    fn push(&mut self, key: &RollupKey) {
-        self.resolution.push(i16::from(key.resolution.code()));
-        self.start.push(millis(key.start));
-        self.subject.push(key.subject.to_bytes());
-    }
 }

@@ -5,7 +5,8 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    EndpointCounts, EndpointPlace, Expected, Hold, Maintenance, Overview, Records, Store,
+    EndpointCounts, EndpointPlace, EndpointRow, Expected, Hold, Maintenance, Overview, Records,
+    Store,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ async fn places(
     limit: usize,
 ) -> Vec<EndpointPlace> {
     let rows = store.endpoints(organization(), after, limit).await.unwrap();
-    rows.iter().map(|row| row.place()).collect()
+    rows.iter().map(EndpointRow::place).collect()
 }
 
 store_tests! {

@@ -91,7 +91,7 @@ store_tests! {
             settle(store, vec![settlement(1, fresh(1, 1), 200, Verdict::Delivered)]).await;
             fold(store).await;
         }
-        // An attempt of a delivery that nobody has says nothing.
+        // An attempt of a delivery that does not exist counts for nothing.
         settle(store, vec![settlement(2, fresh(2, 9), 200, Verdict::Delivered)]).await;
         let all = total(store, of_application(), Resolution::Minute).await;
         assert_eq!((all.accepted(), all.delivered()), (1, 1));

@@ -63,8 +63,8 @@ pub struct StatisticsCountsOut {
     pub rejected: u64,
     /// How long attempts took.
     pub attempt_duration: LatencyOut,
-    /// The time from the acceptance of a message to its delivery, for deliveries that nobody
-    /// requested.
+    /// The time from the acceptance of a message to its delivery, for deliveries that were not
+    /// requested by hand.
     pub time_to_delivery: LatencyOut,
 }
 

@@ -9,8 +9,8 @@ use postrider_store::{AttemptsOf, IdOrUid, Scan};
 
 use super::AttemptQuery;
 use crate::{
+    api::access::Access,
     api::{error::ApiError, operation::operations, query::query, reply::Done},
-    auth::Access,
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

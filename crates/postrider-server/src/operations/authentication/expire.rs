@@ -70,13 +70,11 @@ async fn add_to_organization(call: &Call, new: &[TokenCutoff]) -> Result<(), Api
     let organization = call.organization();
     let key = IdOrUid::<OrganizationId>::Id(organization.clone());
     let found = call.store().get_versioned::<TokenPolicy>(organization, &key).await?;
-    let (mut policy, expected) = match found {
-        Some((policy, version)) => (policy, Expected::Version(version)),
-        None => {
-            let organization = organization.clone();
-            (TokenPolicy { organization, cutoffs: Vec::new() }, Expected::New)
-        },
-    };
+    let none = || TokenPolicy { organization: organization.clone(), cutoffs: Vec::new() };
+    let (mut policy, expected) = found.map_or_else(
+        || (none(), Expected::New),
+        |(policy, version)| (policy, Expected::Version(version)),
+    );
     add(&mut policy.cutoffs, new)?;
     call.store().save(&policy, expected).await?;
     Ok(())

@@ -14,6 +14,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -22,7 +23,7 @@ use crate::{
         reply::Done,
     },
     auth::{
-        Access, Principal,
+        Principal,
         authenticator::refused,
         token::{self, Grant},
     },

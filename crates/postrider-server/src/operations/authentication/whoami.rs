@@ -4,8 +4,8 @@ use postrider::api::{Capability, Permission, PermissionSource, PrincipalKind, Wh
 use postrider_core::access::permits;
 
 use crate::{
+    api::access::Access,
     api::{error::ApiError, operation::operations, reply::Done},
-    auth::Access,
     operations::call::Call,
 };
 
@@ -19,7 +19,6 @@ operations! {
         needs(Permission::Any);
 }
 
-#[expect(clippy::unused_async, reason = "operations are asynchronous")]
 async fn whoami(call: Call, _: Whoami) -> Result<Done<WhoamiOut>, ApiError> {
     let principal = &call.principal;
     let actor = principal.actor.clone();

@@ -15,13 +15,13 @@ use postrider_store::{AttemptFilter, AttemptsOf, IdOrUid, MessageFilter, Scan, S
 
 use super::{find, render::NOT_FOUND};
 use crate::{
+    api::access::Access,
     api::{
         error::ApiError,
         operation::operations,
         query::{Limit, OnByDefault, query},
         reply::Done,
     },
-    auth::Access,
     operations::{
         call::Call,
         page::Page,

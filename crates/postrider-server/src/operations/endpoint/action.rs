@@ -19,6 +19,7 @@ use postrider_engine::{Submission, Submitted};
 use postrider_store::IdOrUid;
 
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         convert::resend_mode,
@@ -27,7 +28,6 @@ use crate::{
         query::query,
         reply::{Accepted, Done},
     },
-    auth::Access,
     operations::{
         call::{self, Call},
         event_type::{

@@ -9,6 +9,7 @@ use postrider_store::IdOrUid;
 
 use super::{current, kind, replace};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -16,7 +17,6 @@ use crate::{
         problems::Problems,
         reply::{Done, NoContent},
     },
-    auth::Access,
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},

@@ -18,6 +18,7 @@ use postrider_store::IdOrUid;
 use serde_json::json;
 
 use crate::{
+    api::access::Access,
     api::{
         body::OptionalJson,
         convert::to_wire,
@@ -26,7 +27,6 @@ use crate::{
         problems::{Problems, WordRule},
         reply::Done,
     },
-    auth::Access,
     live::{
         path_of,
         token::{LiveGrant, mint},

@@ -11,13 +11,13 @@ use postrider_store::IdOrUid;
 
 use super::CheckQuery;
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
         operation::operations,
         reply::{Done, NoContent},
     },
-    auth::Access,
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

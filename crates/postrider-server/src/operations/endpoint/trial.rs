@@ -18,6 +18,7 @@ use postrider_engine::{Entry, Report};
 use postrider_store::IdOrUid;
 
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         error::ApiError,
@@ -25,7 +26,6 @@ use crate::{
         query::query,
         reply::Done,
     },
-    auth::Access,
     operations::{
         call::{self, Call},
         event_type::{

@@ -14,6 +14,7 @@ use postrider_store::{AttemptFilter, AttemptSearch, MessageFilter, ScanPage};
 
 use super::reach::{Entries, reach};
 use crate::{
+    api::access::Access,
     api::{
         convert::{failure_cause, from_failure_cause},
         error::ApiError,
@@ -21,7 +22,6 @@ use crate::{
         query::{Limit, StatusCode, query},
         reply::Done,
     },
-    auth::Access,
     operations::{
         call::Call,
         page::Page,

@@ -17,6 +17,7 @@ use super::{
     reach::{Entries, reach},
 };
 use crate::{
+    api::access::Access,
     api::{
         convert::{failure_cause, to_wire},
         error::ApiError,
@@ -24,7 +25,6 @@ use crate::{
         query::query,
         reply::Done,
     },
-    auth::Access,
     operations::call::Call,
 };
 use postrider::api::Permission;

@@ -16,6 +16,7 @@ use postrider_store::{
 
 use super::reach::{Entries, reach};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         convert::from_wire,
@@ -24,7 +25,6 @@ use crate::{
         query::{Limit, query},
         reply::Done,
     },
-    auth::Access,
     operations::{call::Call, message, page::Page, render, status},
 };
 use postrider::api::Permission;

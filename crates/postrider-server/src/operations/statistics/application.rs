@@ -16,10 +16,13 @@ use postrider_core::{
 use postrider_engine::Entry;
 use postrider_store::{AttemptFilter, AttemptsOf, IdOrUid, MessageFilter, Scan};
 
-use super::{points, range::Range};
+use super::{
+    points,
+    range::{self, Range},
+};
 use crate::{
+    api::access::Access,
     api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
-    auth::Access,
     operations::call::Call,
 };
 use postrider::api::Permission;
@@ -97,7 +100,7 @@ async fn attempt_stats(
 ) -> Result<Done<AppAttemptStatsOut>, ApiError> {
     let AttemptStatsQuery { since, until, event_types } = input.query;
     let entry = call.application(&input.app_id).await?;
-    let (since, until) = super::hosted::range(&call, since, until)?;
+    let (since, until) = range::of_query(call.now, since, until)?;
     let message = MessageFilter {
         after: Some(since),
         before: Some(until),

@@ -1,7 +1,5 @@
 //! Statistics of the hosted API that are about the organization or one endpoint.
 
-use std::time::Duration;
-
 use postrider::{
     ApplicationId, EndpointId,
     api::{ActiveAppCount, Capability, EndpointAttemptStats, EndpointCountOut},
@@ -12,21 +10,18 @@ use postrider_core::{
 };
 use postrider_store::IdOrUid;
 
-use super::application::total;
+use super::{application::total, range};
 use crate::{
+    api::access::Access,
     api::{
         error::ApiError,
         operation::operations,
         query::{OnByDefault, query},
         reply::Done,
     },
-    auth::Access,
     operations::call::{self, Call},
 };
 use postrider::api::Permission;
-
-/// How far statistics look back by default.
-const SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 
 operations! {
     tag "Statistics";
@@ -70,29 +65,12 @@ async fn attempt_stats(
 ) -> Result<Done<EndpointAttemptStats>, ApiError> {
     let entry = call.application(&input.app_id).await?;
     let endpoint = call::endpoint(&entry, &input.endpoint_id)?.id;
-    let (since, until) = range(&call, input.query.since, input.query.until)?;
+    let (since, until) = range::of_query(call.now, input.query.since, input.query.until)?;
     let retention = call.engine().statistics_retention();
     let subject = Subject::Endpoint(entry.application.id, endpoint);
     let counters = total(&call, &subject, periods(since, until, call.now, &retention)).await?;
     let (success, fail) = (counters.delivered(), counters.failed());
     Ok(Done(EndpointAttemptStats { success, fail, canceled: 0 }))
-}
-
-/// The time range of a query, up to now.
-pub(super) fn range(
-    call: &Call,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<(Timestamp, Timestamp), ApiError> {
-    let until = until.unwrap_or(call.now).min(call.now);
-    let span = u64::try_from(SPAN.as_millis()).unwrap_or(u64::MAX);
-    let default = Timestamp::from_millis(until.as_millis().saturating_sub(span));
-    let since = since.unwrap_or(default);
-    if since >= until {
-        let message = "must be earlier than `until` and than now";
-        return Err(ApiError::invalid(&["query", "since"], message));
-    }
-    Ok((since, until))
 }
 
 async fn count_endpoints(

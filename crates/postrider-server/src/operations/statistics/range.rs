@@ -16,6 +16,9 @@ const DEFAULT_PERIODS: u64 = 60;
 /// Most periods of a series: a day in minutes.
 const MAX_PERIODS: u64 = 1_440;
 
+/// How far statistics look back by default.
+const SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+
 /// Whole periods from `since` to `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
@@ -84,6 +87,23 @@ const fn millis(period: StatisticsPeriod) -> u64 {
 
 const fn round_down(at: Timestamp, length: u64) -> Timestamp {
     Timestamp::from_millis(at.as_millis() - at.as_millis() % length)
+}
+
+/// The time range of a query, up to now.
+pub(super) fn of_query(
+    now: Timestamp,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<(Timestamp, Timestamp), ApiError> {
+    let until = until.unwrap_or(now).min(now);
+    let span = u64::try_from(SPAN.as_millis()).unwrap_or(u64::MAX);
+    let default = Timestamp::from_millis(until.as_millis().saturating_sub(span));
+    let since = since.unwrap_or(default);
+    if since >= until {
+        let message = "must be earlier than `until` and than now";
+        return Err(ApiError::invalid(&["query", "since"], message));
+    }
+    Ok((since, until))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use postrider_store::{DeliveryRow, IdOrUid};
 
 use super::{begin, period, started};
 use crate::{
+    api::access::Access,
     api::{
         body::Json,
         convert::{from_wire, resend_mode, to_wire},
@@ -24,7 +25,6 @@ use crate::{
         path::id_or_uid,
         reply::{Accepted, Done, NoContent},
     },
-    auth::Access,
     operations::{
         call::{self, Call},
         endpoint::action::enabled,

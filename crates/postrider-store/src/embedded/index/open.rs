@@ -54,13 +54,13 @@ pub(in crate::embedded) fn open(
     let is_usable = |applied: JournalPosition| {
         applied <= position && first.is_none_or(|first| first <= applied.next())
     };
-    let (index, applied) = match found.filter(|&(_, applied)| is_usable(applied)) {
-        Some(existing) => existing,
-        None => {
-            let db = create(&path, options)?;
-            fill(&db, &main, main_position, &mut subjects).map_err(IndexError)?;
-            (db, position)
-        },
+    let existing = found.filter(|&(_, applied)| is_usable(applied));
+    let (index, applied) = if let Some(existing) = existing {
+        existing
+    } else {
+        let db = create(&path, options)?;
+        fill(&db, &main, main_position, &mut subjects).map_err(IndexError)?;
+        (db, position)
     };
     Ok(Indexer::new(path, index, main, (applied, subjects)))
 }

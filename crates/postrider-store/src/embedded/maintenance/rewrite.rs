@@ -15,8 +15,11 @@ use crate::{
 struct Kind {
     list: &'static str,
     set: &'static str,
-    rewrite: fn(&dyn Rewrite, &[u8], Value) -> Result<Option<Value>, StoreError>,
+    rewrite: RewriteValue,
 }
+
+/// Rewrites the value of a key; `None` if it stays as it is.
+type RewriteValue = fn(&dyn Rewrite, &[u8], Value) -> Result<Option<Value>, StoreError>;
 
 const KINDS: [Kind; 4] = [
     Kind {

@@ -8,7 +8,10 @@ use std::{
 use postrider::{
     ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId, api::EndpointKind,
 };
-use postrider_core::{delivery::Attempt, message::Message};
+use postrider_core::{
+    delivery::{Attempt, StatusKind},
+    message::Message,
+};
 use serde::Deserialize;
 use tokio_postgres::Row;
 
@@ -133,13 +136,31 @@ CROSS JOIN LATERAL (
 ) AS queued
 WHERE (queued.attempts > 0) = $3";
 
+/// The state of a delivery as its tables have it.
+#[derive(Clone, Copy)]
+pub(super) enum State {
+    Ended(i16),
+    Queued { attempted: bool },
+}
+
+impl From<StatusKind> for State {
+    fn from(kind: StatusKind) -> Self {
+        match kind {
+            StatusKind::Delivered => Self::Ended(1),
+            StatusKind::Failed => Self::Ended(2),
+            StatusKind::Cancelled => Self::Ended(3),
+            StatusKind::Pending => Self::Queued { attempted: false },
+            StatusKind::Sending => Self::Queued { attempted: true },
+        }
+    }
+}
+
 /// Those of the messages that have a delivery in this state.
 pub(super) async fn with_state(
     session: &mut Session,
     keys: &[MessageKey],
-    state: super::messages::State,
+    state: State,
 ) -> Result<HashSet<MessageId>, DatabaseError> {
-    use super::messages::State;
     if keys.is_empty() {
         return Ok(HashSet::new());
     }

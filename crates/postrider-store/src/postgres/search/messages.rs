@@ -7,7 +7,7 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{delivery::StatusKind, message::Message};
 use tokio_postgres::Row;
 
-use super::fetch::{self, MessageKey};
+use super::fetch::{self, MessageKey, State};
 use crate::{
     contract::search::{MessageSearch, PAYLOAD_BYTES, Reach},
     page::{Scan, ScanPage},
@@ -26,25 +26,6 @@ use crate::{
 
 /// Most bytes of bodies in one response of the database, unless it is one body.
 const CHUNK_BYTES: usize = 4 << 20;
-
-/// The state of a delivery as its tables have it.
-#[derive(Clone, Copy)]
-pub(super) enum State {
-    Ended(i16),
-    Queued { attempted: bool },
-}
-
-impl From<StatusKind> for State {
-    fn from(kind: StatusKind) -> Self {
-        match kind {
-            StatusKind::Delivered => Self::Ended(1),
-            StatusKind::Failed => Self::Ended(2),
-            StatusKind::Cancelled => Self::Ended(3),
-            StatusKind::Pending => Self::Queued { attempted: false },
-            StatusKind::Sending => Self::Queued { attempted: true },
-        }
-    }
-}
 
 /// What a search walks along.
 #[derive(Clone, Copy)]
@@ -322,13 +303,13 @@ impl Payloads<'_> {
     }
 }
 
+/// A message that may match, or the id of one that does not.
+type Candidate = (MessageId, Option<Arc<Message>>);
+
 /// The first candidates whose bodies may be read at once, at least one, and the bytes of these.
-fn chunk(
-    candidates: &[(MessageId, Option<Arc<Message>>)],
-    size: impl Fn(&MessageId) -> usize,
-) -> (&[(MessageId, Option<Arc<Message>>)], usize) {
+fn chunk(candidates: &[Candidate], size: impl Fn(&MessageId) -> usize) -> (&[Candidate], usize) {
     let mut bytes = 0;
-    let fits = |(id, _): &&(MessageId, Option<Arc<Message>>)| {
+    let fits = |(id, _): &&Candidate| {
         let fits = bytes < CHUNK_BYTES;
         bytes += if fits { size(id) } else { 0 };
         fits

@@ -1,9 +1,11 @@
 //! Moves what was counted into the rollups, each row once: both happen in one transaction.
 
-use postrider_core::statistics::{Counters, Rollups};
+use postrider_core::statistics::{Counters, RollupKey, Rollups};
 
-use super::{KeyColumns, tally};
-use crate::postgres::{error::DatabaseError, parameter::Param, row, session::Session};
+use super::tally;
+use crate::postgres::{
+    error::DatabaseError, parameter::Param, row, session::Session, value::millis,
+};
 
 /// Rows that one step takes: the `LIMIT` of the statement.
 const STEP: usize = 20_000;
@@ -65,4 +67,20 @@ async fn add(session: &mut Session, rollups: &Rollups) -> Result<(), DatabaseErr
     let values: [Param<'_>; 5] =
         [&keys.resolution, &keys.start, &keys.subject, &problems, &counters];
     session.execute(SET, &values).await.map(drop)
+}
+
+/// The columns of rollups' keys.
+#[derive(Default)]
+struct KeyColumns {
+    resolution: Vec<i16>,
+    start: Vec<i64>,
+    subject: Vec<Vec<u8>>,
+}
+
+impl KeyColumns {
+    fn push(&mut self, key: &RollupKey) {
+        self.resolution.push(i16::from(key.resolution.code()));
+        self.start.push(millis(key.start));
+        self.subject.push(key.subject.to_bytes());
+    }
 }
