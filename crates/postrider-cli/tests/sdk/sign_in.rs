@@ -295,6 +295,35 @@ async fn a_session_ends_when_the_person_signs_out_and_when_it_expires() {
 }
 
 #[tokio::test]
+async fn sessions_are_recorded_and_end_when_all_tokens_are_expired() {
+    let (_provider, server) = start(&[]).await;
+    let applications = format!("{}/api/v1/app", server.url);
+    let mut browsers = [Browser::default(), Browser::default()];
+    for browser in &mut browsers {
+        assert_eq!(browser.sign_in(&server, "alice").await.status, 303);
+    }
+    let [mut first, mut second] = browsers;
+    let own = [("origin", server.url.as_str())];
+    let logout = format!("{}/auth/logout", server.url);
+    assert_eq!(first.ask(Method::POST, &logout, &own).await.status, 303);
+    let log = format!("{}/api/v1/audit-log?record_id=alice", server.url);
+    let log = second.get(&log).await.json();
+    let seen: Vec<_> = log["data"].as_array().unwrap().iter().map(|it| &it["operation"]).collect();
+    let signs_in = "v1.authentication.sign-in";
+    assert_eq!(seen, ["v1.authentication.sign-out", signs_in, signs_in], "{log}");
+    let entry = &log["data"][1];
+    assert_eq!(entry["address"], "127.0.0.1", "{entry}");
+    assert_eq!(entry["principal"]["name"], "alice@example.com", "{entry}");
+
+    server.call(Method::POST, "/auth/expire-all", Some(json!({}))).await.unwrap();
+    let refused = second.get(&applications).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["detail"], "the session has ended; sign in again");
+    assert_eq!(second.sign_in(&server, "alice").await.status, 303);
+    assert_eq!(second.get(&applications).await.status, 200);
+}
+
+#[tokio::test]
 async fn an_unreachable_provider_is_explained_and_asked_again() {
     let (provider, server) = start(&[]).await;
     provider.control("down").await;

@@ -117,7 +117,7 @@ impl Principal {
             ..Grant::of(session.organization.clone())
         };
         let token = *digest.first_chunk().expect("the digest has 32 bytes");
-        Self::of_token(grant, token, Timestamp::MAX)
+        Self::of_token(grant, token, session.created_at)
     }
 
     /// The organization whose data the principal can reach.

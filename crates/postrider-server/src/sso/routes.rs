@@ -1,9 +1,9 @@
 //! The routes of single sign-on.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Query, State},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -19,7 +19,10 @@ use super::{
     pending::{self, PendingSignIn},
     session::SingleSignOn,
 };
-use crate::api::{convert::to_wire, error::ApiError};
+use crate::{
+    api::{convert::to_wire, error::ApiError},
+    http::Peer,
+};
 
 /// Longest text of the provider that is shown.
 const MAX_ERROR: usize = 200;
@@ -73,10 +76,16 @@ struct CallbackQuery {
 }
 
 /// Receives the browser from the provider.
-async fn callback(State(sso): Sso, uri: Uri, headers: HeaderMap) -> Response {
+async fn callback(
+    State(sso): Sso,
+    peer: Option<Extension<Peer>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let query = query::<CallbackQuery>(&uri);
     let ended = sso.sign_in_cookie().remove();
-    match sign_in(&sso, &headers, query).await {
+    let address = sso.address(peer.map(|it| it.0), &headers);
+    match sign_in(&sso, address, &headers, query).await {
         Ok((token, return_to)) => {
             let session = sso.session_cookie().set(&token, sso.settings.session);
             redirect(&return_to, [ended, session])
@@ -95,6 +104,7 @@ async fn callback(State(sso): Sso, uri: Uri, headers: HeaderMap) -> Response {
 /// The token of the new session, and the path to go to.
 async fn sign_in(
     sso: &SingleSignOn,
+    address: Option<IpAddr>,
     headers: &HeaderMap,
     query: CallbackQuery,
 ) -> Result<(String, String), SignInError> {
@@ -113,15 +123,22 @@ async fn sign_in(
     }
     let code = query.code.ok_or(SignInError::CodeRefused)?;
     let person = Box::pin(sso.flow().person(code, &pending)).await?;
-    Ok((sso.begin(person).await?, pending.return_to))
+    Ok((sso.begin(person, address).await?, pending.return_to))
 }
 
 /// Ends the session, on all nodes.
-async fn logout(State(sso): Sso, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn logout(
+    State(sso): Sso,
+    peer: Option<Extension<Peer>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if !sso.is_own_page(&method, &uri, &headers) {
         return error_page(&SignInError::OtherOrigin);
     }
-    match sso.end(&headers).await {
+    let address = sso.address(peer.map(|it| it.0), &headers);
+    match sso.end(&headers, address).await {
         Ok(()) => redirect("/", [sso.session_cookie().remove()]),
         Err(error) => error_page(&error),
     }

@@ -1,15 +1,21 @@
 //! Sessions: they begin with a sign-in, and authenticate the requests of a browser.
 
+use std::{net::IpAddr, sync::Arc};
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Uri, header};
+use ipnet::IpNet;
 use postrider::api::Role;
 use postrider_core::{
+    access::{TokenPolicy, cut_off_at},
+    audit::AuditedRecord,
     sign_in::{RequestOrigin, is_same_origin},
     time::Timestamp,
     vault::NONCE,
 };
 use postrider_engine::Engine;
-use postrider_store::SignIn;
+use postrider_store::{Change, IdOrUid, Records as _, SignIn, SignIns as _, StoreError};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -22,7 +28,13 @@ use super::{
     provider::Provider,
     settings::SsoSettings,
 };
-use crate::{api::error::ApiError, settings::Settings};
+use crate::{
+    api::error::ApiError,
+    auth::Principal,
+    http::{Peer, client_address::client_address},
+    operations::audited::{AuditedStore, Origin},
+    settings::Settings,
+};
 
 /// A session in use.
 #[derive(Clone, Debug)]
@@ -41,6 +53,7 @@ pub(crate) struct SingleSignOn {
     provider: Provider,
     /// The server's public URL.
     public: Url,
+    trusted_proxies: Vec<IpNet>,
 }
 
 impl SingleSignOn {
@@ -50,7 +63,13 @@ impl SingleSignOn {
         let public = Url::parse(&settings.portal_url).ok()?;
         let client = ProviderClient::new(sso.http.clone());
         let provider = Provider::new(sso.issuer.clone(), client);
-        Some(Self { settings: sso, engine: engine.clone(), provider, public })
+        let trusted_proxies = settings.trusted_proxies.clone();
+        Some(Self { settings: sso, engine: engine.clone(), provider, public, trusted_proxies })
+    }
+
+    /// The address of the client, for the audit log.
+    pub(super) fn address(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+        peer.map(|it| client_address(&self.trusted_proxies, Some(it), headers))
     }
 
     pub(super) fn flow(&self) -> Flow<'_> {
@@ -73,8 +92,12 @@ impl SingleSignOn {
         self.public.scheme() == "https"
     }
 
-    /// Begins a session of a person; returns the value of its cookie.
-    pub(super) async fn begin(&self, person: Person) -> Result<String, SignInError> {
+    /// Begins a session of a person at this address; returns the value of its cookie.
+    pub(super) async fn begin(
+        &self,
+        person: Person,
+        address: Option<IpAddr>,
+    ) -> Result<String, SignInError> {
         let role = role_of(&person.groups, &self.settings.roles).ok_or(SignInError::NoRole)?;
         let clock = self.engine.clock();
         let (token, now) = (self.new_token(), clock.now());
@@ -87,8 +110,27 @@ impl SingleSignOn {
             expires_at: now + self.settings.session,
         };
         tracing::info!(subject = session.subject, role = session.role, "signed in");
-        self.engine.store().begin_sign_in(digest(&token), session).await?;
+        let digest = digest(&token);
+        let change = Change::BeginSignIn(digest, session.clone());
+        let signed_in = SignedIn { session, role, digest };
+        let parameters = [("role", json!(role.to_string()))];
+        self.make(change, &signed_in, ("v1.authentication.sign-in", address), parameters).await?;
         Ok(token)
+    }
+
+    /// Makes a change of a session, and records it.
+    async fn make<const N: usize>(
+        &self,
+        change: Change,
+        signed_in: &SignedIn,
+        (operation, address): (&'static str, Option<IpAddr>),
+        parameters: [(&'static str, Value); N],
+    ) -> Result<(), StoreError> {
+        let id = signed_in.session.subject.clone();
+        let record = AuditedRecord { kind: "session".to_owned(), id, application: None };
+        let principal = Arc::new(Principal::of_session(signed_in));
+        let store = AuditedStore::new(&self.engine, &principal, Origin { operation, address });
+        store.make(change, record, parameters).await.map(drop)
     }
 
     /// A random text that only this installation can have made, so that forged ones are refused
@@ -106,11 +148,34 @@ impl SingleSignOn {
         sealed.is_some_and(|it| self.engine.vault().open_under(PURPOSE, it).is_ok())
     }
 
-    pub(super) async fn end(&self, headers: &HeaderMap) -> Result<(), SignInError> {
-        if let Some(token) = self.session_cookie().find(headers) {
-            self.engine.store().end_sign_in(digest(token)).await?;
-        }
+    /// Ends the session of a request from this address.
+    pub(super) async fn end(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<(), SignInError> {
+        let Some(token) = self.session_cookie().find(headers) else { return Ok(()) };
+        let Some(signed_in) = self.find(digest(token)).await? else { return Ok(()) };
+        let change = Change::EndSignIn(signed_in.digest);
+        self.make(change, &signed_in, ("v1.authentication.sign-out", address), []).await?;
         Ok(())
+    }
+
+    async fn find(&self, digest: [u8; 32]) -> Result<Option<SignedIn>, StoreError> {
+        let found = self.engine.store().sign_in(digest).await?;
+        // A role that no longer exists grants nothing.
+        Ok(found.and_then(|session| {
+            let role = session.role.parse().ok()?;
+            Some(SignedIn { session, role, digest })
+        }))
+    }
+
+    /// Whether the session began before the organization's tokens were expired.
+    async fn is_cut_off(&self, session: &SignIn, now: Timestamp) -> Result<bool, StoreError> {
+        let key = IdOrUid::Id(session.organization.clone());
+        let policy = self.engine.store().get::<TokenPolicy>(&session.organization, &key).await?;
+        let cutoffs = policy.map(|it| it.cutoffs).unwrap_or_default();
+        Ok(cut_off_at(&cutoffs, session.created_at, None).is_some_and(|at| at <= now))
     }
 
     /// The session of a request; none if it has no cookie of one. A token has priority.
@@ -133,15 +198,14 @@ impl SingleSignOn {
                 "a session can only be used by pages of this server; use a token",
             ));
         }
-        let digest = digest(token);
-        let found = self.engine.store().sign_in(digest).await?;
-        let session = found.filter(|it| now < it.expires_at);
-        // A role that no longer exists grants nothing.
-        let role = session.as_ref().and_then(|it| it.role.parse().ok());
-        let Some((session, role)) = session.zip(role) else {
+        let found = self.find(digest(token)).await?.filter(|it| now < it.session.expires_at);
+        let Some(signed_in) = found else {
             return Err(ApiError::Unauthenticated(EXPIRED.into()));
         };
-        Ok(Some(SignedIn { session, role, digest }))
+        if self.is_cut_off(&signed_in.session, now).await? {
+            return Err(ApiError::Unauthenticated(EXPIRED.into()));
+        }
+        Ok(Some(signed_in))
     }
 
     /// Whether a page of this server sent the request.

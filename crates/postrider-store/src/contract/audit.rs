@@ -14,6 +14,7 @@ use postrider_core::{
 use super::{
     catalog::{Expected, Parent, RecordId, RecordKind, RecordRow, Version},
     deliveries::Scope,
+    sign_ins::SignIn,
 };
 use crate::{
     error::StoreError,
@@ -36,6 +37,9 @@ pub enum Change {
     Cancel(Scope),
     ExpungeMessage(ApplicationId, MessageId),
     ExpungeAttempt(ApplicationId, MessageId, AttemptId),
+    /// The digest is that of the session's token.
+    BeginSignIn([u8; 32], SignIn),
+    EndSignIn([u8; 32]),
     /// Nothing in the store, such as the creation of a token: only the entry is written.
     Elsewhere,
 }

@@ -63,6 +63,11 @@ impl Ledger {
             Change::ExpungeAttempt(_, message, id) => {
                 Changed::Done(self.expunge_attempt(message, id)?)
             },
+            Change::BeginSignIn(digest, sign_in) => {
+                self.begin_sign_in(digest, &sign_in)?;
+                Changed::Done(true)
+            },
+            Change::EndSignIn(digest) => Changed::Done(self.end_sign_in(digest)?),
             Change::Elsewhere => Changed::Done(true),
         })
     }

@@ -20,7 +20,7 @@ impl SignIns for EmbeddedStore {
     }
 
     async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        self.commit(move |ledger| Ok(ledger.db.prepare_cached(END)?.execute([digest])? > 0)).await
+        self.commit(move |ledger| ledger.end_sign_in(digest)).await
     }
 }
 
@@ -42,7 +42,11 @@ fn find(db: &Connection, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError>
 }
 
 impl Ledger {
-    fn begin_sign_in(&mut self, digest: [u8; 32], sign_in: &SignIn) -> Result<(), StoreError> {
+    pub(super) fn begin_sign_in(
+        &mut self,
+        digest: [u8; 32],
+        sign_in: &SignIn,
+    ) -> Result<(), StoreError> {
         let expired = params![sign_in.created_at.as_millis(), REMOVED_PER_SIGN_IN];
         self.db.prepare_cached(REMOVE_EXPIRED)?.execute(expired)?;
         let record = serde_json::to_string(sign_in).map_err(error::undecodable)?;
@@ -50,5 +54,9 @@ impl Ledger {
         self.db.prepare_cached(BEGIN)?.execute(values)?;
         self.written += record.len();
         Ok(())
+    }
+
+    pub(super) fn end_sign_in(&mut self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.db.prepare_cached(END)?.execute([digest])? > 0)
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 use crate::{
     contract::sign_ins::{SignIn, SignIns},
     error::StoreError,
@@ -12,9 +12,7 @@ use crate::{
 impl SignIns for MemoryStore {
     async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
         self.transact(|state| {
-            let now = sign_in.created_at;
-            state.sign_ins.retain(|_, it| it.expires_at > now);
-            state.sign_ins.insert(digest, sign_in);
+            state.begin_sign_in(digest, sign_in);
             Ok(())
         })
     }
@@ -24,6 +22,18 @@ impl SignIns for MemoryStore {
     }
 
     async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        self.transact(|state| Ok(state.sign_ins.remove(&digest).is_some()))
+        self.transact(|state| Ok(state.end_sign_in(digest)))
+    }
+}
+
+impl State {
+    pub(super) fn begin_sign_in(&mut self, digest: [u8; 32], sign_in: SignIn) {
+        let now = sign_in.created_at;
+        self.sign_ins.retain(|_, it| it.expires_at > now);
+        self.sign_ins.insert(digest, sign_in);
+    }
+
+    pub(super) fn end_sign_in(&mut self, digest: [u8; 32]) -> bool {
+        self.sign_ins.remove(&digest).is_some()
     }
 }

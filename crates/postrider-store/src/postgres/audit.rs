@@ -12,6 +12,7 @@ use super::{
     history::expunge,
     parameter::Param,
     session::Session,
+    sign_ins,
     store::{PostgresStore, with_session},
     value::{self, Uuid},
 };
@@ -126,6 +127,11 @@ async fn apply(session: &mut Session, change: &Change) -> Result<Changed, Databa
         Change::ExpungeAttempt(application, message, id) => {
             Changed::Done(expunge::expunge_attempt(session, *application, *message, *id).await?)
         },
+        Change::BeginSignIn(digest, sign_in) => {
+            sign_ins::begin(session, digest, sign_in).await?;
+            Changed::Done(true)
+        },
+        Change::EndSignIn(digest) => Changed::Done(sign_ins::end(session, digest).await?),
         Change::Elsewhere => Changed::Done(true),
     })
 }

@@ -46,7 +46,7 @@ const BEGIN: &str = "WITH expired AS (
 
 const END: &str = "DELETE FROM sign_in WHERE digest = $1";
 
-async fn begin(
+pub(super) async fn begin(
     session: &mut Session,
     digest: &[u8; 32],
     sign_in: &SignIn,
@@ -65,6 +65,6 @@ async fn find(session: &mut Session, digest: &[u8; 32]) -> Result<Option<SignIn>
     Ok(Some(record.map_err(|error| DatabaseError::corrupt("session", error))?))
 }
 
-async fn end(session: &mut Session, digest: &[u8; 32]) -> Result<bool, DatabaseError> {
+pub(super) async fn end(session: &mut Session, digest: &[u8; 32]) -> Result<bool, DatabaseError> {
     Ok(session.execute(END, &[&digest.as_slice()]).await? > 0)
 }
