@@ -76,7 +76,7 @@ fn all_reserved(version: Version) -> Response<Body> {
 fn is_audited(request: &Request<Incoming>) -> bool {
     let path = request.uri().path().trim_end_matches('/');
     let is_change = !request.method().is_safe();
-    path.ends_with("/secret")
+    ["/secret", "/key", "/auth/callback"].iter().any(|end| path.ends_with(end))
         || is_change && !path.ends_with("/msg") && !path.ends_with("/msg/batch")
 }
 

@@ -14,7 +14,7 @@ use postrider_core::{
     vault::NONCE,
 };
 use postrider_engine::Engine;
-use postrider_store::{Change, IdOrUid, Records as _, SignIn, SignIns as _, StoreError};
+use postrider_store::{Change, IdOrUid, Records as _, SignIn, StoreError};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
