@@ -20,7 +20,4 @@ mod session;
 mod settings;
 
 pub use self::settings::{ClientSecret, SsoSettings};
-pub(crate) use self::{
-    routes::router,
-    session::{SignedIn, SingleSignOn},
-};
+pub(crate) use self::{routes::router, session::SingleSignOn};

@@ -21,9 +21,11 @@ use postrider_core::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::token::{ApplicationGrant, Grant, LEEWAY, User},
+    auth::{
+        signed_in::SignedIn,
+        token::{ApplicationGrant, Grant, LEEWAY, User},
+    },
     http::memory::PUBLIC_CALLER,
-    sso::SignedIn,
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.

@@ -5,7 +5,6 @@ use std::{net::IpAddr, sync::Arc};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Uri, header};
 use ipnet::IpNet;
-use postrider::api::Role;
 use postrider_core::{
     access::{TokenPolicy, cut_off_at},
     audit::AuditedRecord,
@@ -30,20 +29,10 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    auth::Principal,
-    http::{Peer, client_address::client_address},
+    auth::{Principal, signed_in::SignedIn},
     operations::audited::{AuditedStore, Origin},
     settings::Settings,
 };
-
-/// A session in use.
-#[derive(Clone, Debug)]
-pub(crate) struct SignedIn {
-    pub(crate) session: SignIn,
-    pub(crate) role: Role,
-    /// Identifies the session without granting it.
-    pub(crate) digest: [u8; 32],
-}
 
 /// Single sign-on of a server.
 #[derive(Debug)]
@@ -53,7 +42,7 @@ pub(crate) struct SingleSignOn {
     provider: Provider,
     /// The server's public URL.
     public: Url,
-    trusted_proxies: Vec<IpNet>,
+    pub(super) trusted_proxies: Vec<IpNet>,
 }
 
 impl SingleSignOn {
@@ -65,11 +54,6 @@ impl SingleSignOn {
         let provider = Provider::new(sso.issuer.clone(), client);
         let trusted_proxies = settings.trusted_proxies.clone();
         Some(Self { settings: sso, engine: engine.clone(), provider, public, trusted_proxies })
-    }
-
-    /// The address of the client, for the audit log.
-    pub(super) fn address(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
-        peer.map(|it| client_address(&self.trusted_proxies, Some(it), headers))
     }
 
     pub(super) fn flow(&self) -> Flow<'_> {
