@@ -191,9 +191,14 @@ fn remove_times(value: &mut Value) {
     match value {
         Value::String(text) if text.starts_with("20") && text.ends_with('Z') => text.clear(),
         Value::String(text) if is_token(text) => text.clear(),
+        Value::Number(number) if number.as_u64().is_some_and(|it| it > 1_700_000_000_000) => {
+            *value = Value::Null;
+        },
         Value::Array(items) => items.iter_mut().for_each(remove_times),
         Value::Object(fields) => {
             fields.remove("bytes");
+            // The end of a token.
+            fields.remove("hint");
             fields.values_mut().for_each(remove_times);
         },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {},
