@@ -13,8 +13,9 @@ pub struct Pace {
 /// A batch should not take longer: other work waits for it.
 const TARGET: Duration = Duration::from_millis(5);
 
-/// The fewest items, and the most.
-const SIZES: (usize, usize) = (20, 500);
+/// The fewest items, and the most. Every delivery that is settled meanwhile waits for the items of a
+/// batch, however fast the batch is.
+const SIZES: (usize, usize) = (20, 50);
 
 /// A pause is this many times as long as the batch before it, so that a task uses at most an
 /// eighth of the store's time.
@@ -50,12 +51,12 @@ mod tests {
     #[test]
     fn slow_batches_become_smaller_and_are_followed_by_longer_pauses() {
         for (size, took, expected_size, expected_pause) in [
-            (100, 1, 150, 10),
-            (100, 4, 150, 28),
-            (100, 5, 100, 35),
-            (100, 10, 100, 70),
-            (100, 11, 50, 77),
-            (400, 1, 500, 10),
+            (24, 1, 36, 10),
+            (24, 4, 36, 28),
+            (30, 5, 30, 35),
+            (30, 10, 30, 70),
+            (50, 11, 25, 77),
+            (40, 1, 50, 10),
             (25, 100, 20, 700),
             (20, 10_000, 20, 2_000),
         ] {

@@ -41,7 +41,7 @@ pub use crate::{
         },
         history::{
             AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, History,
-            MessageFilter, Stats,
+            MessageFilter, Stats, StatusFilter,
         },
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},

@@ -8,7 +8,7 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, MessageFilter, Scan,
-    Store, StoreError,
+    StatusFilter, Store, StoreError,
 };
 
 /// Deliveries in the order of their messages.
@@ -61,11 +61,21 @@ pub(super) async fn select(
 
 /// The statuses to scan for. Nearly all deliveries are delivered, so looking for those means
 /// looking at all of them.
-fn scanned(statuses: &[StatusKind]) -> Vec<Option<StatusKind>> {
+fn scanned(statuses: &[StatusKind]) -> Vec<Option<StatusFilter>> {
     if statuses.contains(&StatusKind::Delivered) {
         return vec![None];
     }
-    statuses.iter().copied().map(Some).collect()
+    let is_unfinished = |kind: &StatusKind| StatusFilter::Unfinished.admits(*kind);
+    let mut scanned = Vec::new();
+    // The deliveries of both are kept together: to look for those of one means passing the others.
+    match statuses.iter().filter(|kind| is_unfinished(kind)).collect::<Vec<_>>()[..] {
+        [] => {},
+        [one] => scanned.push(Some(StatusFilter::Is(*one))),
+        _ => scanned.push(Some(StatusFilter::Unfinished)),
+    }
+    let ended = statuses.iter().filter(|kind| !is_unfinished(kind));
+    scanned.extend(ended.map(|kind| Some(StatusFilter::Is(*kind))));
+    scanned
 }
 
 fn on_messages(filter: &ResendFilter) -> MessageFilter {

@@ -254,7 +254,7 @@ async fn list_messages(
 impl DeliveryQuery {
     fn filter(&self) -> DeliveryFilter {
         DeliveryFilter {
-            status: self.status.map(status::kind),
+            status: self.status.map(|it| status::kind(it).into()),
             message: MessageFilter {
                 before: self.before,
                 after: self.after,

@@ -62,8 +62,32 @@ pub enum DeliveriesOf {
 /// Conditions on deliveries; all of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    pub status: Option<StatusKind>,
+    pub status: Option<StatusFilter>,
     pub message: MessageFilter,
+}
+
+/// The statuses that a filter admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusFilter {
+    Is(StatusKind),
+    /// Pending or sending: stores keep these together.
+    Unfinished,
+}
+
+impl From<StatusKind> for StatusFilter {
+    fn from(kind: StatusKind) -> Self {
+        Self::Is(kind)
+    }
+}
+
+impl StatusFilter {
+    /// Whether the filter admits this status.
+    pub fn admits(self, kind: StatusKind) -> bool {
+        match self {
+            Self::Is(only) => only == kind,
+            Self::Unfinished => matches!(kind, StatusKind::Pending | StatusKind::Sending),
+        }
+    }
 }
 
 /// A delivery and its state.
@@ -175,7 +199,7 @@ impl Weight for DeliveryRow {
 impl DeliveryFilter {
     /// Whether a delivery with this status matches.
     pub(crate) fn admits(&self, status: Status) -> bool {
-        self.status.is_none_or(|kind| kind == StatusKind::from(status))
+        self.status.is_none_or(|it| it.admits(StatusKind::from(status)))
     }
 }
 

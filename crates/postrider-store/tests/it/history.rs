@@ -10,7 +10,7 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, IdOrUid, MessageFilter,
-    ResendMode, Scan, Stats, StatusKind, Store,
+    ResendMode, Scan, Stats, StatusFilter, StatusKind, Store,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -245,8 +245,8 @@ store_tests! {
         store.resend(application_id(1), delivery_id(3, 1), at(300_000), ResendMode::Once).await.unwrap();
         store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
-        let listed = async |status, of, scan| {
-            let filter = DeliveryFilter { status, ..DeliveryFilter::default() };
+        let listed = async |status: Option<StatusKind>, of, scan| {
+            let filter = DeliveryFilter { status: status.map(StatusFilter::Is), ..DeliveryFilter::default() };
             let found = store.deliveries(of, filter, scan).await.unwrap();
             let ids: Vec<_> = found.items.iter().map(|it| it.id).collect();
             (ids, found.resume)
@@ -359,8 +359,8 @@ store_tests! {
         deliver(store, 1, fresh(1, 3)).await;
         fail(store, 2, fresh(1, 5)).await;
         let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
-        let numbers = async |status, message| {
-            let filter = DeliveryFilter { status, message };
+        let numbers = async |status: Option<StatusKind>, message| {
+            let filter = DeliveryFilter { status: status.map(StatusFilter::Is), message };
             let found = store.deliveries(of, filter, all()).await.unwrap();
             assert_eq!(found.resume, None);
             found.items.iter().map(|it| it.id.message.millis() - START).collect::<Vec<_>>()
@@ -369,7 +369,10 @@ store_tests! {
         let odd = MessageFilter { event_types: vec![type_name("odd")], ..none.clone() };
         assert_eq!(numbers(None, odd.clone()).await, [1, 3, 5]);
         assert_eq!(numbers(Some(StatusKind::Pending), odd.clone()).await, [1]);
-        assert_eq!(numbers(Some(StatusKind::Failed), odd).await, [5]);
+        assert_eq!(numbers(Some(StatusKind::Failed), odd.clone()).await, [5]);
+        let filter = DeliveryFilter { status: Some(StatusFilter::Unfinished), message: odd };
+        let found = store.deliveries(of, filter, all()).await.unwrap();
+        assert_eq!(found.items.iter().map(|it| it.id.message).collect::<Vec<_>>(), [message_id(1)]);
         let between = MessageFilter { after: Some(at(2)), before: Some(at(5)), ..none.clone() };
         assert_eq!(numbers(None, between.clone()).await, [2, 3, 4]);
         assert_eq!(numbers(Some(StatusKind::Delivered), between).await, [3]);
@@ -444,7 +447,7 @@ store_tests! {
             let sending = Some(StatusKind::Sending);
             for (message, status) in [(rare.clone(), None), (MessageFilter::default(), sending)] {
                 let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
-                let filter = DeliveryFilter { message, status };
+                let filter = DeliveryFilter { message, status: status.map(StatusFilter::Is) };
                 let mut seen = 0;
                 let mut page = Scan { after: None, ascending, limit: 10 };
                 loop {

@@ -15,7 +15,7 @@ use super::{
     walk::{Span, walk},
 };
 use crate::{
-    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow},
+    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusFilter},
     embedded::{
         error::{Inconsistency, IndexError},
         extras,
@@ -98,7 +98,7 @@ fn of_endpoint(
 ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
     let Span { first, last } = Span::of(&filter.message, scan, |id| id.message.sequence());
     // Nearly all are delivered, so a walk over all of them finds those soon enough.
-    let state = filter.status.filter(|&kind| kind != StatusKind::Delivered).map(state_of);
+    let state = filter.status.and_then(state_of);
     let sql = match (state, scan.ascending) {
         (None, true) => DELIVERIES_UP,
         (None, false) => DELIVERIES_DOWN,
@@ -138,14 +138,17 @@ pub(in crate::embedded) fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
     })
 }
 
-const fn state_of(kind: StatusKind) -> u8 {
-    match kind {
-        StatusKind::Delivered => DELIVERED,
+/// The state to search for; none if the walk is over all deliveries.
+const fn state_of(status: StatusFilter) -> Option<u8> {
+    Some(match status {
+        StatusFilter::Is(StatusKind::Delivered) => return None,
         // The number of attempts tells them apart.
-        StatusKind::Pending | StatusKind::Sending => PENDING,
-        StatusKind::Failed => FAILED,
-        StatusKind::Cancelled => CANCELLED,
-    }
+        StatusFilter::Is(StatusKind::Pending | StatusKind::Sending) | StatusFilter::Unfinished => {
+            PENDING
+        },
+        StatusFilter::Is(StatusKind::Failed) => FAILED,
+        StatusFilter::Is(StatusKind::Cancelled) => CANCELLED,
+    })
 }
 
 const DELIVERY: &str = "SELECT message, state, at, attempts

@@ -14,7 +14,7 @@ use super::{
     walk::{Step, Walk},
 };
 use crate::{
-    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow},
+    contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusFilter},
     page::{Scan, ScanPage},
     postgres::{
         error::DatabaseError,
@@ -112,14 +112,18 @@ LIMIT $5";
 
 /// The statement that finds deliveries with this status, and the state for it. Nearly all deliveries
 /// are delivered, so a walk over all of them finds those.
-fn statement(status: Option<StatusKind>, ascending: bool) -> (&'static str, Option<i16>) {
+fn statement(status: Option<StatusFilter>, ascending: bool) -> (&'static str, Option<i16>) {
     let pick = |up, down| if ascending { up } else { down };
     match status {
-        None | Some(StatusKind::Delivered) => (pick(DELIVERIES_UP, DELIVERIES_DOWN), None),
+        None | Some(StatusFilter::Is(StatusKind::Delivered)) => {
+            (pick(DELIVERIES_UP, DELIVERIES_DOWN), None)
+        },
         // The number of attempts distinguishes them.
-        Some(StatusKind::Pending | StatusKind::Sending) => (pick(PENDING_UP, PENDING_DOWN), None),
-        Some(StatusKind::Failed) => (pick(OPEN_UP, OPEN_DOWN), Some(2)),
-        Some(StatusKind::Cancelled) => (pick(OPEN_UP, OPEN_DOWN), Some(3)),
+        Some(
+            StatusFilter::Is(StatusKind::Pending | StatusKind::Sending) | StatusFilter::Unfinished,
+        ) => (pick(PENDING_UP, PENDING_DOWN), None),
+        Some(StatusFilter::Is(StatusKind::Failed)) => (pick(OPEN_UP, OPEN_DOWN), Some(2)),
+        Some(StatusFilter::Is(StatusKind::Cancelled)) => (pick(OPEN_UP, OPEN_DOWN), Some(3)),
     }
 }
 
