@@ -199,6 +199,6 @@ fn node(row: NodeRow) -> NodeOut {
         version: row.version,
         started_at: row.started_at.map(to_wire),
         lease_until: row.valid_until.map(to_wire),
-        responding: row.is_own,
+        current: row.is_own,
     }
 }

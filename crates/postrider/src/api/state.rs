@@ -156,7 +156,7 @@ pub struct NodeOut {
     /// The end of its lease; `null` if it is the only node.
     pub lease_until: Option<Timestamp>,
     /// Whether it is the node that responds.
-    pub responding: bool,
+    pub current: bool,
 }
 
 /// The state of the store.
