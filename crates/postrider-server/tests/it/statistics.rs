@@ -187,7 +187,7 @@ async fn the_endpoints_of_all_applications_are_listed_with_their_state() {
 async fn the_status_shows_nodes_and_store() {
     let world = World::new();
     let status = world.get("/api/v1/status").await.expect(200);
-    assert_eq!(status["nodes"][0]["responding"], true);
+    assert_eq!(status["nodes"][0]["current"], true);
     assert_eq!(status["store"]["writable"], true);
     assert_eq!(status["waiting"], 0);
 }
