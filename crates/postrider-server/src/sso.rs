@@ -15,9 +15,10 @@ mod http_client;
 mod page;
 mod pending;
 mod provider;
+mod request;
 mod routes;
 mod session;
 mod settings;
 
 pub use self::settings::{ClientSecret, SsoSettings};
-pub(crate) use self::{routes::router, session::SingleSignOn};
+pub(crate) use self::{request::authenticate, routes::router, session::SingleSignOn};

@@ -107,3 +107,23 @@ async fn with_cause(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_deliveries_are_walked_over_twice() {
+        use StatusKind::{Cancelled, Delivered, Failed, Pending, Sending};
+        let is = |kind| Some(StatusFilter::Is(kind));
+        for (statuses, expected) in [
+            (vec![], vec![]),
+            (vec![Failed, Cancelled], vec![is(Failed), is(Cancelled)]),
+            (vec![Pending], vec![is(Pending)]),
+            (vec![Pending, Failed, Sending], vec![Some(StatusFilter::Unfinished), is(Failed)]),
+            (vec![Failed, Delivered], vec![None]),
+        ] {
+            assert_eq!(scanned(&statuses), expected, "{statuses:?}");
+        }
+    }
+}

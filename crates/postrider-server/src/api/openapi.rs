@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use postrider::api::{ErrorOut, OperationalEvent, ValidationErrorOut};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         examples::Examples,
         operation::{AnyOperation, Declaration, Description, Idempotency},
         query::Parameter,

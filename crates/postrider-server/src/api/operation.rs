@@ -10,10 +10,9 @@ use postrider::api::Permission;
 use schemars::{Schema, SchemaGenerator};
 
 use crate::{
-    api::access::Access,
     api::{
-        error::ApiError, path::PathArgument, query::Parameter, reply::Reply, response::ApiResponse,
-        shape::Shape,
+        access::Access, error::ApiError, path::PathArgument, query::Parameter, reply::Reply,
+        response::ApiResponse, shape::Shape,
     },
     operations::call::Call,
     settings::{Limits, SizeLimit},

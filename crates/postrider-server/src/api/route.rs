@@ -16,8 +16,8 @@ use postrider_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         error::ApiError,
         error_report::ErrorReporter,
         operation::{AnyOperation, Idempotency, PathArguments, RawInput},
@@ -37,7 +37,7 @@ use crate::{
         handle::Operations,
     },
     settings::Settings,
-    sso::SingleSignOn,
+    sso::{self, SingleSignOn},
 };
 
 /// What the routes of all operations share.
@@ -147,14 +147,10 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
         return Ok(Arc::clone(&route.api.anonymous));
     }
     let operations = &route.api.operations;
-    let signed_in = match &route.api.sso {
-        Some(sso) => sso.authenticate(&parts.method, &parts.uri, &parts.headers, now).await?,
-        None => None,
-    };
-    let principal = match signed_in {
-        Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
-        None => operations.resources().authenticator.authenticate(&parts.headers, now).await?,
-    };
+    let authenticator = &operations.resources().authenticator;
+    let request = (&parts.method, &parts.uri, &parts.headers);
+    let principal =
+        sso::authenticate(route.api.sso.as_deref(), authenticator, request, now).await?;
     let principal = operations.check_access(declaration, &principal, now).await?;
     if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
         connection.authenticate();
@@ -164,8 +160,8 @@ async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Princ
 
 /// The address of the client, for the audit log.
 fn address(parts: &Parts, settings: &Settings) -> Option<IpAddr> {
-    let peer = parts.extensions.get::<Peer>().copied()?;
-    Some(client_address(&settings.trusted_proxies, Some(peer), &parts.headers))
+    let peer = parts.extensions.get::<Peer>().copied();
+    client_address(&settings.trusted_proxies, peer, &parts.headers)
 }
 
 async fn path(parts: &mut Parts) -> Result<RawPathParams, ApiError> {

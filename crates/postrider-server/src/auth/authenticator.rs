@@ -13,7 +13,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Cache, Engine};
-use postrider_store::{IdOrUid, Records};
+use postrider_store::{IdOrUid, Records, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -179,21 +179,24 @@ impl Authenticator {
         let issued_at = claims.iat.map(moment).unwrap_or_default();
         let grant = grant(claims, expires_at)?;
         let principal = Arc::new(Principal::of_token(grant, digest(token), issued_at));
-        let cut_off_at = self.cut_off_at(&principal).await?;
+        let cut_off_at = cut_off_at(&self.engine, &principal).await?;
         Ok(Verified { principal, not_before, cut_off_at, generation })
     }
+}
 
-    /// When a token of an organization was expired. Those of an application are checked with each
-    /// request, because the application is read anyway.
-    async fn cut_off_at(&self, principal: &Principal) -> Result<Option<Timestamp>, ApiError> {
-        if principal.grant.application.is_some() {
-            return Ok(None);
-        }
-        let organization = principal.organization();
-        let key = IdOrUid::Id(organization.clone());
-        let policy = self.engine.store().get::<TokenPolicy>(organization, &key).await?;
-        Ok(policy.and_then(|policy| principal.cut_off_at(&policy.cutoffs)))
+/// When a token or a session of an organization was expired. Those of an application are checked
+/// with each request, because the application is read anyway.
+pub(crate) async fn cut_off_at(
+    engine: &Engine,
+    principal: &Principal,
+) -> Result<Option<Timestamp>, StoreError> {
+    if principal.grant.application.is_some() {
+        return Ok(None);
     }
+    let organization = principal.organization();
+    let key = IdOrUid::Id(organization.clone());
+    let policy = engine.store().get::<TokenPolicy>(organization, &key).await?;
+    Ok(policy.and_then(|policy| principal.cut_off_at(&policy.cutoffs)))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {

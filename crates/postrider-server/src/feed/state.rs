@@ -16,12 +16,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::channel::Channel;
 use crate::{
-    api::access::Access,
-    api::{error::ApiError, error_report::ErrorReporter, operation::Declaration},
+    api::{access::Access, error::ApiError, error_report::ErrorReporter, operation::Declaration},
     auth::Principal,
     metrics::LiveMetrics,
     operations::{handle::Operations, resources::Resources},
-    sso::SingleSignOn,
+    sso::{self, SingleSignOn},
 };
 
 /// Path of the feed.
@@ -93,14 +92,9 @@ impl Feeds {
     /// The principal of a reader, if it may read.
     pub(super) async fn admit(&self, of: &Credentials) -> Result<Arc<Principal>, ApiError> {
         let now = self.now();
-        let signed_in = match &self.sso {
-            Some(sso) => sso.authenticate(&of.method, &of.uri, &of.headers, now).await?,
-            None => None,
-        };
-        let principal = match signed_in {
-            Some(signed_in) => Arc::new(Principal::of_session(&signed_in)),
-            None => self.resources().authenticator.authenticate(&of.headers, now).await?,
-        };
+        let authenticator = &self.resources().authenticator;
+        let request = (&of.method, &of.uri, &of.headers);
+        let principal = sso::authenticate(self.sso.as_deref(), authenticator, request, now).await?;
         self.operations.check_access(&self.declaration, &principal, now).await
     }
 

@@ -12,21 +12,25 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The network of the request's client: its address, or its /64 network in IPv6.
 pub(crate) fn client_network(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
-    network(client_address(proxies, peer, headers))
+    network(client_address(proxies, peer, headers).unwrap_or(Ipv6Addr::UNSPECIFIED.into()))
 }
 
-/// The address of the request's client.
+/// The address of the request's client; none if the request did not come over the network.
 ///
 /// A reverse proxy appends the address that it sees to `x-forwarded-for`. Earlier addresses in
 /// this header come from the client and may be forged, so only the last one counts, and only if
 /// the connection comes from a trusted proxy.
-pub(crate) fn client_address(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |it| it.0.to_canonical());
+pub(crate) fn client_address(
+    proxies: &[IpNet],
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+) -> Option<IpAddr> {
+    let peer = peer?.0.to_canonical();
     let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back();
     let forwarded = forwarded
         .filter(|_| proxies.iter().any(|it| it.contains(&peer)))
         .and_then(|it| it.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
-    forwarded.unwrap_or(peer)
+    Some(forwarded.unwrap_or(peer))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError, Version};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::operations,

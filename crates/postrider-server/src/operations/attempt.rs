@@ -26,8 +26,8 @@ use postrider_store::{
 pub use self::count::CountByEndpoint;
 use super::{endpoint::action::enabled, message};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         convert::resend_mode,
         error::ApiError,
         operation::operations,

@@ -11,8 +11,7 @@ use postrider_core::{
 };
 use postrider_engine::Engine;
 use postrider_store::{
-    BoxError, Change, Changed, Expected, IdOrUid, Record, Records, Scope, Store, StoreError,
-    Version,
+    BoxError, Change, Changed, Expected, IdOrUid, Record, Records, Store, StoreError, Version,
 };
 use serde_json::{Value, json};
 
@@ -99,21 +98,6 @@ impl AuditedStore {
         let parameters = [("endpoint", json!(delivery.endpoint)), ("mode", json!(mode))];
         let change = Change::Resend { application, delivery, at, mode };
         Ok(self.make(change, record, parameters).await?.has_effect())
-    }
-
-    /// Cancels pending deliveries; see
-    /// [`Deliveries::cancel`](postrider_store::Deliveries::cancel).
-    #[expect(dead_code, reason = "a background task cancels deliveries")]
-    pub(crate) async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
-        let record = match scope {
-            Scope::Application(id) => of_application("application", id, id),
-            Scope::Endpoint(application, id) => of_application("endpoint", id, application),
-            Scope::Message(application, id) => of_application("message", id, application),
-        };
-        match self.make(Change::Cancel(scope), record, []).await? {
-            Changed::Cancelled(count) => Ok(count),
-            Changed::Saved(_) | Changed::Done(_) => Ok(0),
-        }
     }
 
     /// Removes the body of a message; see

@@ -24,8 +24,8 @@ use serde_json::json;
 
 use super::application;
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::{Json, OptionalJson},
         error::ApiError,
         operation::operations,

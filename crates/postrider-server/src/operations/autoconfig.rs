@@ -23,8 +23,8 @@ use postrider_store::{IdOrUid, ScanPage};
 use self::token::Issued;
 use super::application;
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::{Json, OptionalJson},
         convert::to_wire,
         error::ApiError,

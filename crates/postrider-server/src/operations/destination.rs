@@ -26,8 +26,8 @@ use postrider_store::{IdOrUid, Records};
 pub use self::attempt::{AttemptQuery, GetAttempt, ListAttempts};
 use self::{location::Location, render::NOT_FOUND};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::operations,

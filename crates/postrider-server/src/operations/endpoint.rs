@@ -37,8 +37,8 @@ pub use self::{
 };
 use self::{kind::Location, notify::Change};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::operations,

@@ -17,8 +17,8 @@ use postrider::{
 use postrider_core::catalog::{EventType, OrganizationSettings};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         convert::to_wire,
         error::ApiError,

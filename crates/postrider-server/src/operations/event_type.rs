@@ -21,8 +21,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 pub use self::openapi::{Export, Import};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::{BodySize, operations},

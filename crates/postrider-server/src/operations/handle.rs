@@ -7,8 +7,8 @@ use postrider_core::{access::ApiKeyUse, time::Timestamp};
 use postrider_store::{Expected, IdOrUid, Records};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         error::ApiError,
         operation::{AnyOperation, Declaration, Operation, RawInput},
         reply::Reply,

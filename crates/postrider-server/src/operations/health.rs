@@ -7,8 +7,7 @@ use postrider_store::Records;
 use postrider::api::Permission;
 
 use crate::{
-    api::access::Access,
-    api::{error::ApiError, operation::operations, reply::NoContent},
+    api::{access::Access, error::ApiError, operation::operations, reply::NoContent},
     operations::call::Call,
 };
 

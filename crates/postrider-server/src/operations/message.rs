@@ -21,8 +21,8 @@ pub use self::{
     precheck::Precheck,
 };
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Unparsed,
         error::ApiError,
         json_text::{AcceptedText, JsonText},

@@ -12,8 +12,8 @@ use postrider::{
 use postrider_store::{EndpointPlace, EndpointRow, IdOrUid, NodeRow};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         convert::to_wire,
         error::ApiError,
         operation::operations,

@@ -23,8 +23,10 @@ pub use self::{
     worst::{RejectingSources, WorstEndpoints, WorstQuery},
 };
 use crate::{
-    api::access::Access,
-    api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
+    api::{
+        access::Access, convert::to_wire, error::ApiError, operation::operations, query::query,
+        reply::Done,
+    },
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

@@ -84,7 +84,7 @@ async fn callback(
 ) -> Response {
     let query = query::<CallbackQuery>(&uri);
     let ended = sso.sign_in_cookie().remove();
-    let address = address(&sso, peer, &headers);
+    let address = client_address(&sso.trusted_proxies, peer.map(|it| it.0), &headers);
     match sign_in(&sso, address, &headers, query).await {
         Ok((token, return_to)) => {
             let session = sso.session_cookie().set(&token, sso.settings.session);
@@ -99,15 +99,6 @@ async fn callback(
             response
         },
     }
-}
-
-/// The address of the client, for the audit log.
-fn address(
-    sso: &SingleSignOn,
-    peer: Option<Extension<Peer>>,
-    headers: &HeaderMap,
-) -> Option<IpAddr> {
-    peer.map(|it| client_address(&sso.trusted_proxies, Some(it.0), headers))
 }
 
 /// The token of the new session, and the path to go to.
@@ -146,7 +137,7 @@ async fn logout(
     if !sso.is_own_page(&method, &uri, &headers) {
         return error_page(&SignInError::OtherOrigin);
     }
-    let address = address(&sso, peer, &headers);
+    let address = client_address(&sso.trusted_proxies, peer.map(|it| it.0), &headers);
     match sso.end(&headers, address).await {
         Ok(()) => redirect("/", [sso.session_cookie().remove()]),
         Err(error) => error_page(&error),

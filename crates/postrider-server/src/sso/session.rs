@@ -6,14 +6,13 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Uri, header};
 use ipnet::IpNet;
 use postrider_core::{
-    access::{TokenPolicy, cut_off_at},
     audit::AuditedRecord,
     sign_in::{RequestOrigin, is_same_origin},
     time::Timestamp,
     vault::NONCE,
 };
 use postrider_engine::Engine;
-use postrider_store::{Change, IdOrUid, Records as _, SignIn, StoreError};
+use postrider_store::{Change, SignIn, StoreError};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -29,7 +28,7 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    auth::{Principal, signed_in::SignedIn},
+    auth::{Principal, authenticator::cut_off_at, signed_in::SignedIn},
     operations::audited::{AuditedStore, Origin},
     settings::Settings,
 };
@@ -154,14 +153,6 @@ impl SingleSignOn {
         }))
     }
 
-    /// Whether the session began before the organization's tokens were expired.
-    async fn is_cut_off(&self, session: &SignIn, now: Timestamp) -> Result<bool, StoreError> {
-        let key = IdOrUid::Id(session.organization.clone());
-        let policy = self.engine.store().get::<TokenPolicy>(&session.organization, &key).await?;
-        let cutoffs = policy.map(|it| it.cutoffs).unwrap_or_default();
-        Ok(cut_off_at(&cutoffs, session.created_at, None).is_some_and(|at| at <= now))
-    }
-
     /// The session of a request; none if it has no cookie of one. A token has priority.
     pub(crate) async fn authenticate(
         &self,
@@ -186,7 +177,8 @@ impl SingleSignOn {
         let Some(signed_in) = found else {
             return Err(ApiError::Unauthenticated(EXPIRED.into()));
         };
-        if self.is_cut_off(&signed_in.session, now).await? {
+        let cut_off_at = cut_off_at(&self.engine, &Principal::of_session(&signed_in)).await?;
+        if cut_off_at.is_some_and(|at| at <= now) {
             return Err(ApiError::Unauthenticated(EXPIRED.into()));
         }
         Ok(Some(signed_in))

@@ -382,19 +382,9 @@ impl Tasks for FrozenClockStore {
 
 #[async_trait]
 impl SignIns for FrozenClockStore {
-    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
-        let _guard = hold_clock();
-        self.store.begin_sign_in(digest, sign_in).await
-    }
-
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
         let _guard = hold_clock();
         self.store.sign_in(digest).await
-    }
-
-    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        let _guard = hold_clock();
-        self.store.end_sign_in(digest).await
     }
 }
 

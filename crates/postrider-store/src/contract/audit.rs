@@ -6,14 +6,12 @@ use async_trait::async_trait;
 use postrider::{ApplicationId, AttemptId, AuditId, MessageId, OrganizationId};
 use postrider_core::{
     audit::AuditEntry,
-    catalog::Recovery,
     delivery::{DeliveryId, ResendMode},
     time::Timestamp,
 };
 
 use super::{
     catalog::{Expected, Parent, RecordId, RecordKind, RecordRow, Version},
-    deliveries::Scope,
     sign_ins::SignIn,
 };
 use crate::{
@@ -33,12 +31,11 @@ pub enum Change {
         at: Timestamp,
         mode: ResendMode,
     },
-    BeginRecovery(Recovery),
-    Cancel(Scope),
     ExpungeMessage(ApplicationId, MessageId),
     ExpungeAttempt(ApplicationId, MessageId, AttemptId),
-    /// The digest is that of the session's token.
+    /// Stores a session under the digest of its token, and removes some that have expired.
     BeginSignIn([u8; 32], SignIn),
+    /// Ends the session of the token with this digest, if there is one.
     EndSignIn([u8; 32]),
     /// Nothing in the store, such as the creation of a token: only the entry is written.
     Elsewhere,
@@ -51,8 +48,6 @@ pub enum Changed {
     Saved(Version),
     /// Whether the change had an effect.
     Done(bool),
-    /// The number of deliveries that the change ended.
-    Cancelled(u64),
 }
 
 /// Conditions on entries of the audit log; all of them must hold.
@@ -104,7 +99,7 @@ impl Changed {
     /// Whether there is something to record.
     pub const fn has_effect(self) -> bool {
         match self {
-            Self::Saved(_) | Self::Cancelled(_) => true,
+            Self::Saved(_) => true,
             Self::Done(done) => done,
         }
     }

@@ -27,15 +27,10 @@ pub struct SignIn {
     pub expires_at: Timestamp,
 }
 
-/// Keeps sessions until they expire or are ended, which has effect on all nodes at once.
+/// Reads sessions. They begin and end with a [`Change`](super::audit::Change), which has effect on
+/// all nodes at once, and are kept until they expire.
 #[async_trait]
 pub trait SignIns: Send + Sync + fmt::Debug + 'static {
-    /// Stores a session under the digest of its token, and removes some that have expired.
-    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError>;
-
-    /// The session, even if it has expired.
+    /// The session of the token with this digest, even if it has expired.
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError>;
-
-    /// Removes a session; `true` if there was one.
-    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError>;
 }

@@ -54,11 +54,6 @@ impl Ledger {
             Change::Resend { application, delivery, at, mode } => {
                 Changed::Done(self.resend(application, delivery, at, mode)?)
             },
-            Change::BeginRecovery(recovery) => {
-                self.begin_recovery(&recovery)?;
-                Changed::Done(true)
-            },
-            Change::Cancel(scope) => Changed::Cancelled(self.cancel(scope)?),
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge_message(message)?),
             Change::ExpungeAttempt(_, message, id) => {
                 Changed::Done(self.expunge_attempt(message, id)?)

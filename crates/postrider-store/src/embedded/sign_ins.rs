@@ -11,16 +11,8 @@ use crate::{
 
 #[async_trait]
 impl SignIns for EmbeddedStore {
-    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
-        self.commit(move |ledger| ledger.begin_sign_in(digest, &sign_in)).await
-    }
-
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
         self.read(move |reader| find(&reader.main, digest)).await
-    }
-
-    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        self.commit(move |ledger| ledger.end_sign_in(digest)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The audit log.
 
 use async_trait::async_trait;
-use postrider::{AuditId, MessageId, OrganizationId};
+use postrider::{AuditId, OrganizationId};
 use postrider_core::audit::AuditEntry;
 
 use super::{MemoryStore, catalog, state::State};
@@ -43,11 +43,6 @@ impl State {
             Change::Resend { application, delivery, at, mode } => {
                 Changed::Done(self.resend(application, delivery, at, mode))
             },
-            Change::BeginRecovery(recovery) => {
-                self.recoveries.push_back((recovery, MessageId::from_u128(0)));
-                Changed::Done(true)
-            },
-            Change::Cancel(scope) => Changed::Cancelled(self.cancel(scope)),
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge(message)),
             Change::ExpungeAttempt(_, message, id) => {
                 Changed::Done(self.expunge_attempt(message, id))

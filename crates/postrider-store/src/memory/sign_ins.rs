@@ -10,19 +10,8 @@ use crate::{
 
 #[async_trait]
 impl SignIns for MemoryStore {
-    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
-        self.transact(|state| {
-            state.begin_sign_in(digest, sign_in);
-            Ok(())
-        })
-    }
-
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
         self.transact(|state| Ok(state.sign_ins.get(&digest).cloned()))
-    }
-
-    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        self.transact(|state| Ok(state.end_sign_in(digest)))
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     catalog::{remove, save},
-    deliveries::{cancel, recover, resend},
+    deliveries::{cancel, resend},
     error::DatabaseError,
     history::expunge,
     parameter::Param,
@@ -71,7 +71,7 @@ async fn record(
                 insert(session, entry).await?;
             }
             session.commit_outer().await?;
-            cancel_rest(session, change, changed).await
+            Ok(changed)
         },
         Err(error @ (DatabaseError::Conflict { .. } | DatabaseError::VersionMismatch { .. })) => {
             session.rollback_outer().await?;
@@ -91,20 +91,6 @@ async fn cancel_first(session: &mut Session, change: &Change) -> Result<(), Data
     Ok(())
 }
 
-/// Cancels what one transaction could not, after its beginning was recorded.
-async fn cancel_rest(
-    session: &mut Session,
-    change: &Change,
-    changed: Changed,
-) -> Result<Changed, DatabaseError> {
-    match (change, changed) {
-        (Change::Cancel(scope), Changed::Cancelled(count)) if count >= cancel::STEP => {
-            Ok(Changed::Cancelled(count + cancel::cancel(session, *scope).await?))
-        },
-        _ => Ok(changed),
-    }
-}
-
 async fn apply(session: &mut Session, change: &Change) -> Result<Changed, DatabaseError> {
     Ok(match change {
         Change::SaveRecord(row, expected) => {
@@ -116,11 +102,6 @@ async fn apply(session: &mut Session, change: &Change) -> Result<Changed, Databa
         Change::Resend { application, delivery, at, mode } => {
             Changed::Done(resend::resend(session, *application, *delivery, (*mode, *at)).await?)
         },
-        Change::BeginRecovery(recovery) => {
-            recover::begin_recovery(session, recovery).await?;
-            Changed::Done(true)
-        },
-        Change::Cancel(scope) => Changed::Cancelled(cancel::cancel_step(session, *scope).await?),
         Change::ExpungeMessage(application, message) => {
             Changed::Done(expunge::expunge_message(session, *application, *message).await?)
         },

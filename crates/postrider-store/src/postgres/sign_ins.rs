@@ -15,16 +15,8 @@ use crate::{
 
 #[async_trait]
 impl SignIns for PostgresStore {
-    async fn begin_sign_in(&self, digest: [u8; 32], sign_in: SignIn) -> Result<(), StoreError> {
-        with_session!(self.node.api_session(), |session| begin(session, &digest, &sign_in))
-    }
-
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
         with_session!(self.node.api_session(), |session| find(session, &digest))
-    }
-
-    async fn end_sign_in(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
-        with_session!(self.node.api_session(), |session| end(session, &digest))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The promises of `AuditLog`.
 
-use postrider::{AuditId, TaskId};
+use postrider::AuditId;
 use postrider_core::{
     audit::AuditEntry,
-    catalog::{Application, Endpoint, Recovery},
+    catalog::{Application, Endpoint},
 };
 use postrider_store::{
     AuditFilter, Change, Changed, Expected, IdOrUid, Records, ResendMode, Retention, Scan, Store,
@@ -57,21 +57,13 @@ store_tests! {
         let (application, message) = (application_id(1), message_id(1));
         let resend = Change::Resend { application, delivery: delivery_id(1, 1), at: at(0), mode: ResendMode::Once };
         assert_eq!(store.change(resend, audit_entry(1)).await.unwrap(), Changed::Done(true));
-        let cancel = Change::Cancel(postrider_store::Scope::Endpoint(application, endpoint_id(1)));
-        assert_eq!(store.change(cancel, audit_entry(2)).await.unwrap(), Changed::Cancelled(1));
-        let recovery = Recovery {
-            id: TaskId::from_u128(1), application, endpoint: endpoint_id(1), since: at(0), until: at(10), mode: ResendMode::Retry,
-        };
-        let begin = Change::BeginRecovery(recovery);
-        assert_eq!(store.change(begin, audit_entry(3)).await.unwrap(), Changed::Done(true));
-        assert_eq!(store.recover(at(20), 10).await.unwrap(), Some(1));
         let expunge = Change::ExpungeMessage(application, message);
         assert_eq!(store.change(expunge, audit_entry(4)).await.unwrap(), Changed::Done(true));
         let found = store.message(application, &IdOrUid::Id(message)).await.unwrap().unwrap();
         assert_eq!(found.body, None);
         let unknown = Change::ExpungeAttempt(application, message, attempt_id(1));
         assert_eq!(store.change(unknown, audit_entry(5)).await.unwrap(), Changed::Done(false));
-        assert_eq!(log(store).await, [1, 2, 3, 4].map(audit_entry));
+        assert_eq!(log(store).await, [1, 4].map(audit_entry));
     }
 
     async fn removing_a_busy_endpoint_is_recorded(store) {

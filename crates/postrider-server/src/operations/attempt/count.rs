@@ -9,8 +9,7 @@ use postrider_store::{AttemptsOf, IdOrUid, Scan};
 
 use super::AttemptQuery;
 use crate::{
-    api::access::Access,
-    api::{error::ApiError, operation::operations, query::query, reply::Done},
+    api::{access::Access, error::ApiError, operation::operations, query::query, reply::Done},
     operations::call::{self, Call},
 };
 use postrider::api::Permission;

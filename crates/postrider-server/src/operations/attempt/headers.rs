@@ -15,8 +15,7 @@ use postrider_engine::Entry;
 use postrider_store::IdOrUid;
 
 use crate::{
-    api::access::Access,
-    api::{error::ApiError, operation::operations, reply::Done},
+    api::{access::Access, error::ApiError, operation::operations, reply::Done},
     operations::{call::Call, custom_headers, message},
 };
 use postrider::api::Permission;

@@ -14,8 +14,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::{Idempotency, operations},

@@ -4,8 +4,7 @@ use postrider::api::{Capability, Permission, PermissionSource, PrincipalKind, Wh
 use postrider_core::access::permits;
 
 use crate::{
-    api::access::Access,
-    api::{error::ApiError, operation::operations, reply::Done},
+    api::{access::Access, error::ApiError, operation::operations, reply::Done},
     operations::call::Call,
 };
 

@@ -15,8 +15,8 @@ use postrider_store::{AttemptFilter, AttemptsOf, IdOrUid, MessageFilter, Scan, S
 
 use super::{find, render::NOT_FOUND};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         error::ApiError,
         operation::operations,
         query::{Limit, OnByDefault, query},

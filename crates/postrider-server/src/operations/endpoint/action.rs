@@ -19,8 +19,8 @@ use postrider_engine::{Submission, Submitted};
 use postrider_store::IdOrUid;
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         convert::resend_mode,
         error::ApiError,

@@ -9,8 +9,8 @@ use postrider_store::IdOrUid;
 
 use super::{current, kind, replace};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::operations,

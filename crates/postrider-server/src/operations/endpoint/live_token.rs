@@ -18,8 +18,8 @@ use postrider_store::IdOrUid;
 use serde_json::json;
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::OptionalJson,
         convert::to_wire,
         error::ApiError,

@@ -14,8 +14,10 @@ use serde_json::json;
 
 use super::{current, kind, replace};
 use crate::{
-    api::access::Access,
-    api::{body::Json, error::ApiError, operation::operations, problems::Problems, reply::Done},
+    api::{
+        access::Access, body::Json, error::ApiError, operation::operations, problems::Problems,
+        reply::Done,
+    },
     operations::{
         audited::of_application,
         call::{self, ApplicationPath, Call},

@@ -11,8 +11,8 @@ use postrider_store::IdOrUid;
 
 use super::CheckQuery;
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::operations,

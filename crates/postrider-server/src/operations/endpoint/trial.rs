@@ -18,8 +18,8 @@ use postrider_engine::{Entry, Report};
 use postrider_store::IdOrUid;
 
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::{BodySize, Idempotency, operations},

@@ -14,8 +14,8 @@ use postrider_store::{AttemptFilter, AttemptSearch, MessageFilter, ScanPage};
 
 use super::reach::{Entries, reach};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         convert::{failure_cause, from_failure_cause},
         error::ApiError,
         operation::operations,

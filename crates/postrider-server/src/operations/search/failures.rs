@@ -17,8 +17,8 @@ use super::{
     reach::{Entries, reach},
 };
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         convert::{failure_cause, to_wire},
         error::ApiError,
         operation::operations,

@@ -16,8 +16,8 @@ use postrider_store::{
 
 use super::reach::{Entries, reach};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         convert::from_wire,
         error::ApiError,

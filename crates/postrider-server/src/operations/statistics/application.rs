@@ -21,8 +21,10 @@ use super::{
     range::{self, Range},
 };
 use crate::{
-    api::access::Access,
-    api::{convert::to_wire, error::ApiError, operation::operations, query::query, reply::Done},
+    api::{
+        access::Access, convert::to_wire, error::ApiError, operation::operations, query::query,
+        reply::Done,
+    },
     operations::call::Call,
 };
 use postrider::api::Permission;

@@ -12,8 +12,8 @@ use postrider_store::IdOrUid;
 
 use super::{application::total, range};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         error::ApiError,
         operation::operations,
         query::{OnByDefault, query},

@@ -16,8 +16,8 @@ use postrider_store::{DeliveryRow, IdOrUid};
 
 use super::{begin, period, started};
 use crate::{
-    api::access::Access,
     api::{
+        access::Access,
         body::Json,
         convert::{from_wire, resend_mode, to_wire},
         error::ApiError,

@@ -107,7 +107,7 @@ pub trait Records: Catalog + AuditLog {
         async move {
             match self.change(Change::SaveRecord(row?, expected), entry).await? {
                 Changed::Saved(version) => Ok(version),
-                Changed::Done(_) | Changed::Cancelled(_) => unreachable!("a record was saved"),
+                Changed::Done(_) => unreachable!("a record was saved"),
             }
         }
     }
