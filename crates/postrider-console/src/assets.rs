@@ -16,11 +16,16 @@ use sha2::{Digest, Sha256};
 use crate::context::Shared;
 
 /// The parts of the style sheet, in the order of their layers.
-const STYLES: [&str; 4] = [
+const STYLES: [&str; 9] = [
     include_str!("../assets/css/base.css"),
     include_str!("../assets/css/layout.css"),
     include_str!("../assets/css/components.css"),
-    include_str!("../assets/css/pages.css"),
+    include_str!("../assets/css/overview.css"),
+    include_str!("../assets/css/apps.css"),
+    include_str!("../assets/css/endpoints.css"),
+    include_str!("../assets/css/messages.css"),
+    include_str!("../assets/css/sources.css"),
+    include_str!("../assets/css/portal.css"),
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.

@@ -23,6 +23,7 @@ mod form;
 mod layout;
 mod live;
 mod page;
+mod portal;
 mod prefix;
 mod query;
 mod response;
