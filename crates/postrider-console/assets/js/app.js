@@ -1,5 +1,6 @@
 // What every page does.
 
+import { offerFiles } from "./file.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
@@ -29,6 +30,7 @@ document.addEventListener("postrider:replaced", (event) => {
 });
 
 showCopyButtons(document);
+offerFiles();
 updateTimes();
 setInterval(() => updateTimes(), 10_000);
 listen();
