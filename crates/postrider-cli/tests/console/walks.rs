@@ -1,0 +1,52 @@
+//! The walks through the console.
+
+use crate::{
+    prefix::{Passing, PrefixProxy},
+    server::Server,
+    walk::Walk,
+};
+
+/// Runs a walk in the console of a new server.
+async fn check(walk: &str) {
+    let server = Server::start();
+    Walk::new(walk, &server).await.run(&server).await;
+}
+
+#[tokio::test]
+async fn a_token_signs_in_and_out() {
+    check("sign-in").await;
+}
+
+#[tokio::test]
+async fn pages_work_without_javascript() {
+    check("without-javascript").await;
+}
+
+#[tokio::test]
+async fn pages_follow_the_theme_of_the_system_and_keep_the_one_that_is_chosen() {
+    check("theme").await;
+}
+
+/// A console below a path, behind a proxy.
+async fn check_prefix(passing: Passing) {
+    let mut proxy = PrefixProxy::bind("/hooks").await;
+    let server = Server::with_variables(&[("POSTRIDER_PUBLIC_URL", &proxy.url)]);
+    proxy.serve(&server.url, passing);
+    let walk = Walk::new("prefix", &server).await.with("url", proxy.url.clone());
+    walk.run(&server).await;
+}
+
+#[tokio::test]
+async fn the_console_works_below_a_path_that_the_proxy_strips() {
+    check_prefix(Passing::Stripped).await;
+}
+
+#[tokio::test]
+async fn the_console_works_below_a_path_that_the_proxy_passes_on() {
+    check_prefix(Passing::Unchanged).await;
+}
+
+#[tokio::test]
+async fn every_screen_is_accessible_at_every_width_in_both_themes() {
+    check("screens").await;
+}
