@@ -95,6 +95,15 @@ export class Faults {
 }
 
 /**
+ * The path of a link that signs in with a token.
+ *
+ * @param {string} token
+ */
+export function signInPath(token) {
+  return `/login#key=${btoa(JSON.stringify({ token }))}`;
+}
+
+/**
  * Signs in with a link whose fragment contains the key; the page posts it by itself.
  *
  * @param {Page} page

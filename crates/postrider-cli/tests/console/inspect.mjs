@@ -19,6 +19,7 @@ const axeSource = readFile(axePath, "utf8");
  * @returns {Promise<string[]>}
  */
 export async function axe(page) {
+  await painted(page);
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(await axeSource);
   const violations = await page.evaluate(async (rules) => {
     // @ts-expect-error: defined by the source above.
@@ -59,7 +60,8 @@ export async function overflow(page) {
 export async function resize(page, width) {
   if (page.viewportSize()?.width === width) return;
   await page.setViewportSize({ width, height: HEIGHT });
-  await painted(page);
+  // Not with a callback of the page, which never runs where JavaScript is off.
+  while ((await page.evaluate(() => innerWidth)) !== width);
 }
 
 /**

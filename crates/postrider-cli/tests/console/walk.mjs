@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { launch, profile, signIn } from "./browser.mjs";
+import { launch, profile, signIn, signInPath } from "./browser.mjs";
 import { axe, overflow, shorten } from "./inspect.mjs";
 
 /** @typedef {import("playwright-core").Browser} Browser */
@@ -25,6 +25,7 @@ const ACTION_MS = 20_000;
  * @property {string} token a token of an administrator
  * @property {string} control where receivers show their calls
  * @property {{[kind: string]: string}} receivers their URLs
+ * @property {"light" | "dark" | undefined} theme of the system, for walks that need one
  * @property {string} artifacts the folder for screenshots of failures
  */
 
@@ -77,7 +78,7 @@ export class Walk {
    */
   async signedIn(options = {}) {
     const opened = await this.page(options);
-    await signIn(opened.page, this.link(`/login#key=${this.input.token}`));
+    await signIn(opened.page, this.link(signInPath(this.input.token)));
     return opened;
   }
 
@@ -95,10 +96,14 @@ export class Walk {
    *
    * @param {Page} page
    * @param {string} name for messages
+   * @param {{layout?: boolean, access?: boolean}} options whether to check the layout at every
+   *   width, and accessibility, which needs JavaScript
    */
-  async check(page, name) {
+  async check(page, name, { layout = true, access = true } = {}) {
     this.step(`checking ${name}`);
-    const faults = [...(await axe(page)), ...(await overflow(page)), ...this.#take()];
+    const wide = layout ? await overflow(page) : [];
+    const inaccessible = access ? await axe(page) : [];
+    const faults = [...inaccessible, ...wide, ...this.#take()];
     const place = new URL(page.url()).pathname;
     this.found.push(...faults.map((fault) => `${name} (${place}): ${fault}`));
   }

@@ -46,7 +46,18 @@ async fn the_console_works_below_a_path_that_the_proxy_passes_on() {
     check_prefix(Passing::Unchanged).await;
 }
 
+/// Every screen, in one theme.
+async fn check_screens(theme: &str) {
+    let server = Server::start();
+    Walk::new("screens", &server).await.with("theme", theme).run(&server).await;
+}
+
 #[tokio::test]
-async fn every_screen_is_accessible_at_every_width_in_both_themes() {
-    check("screens").await;
+async fn every_screen_is_accessible_at_every_width_in_the_light_theme() {
+    check_screens("light").await;
+}
+
+#[tokio::test]
+async fn every_screen_is_accessible_at_every_width_in_the_dark_theme() {
+    check_screens("dark").await;
 }
