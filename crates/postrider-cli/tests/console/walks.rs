@@ -61,3 +61,24 @@ async fn every_screen_is_accessible_at_every_width_in_the_light_theme() {
 async fn every_screen_is_accessible_at_every_width_in_the_dark_theme() {
     check_screens("dark").await;
 }
+
+#[tokio::test]
+async fn the_first_page_needs_few_bytes() {
+    check("first-page").await;
+}
+
+#[tokio::test]
+async fn a_form_survives_the_end_of_the_session() {
+    check("expiry").await;
+}
+
+#[tokio::test]
+async fn two_people_see_what_happens_at_the_same_time() {
+    check("two-browsers").await;
+}
+
+#[tokio::test]
+async fn a_payload_of_five_megabytes_does_not_slow_its_page_down() {
+    let server = Server::with_variables(&[("POSTRIDER_MAX_PAYLOAD", "8MiB")]);
+    Walk::new("large-payload", &server).await.run(&server).await;
+}
