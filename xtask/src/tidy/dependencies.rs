@@ -13,6 +13,7 @@ const ORDER: [&str; 7] = [
     "postrider-engine",
     "postrider-sinks",
     "postrider-server",
+    "postrider-console",
     "postrider-cli",
 ];
 

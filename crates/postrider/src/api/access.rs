@@ -1,12 +1,12 @@
 //! Roles, API keys, and who the client of a request is.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::PrincipalKind,
+    api::{PrincipalKind, authentication::Capability},
     id::{ApiKeyId, ApplicationId},
     name::OrganizationId,
 };
@@ -163,6 +163,9 @@ pub struct WhoamiOut {
     pub role: Option<Role>,
     /// What the role permits.
     pub permissions: Vec<Permission>,
+    /// What a token of an application allows; everything if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<BTreeSet<Capability>>,
 }
 
 /// How a client authenticated.

@@ -34,6 +34,7 @@ async fn whoami(call: Call, _: Whoami) -> Result<Done<WhoamiOut>, ApiError> {
             | PrincipalKind::ApplicationToken
             | PrincipalKind::Installation => PermissionSource::SvixJwt,
         },
+        capabilities: application.and_then(|it| it.capabilities.clone()),
         session_id: application.and_then(|it| it.session.clone()),
         kind: actor.kind,
         id: actor.id,

@@ -1,0 +1,44 @@
+//! Why there is no page.
+
+use crate::api::ApiFailure;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Nobody is signed in, or the session has ended.
+    #[error("sign in first")]
+    SignedOut,
+    /// A page of another site sent the form.
+    #[error("this form was not sent by a page of this server; open the page again and repeat it")]
+    Forged,
+    /// The API refused a call.
+    #[error(transparent)]
+    Api(ApiFailure),
+    /// There is no such page.
+    #[error("{0} does not exist")]
+    NotFound(&'static str),
+    /// The form is larger than the server reads.
+    #[error("the form is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+impl From<ApiFailure> for Failure {
+    fn from(failure: ApiFailure) -> Self {
+        if failure.status() == http::StatusCode::UNAUTHORIZED {
+            return Self::SignedOut;
+        }
+        Self::Api(failure)
+    }
+}
+
+impl Failure {
+    pub(crate) const fn status(&self) -> http::StatusCode {
+        match self {
+            Self::SignedOut => http::StatusCode::UNAUTHORIZED,
+            Self::Forged => http::StatusCode::FORBIDDEN,
+            Self::Api(failure) => failure.status(),
+            Self::NotFound(_) => http::StatusCode::NOT_FOUND,
+            Self::TooLarge(_) => http::StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Pages that update themselves: whenever something happens that a page may show, it is rendered
+//! again, and the parts that have changed are sent.
+
+use std::{
+    convert::Infallible,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, BodyDataStream},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    api::v1,
+    context::Context,
+    failure::Failure,
+    page::{Page, Refresh, Region},
+    route::PageResult,
+};
+
+/// How long events are collected before a page is rendered again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a page is rendered again although nothing has happened: charts go on.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How often an idle stream shows that it is alive, so that a closed connection is noticed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Asks proxies of the nginx kind not to buffer the response.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A page that is open in a browser.
+struct OpenPage<F> {
+    context: Arc<Context>,
+    render: fn(Arc<Context>) -> F,
+    /// What happens. Also, it tells the server that this connection is a stream.
+    feed: BodyDataStream,
+    refresh: Refresh,
+    /// The digest of each part as the browser has it.
+    sent: Vec<(&'static str, u64)>,
+    waited: Duration,
+    is_over: bool,
+}
+
+/// Streams the changes of a page.
+pub(crate) async fn stream<F>(context: Arc<Context>, render: fn(Arc<Context>) -> F) -> Response
+where
+    F: Future<Output = PageResult> + Send + 'static,
+{
+    let feed = context.api.stream(v1(&["live"]), None).await;
+    let (feed, page) = match (feed, render(Arc::clone(&context)).await) {
+        (Ok(feed), Ok(page)) if page.refresh != Refresh::Never => (feed, page),
+        // 204 tells browsers not to connect again.
+        (Ok(_), Ok(_)) | (Err(_), _) | (_, Err(_)) => return StatusCode::NO_CONTENT.into_response(),
+    };
+    let open = OpenPage {
+        feed: feed.into_data_stream(),
+        refresh: page.refresh,
+        sent: Vec::new(),
+        waited: Duration::ZERO,
+        is_over: false,
+        context,
+        render,
+    };
+    // The page may have changed since the browser loaded it.
+    let first = open.first(&page);
+    let stream = stream::unfold(open, async |mut open| {
+        if open.is_over {
+            return None;
+        }
+        let bytes = open.next().await;
+        Some((Ok(bytes), open))
+    });
+    let stream = stream::once(std::future::ready(Ok::<_, Infallible>(first))).chain(stream);
+    events(Body::from_stream(stream))
+}
+
+/// A response with Server-Sent Events.
+pub(crate) fn events(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::VARY, HeaderValue::from_static("accept, cookie")),
+        (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+/// A Server-Sent Event with a JSON object.
+pub(crate) fn event(name: &str, data: &serde_json::Value) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+impl<F> OpenPage<F>
+where
+    F: Future<Output = PageResult> + Send + 'static,
+{
+    fn first(&self, page: &Page) -> Bytes {
+        let parts = page.regions.iter().filter_map(part);
+        let text: String = parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
+        format!("retry: 2000\n\n{text}").into()
+    }
+
+    /// Waits for a change, and returns the parts that have changed.
+    async fn next(&mut self) -> Bytes {
+        if !self.wait().await {
+            return Bytes::from_static(b": \n\n");
+        }
+        self.waited = Duration::ZERO;
+        let context = Arc::new(self.context.renewed());
+        match (self.render)(context).await {
+            Ok(page) => {
+                self.refresh = page.refresh;
+                // The browser connects again only while the page updates itself.
+                self.is_over = page.refresh == Refresh::Never;
+                self.changes(&page)
+            },
+            Err(Failure::SignedOut) => {
+                self.is_over = true;
+                event("signed-out", &json!({})).into()
+            },
+            Err(failure) => event("stale", &json!({ "reason": failure.to_string() })).into(),
+        }
+    }
+
+    /// Whether the page is to be rendered again; else a heartbeat is due.
+    async fn wait(&mut self) -> bool {
+        let period = match self.refresh {
+            Refresh::Every(period) => period,
+            Refresh::OnEvents | Refresh::Never => MINUTE,
+        };
+        let step = HEARTBEAT.min(period.saturating_sub(self.waited));
+        match timeout(step, self.happening()).await {
+            Ok(()) if self.refresh == Refresh::OnEvents => {
+                sleep(PAUSE).await;
+                // What happened meanwhile is included.
+                while timeout(Duration::ZERO, self.feed.next()).await.is_ok_and(|it| it.is_some()) {}
+                true
+            },
+            Ok(()) => self.is_over,
+            Err(_) => {
+                self.waited += step;
+                self.waited >= period
+            },
+        }
+    }
+
+    /// Waits until an entry arrives or the feed ends.
+    async fn happening(&mut self) {
+        loop {
+            match self.feed.next().await {
+                Some(Ok(bytes)) if bytes.starts_with(b"id:") && self.refresh == Refresh::OnEvents => return,
+                Some(Ok(_)) => {},
+                Some(Err(_)) | None => {
+                    self.is_over = true;
+                    return;
+                },
+            }
+        }
+    }
+
+    fn changes(&mut self, page: &Page) -> Bytes {
+        let mut text = String::new();
+        for (id, html) in page.regions.iter().filter_map(part) {
+            let digest = digest(html);
+            let known = self.sent.iter_mut().find(|it| it.0 == id);
+            match known {
+                Some(known) if known.1 == digest => continue,
+                Some(known) => known.1 = digest,
+                None => self.sent.push((id, digest)),
+            }
+            text.push_str(&event("part", &json!({ "id": id, "html": html })));
+        }
+        if text.is_empty() { Bytes::from_static(b": \n\n") } else { text.into() }
+    }
+}
+
+fn part(region: &Region) -> Option<(&'static str, &str)> {
+    Some((region.id?, region.markup.0.as_str()))
+}
+
+/// Relative times count as equal: the browser updates them itself.
+fn digest(html: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (index, text) in html.split("<time").enumerate() {
+        let (attributes, rest) = text.split_once('>').unwrap_or((text, ""));
+        let shown = if index == 0 { rest } else { rest.split_once("</time").map_or("", |it| it.1) };
+        (attributes, shown).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_relative_times_do_not_count_as_a_change() {
+        let html = |at, shown, rest| format!("<p><time datetime={at}>{shown}</time>{rest}");
+        let first = digest(&html("1", "now", "x"));
+        assert_eq!(first, digest(&html("1", "1 min ago", "x")));
+        assert_ne!(first, digest(&html("2", "now", "x")));
+        assert_ne!(first, digest(&html("1", "now", "y")));
+    }
+}

@@ -1,0 +1,178 @@
+//! Pages and actions as HTTP routes.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{FromRequestParts, RawPathParams, Request},
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use postrider_core::sign_in::{RequestOrigin, is_same_origin};
+
+use crate::{
+    context::{Context, Shared, context},
+    failure::Failure,
+    form::Form,
+    live,
+    page::{Outcome, Page},
+    response,
+    screens::login,
+    site::{Audience, Site},
+};
+
+/// Most bytes of a form. A payload has 1 MB by default, and its encoding as a form up to three
+/// times as many.
+const MAX_FORM: usize = 16 << 20;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The page, or why there is none.
+pub(crate) type PageResult = Result<Page, Failure>;
+
+/// What comes of an action, or why it was not made.
+pub(crate) type ActionResult = Result<Outcome, Failure>;
+
+/// The routes of an audience.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    router: Router,
+    shared: Arc<Shared>,
+    audience: Audience,
+}
+
+impl Routes {
+    pub(crate) fn new(shared: Arc<Shared>, audience: Audience) -> Self {
+        Self { router: Router::new(), shared, audience }
+    }
+
+    /// Adds a page. If the browser asks for a stream, the page is rendered again whenever its data
+    /// may have changed.
+    pub(crate) fn page<F>(self, path: &str, page: fn(Arc<Context>) -> F) -> Self
+    where
+        F: Future<Output = PageResult> + Send + 'static,
+    {
+        let (shared, audience) = (Arc::clone(&self.shared), self.audience);
+        let handler = async move |request: Request| {
+            let (mut parts, _) = request.into_parts();
+            let context = match begin(&shared, audience, &mut parts).await {
+                Ok(context) => Arc::new(context),
+                Err(failure) => return refuse(&shared, audience, &parts, &failure, None),
+            };
+            if wants_stream(&parts.headers) {
+                return live::stream(context, page).await;
+            }
+            match page(Arc::clone(&context)).await {
+                Ok(page) => response::page(&context, &page),
+                Err(Failure::SignedOut) => {
+                    refuse(&shared, audience, &parts, &Failure::SignedOut, None)
+                },
+                Err(failure) => response::failure(&context, &failure),
+            }
+        };
+        Self { router: self.router.route(path, get(handler)), ..self }
+    }
+
+    /// Adds a response that is not a page, such as a download or a fragment.
+    pub(crate) fn raw<F>(self, path: &str, respond: fn(Arc<Context>) -> F) -> Self
+    where
+        F: Future<Output = Result<Response, Failure>> + Send + 'static,
+    {
+        let (shared, audience) = (Arc::clone(&self.shared), self.audience);
+        let handler = async move |request: Request| {
+            let (mut parts, _) = request.into_parts();
+            let context = match begin(&shared, audience, &mut parts).await {
+                Ok(context) => Arc::new(context),
+                Err(failure) => return refuse(&shared, audience, &parts, &failure, None),
+            };
+            let responded = respond(Arc::clone(&context)).await;
+            responded.unwrap_or_else(|failure| response::failure(&context, &failure))
+        };
+        Self { router: self.router.route(path, get(handler)), ..self }
+    }
+
+    /// Adds an action: what a form does that is sent to the path.
+    pub(crate) fn action<F>(self, path: &str, act: fn(Arc<Context>, Form) -> F) -> Self
+    where
+        F: Future<Output = ActionResult> + Send + 'static,
+    {
+        let (shared, audience) = (Arc::clone(&self.shared), self.audience);
+        let handler = async move |request: Request| {
+            let (mut parts, body) = request.into_parts();
+            if !is_own_page(&shared.site, &parts.method, &parts.uri, &parts.headers) {
+                return refuse(&shared, audience, &parts, &Failure::Forged, None);
+            }
+            let begun = begin(&shared, audience, &mut parts).await;
+            let Ok(form) = to_bytes(body, MAX_FORM).await.map(|it| Form::parse(&it)) else {
+                return refuse(&shared, audience, &parts, &Failure::TooLarge(MAX_FORM), None);
+            };
+            let context = match begun {
+                Ok(context) => Arc::new(context),
+                Err(failure) => return refuse(&shared, audience, &parts, &failure, Some(&form)),
+            };
+            if !context.session.is_own_form(form.text("csrf").unwrap_or_default()) {
+                return response::failure(&context, &Failure::Forged);
+            }
+            match act(Arc::clone(&context), form.clone()).await {
+                Ok(outcome) => response::outcome(&context, outcome),
+                Err(Failure::SignedOut) => {
+                    refuse(&shared, audience, &parts, &Failure::SignedOut, Some(&form))
+                },
+                Err(failure) => response::failure(&context, &failure),
+            }
+        };
+        Self { router: self.router.route(path, post(handler)), ..self }
+    }
+
+    pub(crate) fn into_router(self) -> Router {
+        self.router
+    }
+}
+
+async fn begin(
+    shared: &Arc<Shared>,
+    audience: Audience,
+    parts: &mut Parts,
+) -> Result<Context, Failure> {
+    let params = RawPathParams::from_request_parts(parts, &()).await;
+    let params = params.map_err(|_| Failure::NotFound("this page"))?;
+    let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    context(shared, audience, params, parts).await
+}
+
+/// The response to a request without a session. The fields of a form are kept, so that it can be
+/// sent again after signing in.
+fn refuse(
+    shared: &Arc<Shared>,
+    audience: Audience,
+    parts: &Parts,
+    failure: &Failure,
+    form: Option<&Form>,
+) -> Response {
+    login::required(shared, audience, parts, failure, form)
+}
+
+/// Whether a page of this server sent the request.
+pub(crate) fn is_own_page(
+    site: &Site,
+    method: &Method,
+    uri: &http::Uri,
+    headers: &HeaderMap,
+) -> bool {
+    let text = |name| headers.get(name).map(|it| it.to_str().unwrap_or("null"));
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    is_same_origin(&RequestOrigin {
+        is_safe: method.is_safe(),
+        site: text(SEC_FETCH_SITE),
+        origin: text(header::ORIGIN),
+        host: text(header::HOST).or(authority),
+        public: &site.origin(),
+    })
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    accepted.is_some_and(|it| it.starts_with("text/event-stream"))
+}

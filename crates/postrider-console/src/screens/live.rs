@@ -1,0 +1,8 @@
+//! Pages about live.
+
+use crate::route::Routes;
+
+/// The pages in the console.
+pub(crate) fn console(routes: Routes) -> Routes {
+    routes
+}

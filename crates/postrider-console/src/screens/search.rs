@@ -1,0 +1,8 @@
+//! The search for ids, uids and URLs.
+
+use crate::route::Routes;
+
+/// The pages in the console.
+pub(crate) fn console(routes: Routes) -> Routes {
+    routes
+}

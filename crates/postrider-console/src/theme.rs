@@ -1,0 +1,70 @@
+//! Preferences of a person, and how the portal looks in the page that embeds it.
+
+use http::HeaderMap;
+
+use crate::cookie::{self, Transport};
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system is.
+    #[default]
+    Auto,
+    Light,
+    Dark,
+}
+
+/// The time zone of shown times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// That of the browser.
+    #[default]
+    Local,
+    Utc,
+}
+
+/// What a person has chosen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Preferences {
+    pub(crate) theme: Theme,
+    pub(crate) zone: Zone,
+}
+
+impl Preferences {
+    pub(crate) fn find(headers: &HeaderMap, transport: Transport) -> Self {
+        let theme = cookie::THEME.find(headers, transport).and_then(Theme::parse);
+        let zone = cookie::ZONE.find(headers, transport).and_then(Zone::parse);
+        Self { theme: theme.unwrap_or_default(), zone: zone.unwrap_or_default() }
+    }
+}
+
+impl Theme {
+    pub(crate) const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == text)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+impl Zone {
+    pub(crate) const ALL: [Self; 2] = [Self::Local, Self::Utc];
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == text)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Utc => "utc",
+        }
+    }
+}

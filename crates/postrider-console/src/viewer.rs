@@ -1,0 +1,96 @@
+//! What the person who is signed in may do.
+
+use postrider::api::{Capability, Permission, Role, WhoamiOut};
+
+/// Something that not every person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Publish messages.
+    Publish,
+    /// Create, change and delete endpoints.
+    ManageEndpoints,
+    /// Read the secret of an endpoint.
+    ReadSecret,
+    /// Replace the secret of an endpoint.
+    RotateSecret,
+    /// Resend, recover, and send examples.
+    CreateAttempts,
+    /// Change anything else than access and settings.
+    Operate,
+    /// Manage access and settings, and read the audit log.
+    Administer,
+}
+
+/// The person who is signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer(WhoamiOut);
+
+impl Viewer {
+    pub(crate) const fn new(who: WhoamiOut) -> Self {
+        Self(who)
+    }
+
+    pub(crate) const fn who(&self) -> &WhoamiOut {
+        &self.0
+    }
+
+    /// Whether the person may do something.
+    pub(crate) fn may(&self, action: Action) -> bool {
+        match &self.0.role {
+            Some(_) => self.0.permissions.contains(&action.permission()),
+            None => self.has_capability_for(action),
+        }
+    }
+
+    /// The name or the id of the person or key.
+    pub(crate) fn label(&self) -> &str {
+        self.0.name.as_deref().unwrap_or(&self.0.id)
+    }
+
+    fn has_capability_for(&self, action: Action) -> bool {
+        let Some(capabilities) = action.capabilities() else { return false };
+        let own = self.0.capabilities.as_ref();
+        own.is_none_or(|own| capabilities.iter().any(|it| own.contains(it)))
+    }
+}
+
+impl Action {
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Publish => Permission::Publish,
+            Self::ReadSecret => Permission::ReadSecrets,
+            Self::ManageEndpoints | Self::RotateSecret | Self::CreateAttempts | Self::Operate => {
+                Permission::Operate
+            },
+            Self::Administer => Permission::Administer,
+        }
+    }
+
+    /// The capabilities that allow it, each of them alone; none if no capability does.
+    const fn capabilities(self) -> Option<&'static [Capability]> {
+        Some(match self {
+            Self::ManageEndpoints => &[Capability::ManageEndpoint],
+            Self::ReadSecret => &[
+                Capability::ViewEndpointSecret,
+                Capability::ManageEndpointSecret,
+                Capability::ManageEndpoint,
+            ],
+            Self::RotateSecret => &[Capability::ManageEndpointSecret, Capability::ManageEndpoint],
+            Self::CreateAttempts => &[Capability::CreateAttempts],
+            Self::Publish | Self::Operate | Self::Administer => return None,
+        })
+    }
+
+    /// The least role that may do it.
+    pub(crate) const fn least_role(self) -> Role {
+        match self {
+            Self::Publish => Role::Publisher,
+            Self::ReadSecret
+            | Self::ManageEndpoints
+            | Self::RotateSecret
+            | Self::CreateAttempts
+            | Self::Operate => Role::Operator,
+            Self::Administer => Role::Admin,
+        }
+    }
+}
