@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use crate::receiver::{Behavior, Call, Receiver};
 
 /// Longer than a page takes to notice, shorter than the timeout of requests.
-const SLOW: Duration = Duration::from_millis(1_000);
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Receivers of each kind, and the server through which scripts see their calls.
 pub(crate) struct Receivers {
