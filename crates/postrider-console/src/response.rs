@@ -94,10 +94,7 @@ pub(crate) fn failure(context: &Context, failure: &Failure) -> Response {
 }
 
 /// Adds the cookies that could be made.
-pub(crate) fn append(
-    response: &mut Response,
-    cookies: impl IntoIterator<Item = HeaderValue>,
-) {
+pub(crate) fn append(response: &mut Response, cookies: impl IntoIterator<Item = HeaderValue>) {
     for value in cookies {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
