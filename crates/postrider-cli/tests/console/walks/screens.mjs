@@ -11,7 +11,10 @@ export default async function everyScreen(walk) {
   for (const [name, path] of screens(data)) {
     walk.step(`opening ${name}`);
     const response = await page.goto(walk.link(path));
-    if (!response?.ok()) walk.found.push(`${name}: ${path} responded with ${response?.status()}`);
+    if (!response?.ok()) {
+      walk.found.push(`${name}: ${path} responded with ${response?.status()}`);
+      continue;
+    }
     for (const width of WIDTHS) {
       await resize(page, width);
       await walk.check(page, `${name}, ${width} px`, { layout: width === WIDTHS[0] });
