@@ -10,7 +10,5 @@ export function signIn() {
   field.value = key.replaceAll(" ", "+");
   // Otherwise the key stays in the browser's history.
   history.replaceState(null, "", location.pathname + location.search);
-  // The browser's history must not keep the key.
-  history.replaceState(null, "", location.pathname + location.search);
   form.submit();
 }
