@@ -94,12 +94,30 @@ impl Subject {
                 @if !self.endpoint.disabled {
                     a.button.secondary href=(context.link(&self.path(context, &["recover"]))) { (icon(Icon::Repeat)) "Recover" }
                 }
+                @if self.state.pending > 0 { (self.cancellation(context)) }
             }
             @if context.may(Action::ManageEndpoints) { (self.switch(context)) }
             @if context.may(Action::CreateAttempts) {
                 a.button href=(context.link(&self.path(context, &["test"]))) { (icon(Icon::Send)) "Test" }
             }
         }
+    }
+
+    /// The dialog that cancels what is pending.
+    fn cancellation(&self, context: &Context) -> Markup {
+        let confirm = ui::form::Confirm {
+            id: "cancel",
+            button: "Cancel pending",
+            shape: Icon::Cross,
+            title: "Cancel pending deliveries?",
+            submit: "Cancel deliveries",
+            path: &self.path(context, &["cancel"]),
+            is_dangerous: true,
+        };
+        ui::confirm(context, &confirm, &html! {
+            p { "The " (pending(&self.state)) " ends without another attempt. Messages that are published later are not affected." }
+            p { "To send the messages after all, recover the endpoint: cancelled deliveries count as failed." }
+        })
     }
 
     /// The button that enables it, or the dialog that disables it.
