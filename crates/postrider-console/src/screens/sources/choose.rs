@@ -27,7 +27,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
                 a.button.secondary href=(context.link("/sources/new/custom")) { "Use a custom provider" }
             }))
         } @else {
-            (groups(&context, found))
+            (list(&context, found))
         }
         (others(&context))
     }))
@@ -37,7 +37,7 @@ fn search(wanted: &str) -> Markup {
     html! {
         div.field.wide {
             label for="provider-search" { "Provider" }
-            input id="provider-search" name="q" type="search" value=(wanted) placeholder="Stripe, GitHub, payments, …" autocomplete="off" data-find=".provider";
+            input id="provider-search" name="q" type="search" value=(wanted) placeholder="Stripe, GitHub, payments, …" autocomplete="off" data-find=".provider[data-text]";
         }
     }
 }
@@ -52,20 +52,15 @@ fn haystack(provider: &Provider) -> String {
     format!("{} {} {}", provider.name, provider.id, category(&provider.category)).to_lowercase()
 }
 
-/// The providers by category, which are in alphabetical order.
-fn groups(context: &Context, mut providers: Vec<&Provider>) -> Markup {
-    providers.sort_by_key(|it| (category(&it.category), it.name.to_lowercase()));
-    let groups: Vec<_> = providers.chunk_by(|a, b| a.category == b.category).collect();
+/// The providers in alphabetical order.
+fn list(context: &Context, mut providers: Vec<&Provider>) -> Markup {
+    providers.sort_by_key(|it| it.name.to_lowercase());
     html! {
-        @for group in groups {
-            section.section data-group {
-                h2 { (category(&group[0].category)) }
-                ul.providers {
-                    @for it in group {
-                        li.provider data-text=(haystack(it)) {
-                            a href=(context.link(&join(&["sources", "new", &it.id]))) { (it.name) }
-                        }
-                    }
+        ul.providers {
+            @for it in providers {
+                li.provider data-text=(haystack(it)) {
+                    a href=(context.link(&join(&["sources", "new", &it.id]))) { (it.name) }
+                    p.hint { (category(&it.category)) }
                 }
             }
         }

@@ -12,13 +12,13 @@ use postrider::api::{
 use super::{
     actions, endpoints,
     load::{self, path, provider_name, provider_of},
-    series::{self, RANGES, Range},
-    setup, state,
+    series, setup, state,
 };
 use crate::{
     api::{ApiFailure, ingest, v1},
     context::Context,
     page::{Page, Section},
+    range::{Range, ranges},
     route::PageResult,
     site::join,
     ui::{self, Icon, icon},
@@ -123,7 +123,7 @@ fn received(context: &Context, shown: &Shown) -> Markup {
         section.section {
             div.section-head { h2 { "Received" } (ranges(context, shown.range)) }
             (totals(context, shown))
-            (series::chart(&shown.series))
+            (series::chart(shown.range, &shown.series))
         }
         div.grid {
             section.section {
@@ -139,17 +139,6 @@ fn received(context: &Context, shown: &Shown) -> Markup {
                     (ui::link(context, &path(&shown.source.id.to_string(), &["rejected"]), "All rejections"))
                 }
                 (rejections(context, shown))
-            }
-        }
-    }
-}
-
-fn ranges(context: &Context, present: Range) -> Markup {
-    html! {
-        nav.ranges aria-label="Range" {
-            @for it in RANGES {
-                a href=(context.link(&context.query.with("range", it.name).on(&context.path)))
-                    aria-current=[(it == present).then_some("page")] { (it.label) }
             }
         }
     }

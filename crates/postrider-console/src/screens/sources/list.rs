@@ -11,13 +11,14 @@ use postrider::api::{
 
 use super::{
     load::{path, provider_name},
-    series::{self, RANGES},
+    series,
     state,
 };
 use crate::{
     api::{ApiFailure, ingest, v1},
     context::Context,
     page::{Page, Section},
+    range::Range,
     route::PageResult,
     ui::{self, Icon, code, icon},
     viewer::Action,
@@ -58,7 +59,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 /// What cannot be read is left out: the list is useful without it.
 async fn row(context: &Context, source: IngestSourceOut) -> Row {
     let id = source.id.to_string();
-    let series = series::load(context, &id, RANGES[0]);
+    let series = series::load(context, &id, Range::Day);
     let (series, last) = tokio::join!(series, last_request(context, &source));
     Row { series: series.ok(), last: last.ok().flatten(), source }
 }

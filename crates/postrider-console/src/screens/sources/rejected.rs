@@ -29,9 +29,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let list = load(&context, &source).await?;
     let expected = expected(&context, &source, &list.data).await?;
     let entries = html! {
-        (ui::filters(&context, &html! {
-            div.wide.field { (reason_field(&context)) }
-        }))
+        (ui::filters(&context, &reason_field(&context)))
         @if list.data.is_empty() { (empty(&context, &source)) }
         @for it in &list.data {
             (entry::entry(&context, &source, it, expected.as_ref().filter(|of| of.0 == it.id.to_string()).map(|it| &it.1)))
