@@ -1,5 +1,6 @@
 // What every page does.
 
+import { find } from "./find.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
@@ -33,4 +34,5 @@ updateTimes();
 setInterval(() => updateTimes(), 10_000);
 listen();
 signIn();
+find();
 follow();
