@@ -57,6 +57,13 @@ pub(crate) const ZONE: Cookie = Cookie {
     reach: Reach::Embedded,
 };
 
+/// Saved views of the list of messages.
+pub(crate) const VIEWS: Cookie = Cookie {
+    name: "postrider-views",
+    secure_name: "__Host-postrider-views",
+    reach: Reach::Own,
+};
+
 /// The message after an action, shown once.
 pub(crate) const FLASH: Cookie = Cookie {
     name: "postrider-flash",
