@@ -29,8 +29,9 @@ const STYLES: [&str; 9] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("app.js", include_str!("../assets/js/app.js")),
+    ("feed.js", include_str!("../assets/js/feed.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
@@ -87,7 +88,8 @@ impl Asset {
 
     fn respond(&self, headers: &HeaderMap) -> Response {
         let is_style = self.name.ends_with(".css");
-        let media_type = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        let media_type =
+            if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
         let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
         let is_compressed = accepted.is_some_and(|it| it.contains("gzip"));
         let body = if is_compressed { &self.compressed } else { &self.plain };

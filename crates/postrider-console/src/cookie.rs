@@ -51,18 +51,12 @@ pub(crate) const THEME: Cookie = Cookie {
 };
 
 /// The time zone of shown times: `utc` or `local`.
-pub(crate) const ZONE: Cookie = Cookie {
-    name: "postrider-zone",
-    secure_name: "__Host-postrider-zone",
-    reach: Reach::Embedded,
-};
+pub(crate) const ZONE: Cookie =
+    Cookie { name: "postrider-zone", secure_name: "__Host-postrider-zone", reach: Reach::Embedded };
 
 /// Saved views of the list of messages.
-pub(crate) const VIEWS: Cookie = Cookie {
-    name: "postrider-views",
-    secure_name: "__Host-postrider-views",
-    reach: Reach::Own,
-};
+pub(crate) const VIEWS: Cookie =
+    Cookie { name: "postrider-views", secure_name: "__Host-postrider-views", reach: Reach::Own };
 
 /// The message after an action, shown once.
 pub(crate) const FLASH: Cookie = Cookie {

@@ -1,5 +1,6 @@
 // What every page does.
 
+import { followFeed } from "./feed.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
@@ -34,3 +35,4 @@ setInterval(() => updateTimes(), 10_000);
 listen();
 signIn();
 follow();
+followFeed();

@@ -117,7 +117,8 @@ fn return_path(form: &Form, audience: Audience) -> String {
         Audience::Console => ("/", false),
         Audience::Portal => ("/portal/endpoints", true),
     };
-    let asked = asked.filter(|it| it.starts_with("/portal") == is_portal && !it.starts_with("/login"));
+    let asked =
+        asked.filter(|it| it.starts_with("/portal") == is_portal && !it.starts_with("/login"));
     asked.unwrap_or(home).to_owned()
 }
 

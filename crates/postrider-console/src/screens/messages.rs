@@ -5,7 +5,6 @@ pub(crate) mod attempt;
 mod curl;
 mod detail;
 mod diff;
-mod explain;
 mod export;
 mod filter;
 mod journey;

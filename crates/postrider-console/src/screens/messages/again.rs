@@ -28,7 +28,9 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let path = v1(&["app", &app, "msg", &message]).with("with_content", false);
     let found: MessageOut = context.api.get(path).await?;
     let text = payload::read(&context, &app, &message).await?;
-    let text = text.filter(|it| it.len() <= MAX_EDITED).ok_or(Failure::NotFound("a payload that can be edited"))?;
+    let text = text
+        .filter(|it| it.len() <= MAX_EDITED)
+        .ok_or(Failure::NotFound("a payload that can be edited"))?;
     let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(", ");
     let form = Form::filled([
         ("event_type", found.event_type.to_string()),
@@ -55,7 +57,7 @@ async fn form_page(
                 "This becomes a new message with its own id. The original stays as it is, and endpoints that got it may process the event a second time."
             }))
             (form::problems(failure, &FIELDS))
-            (form(context, &format!("{of_message}/again"), &html! {
+            (ui::form(context, &format!("{of_message}/again"), &html! {
                 (Field::new("event_type", "Event type").required().sent(form, failure, "eventType").line())
                 (Field::new("payload", "Payload").required().code(16).sent(form, failure, "payload")
                     .problem(problem.or_else(|| failure.and_then(|it| it.of_field("payload")))).area())
@@ -73,7 +75,9 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
     let app = context.app();
     let body = match body(&form) {
         Ok(body) => body,
-        Err(problem) => return Ok(Outcome::again(form_page(&context, &form, None, Some(problem)).await)),
+        Err(problem) => {
+            return Ok(Outcome::again(form_page(&context, &form, None, Some(problem)).await));
+        },
     };
     match context.api.post::<MessageOut>(v1(&["app", &app, "msg"]), &body).await {
         Ok(sent) => {
@@ -90,7 +94,8 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
 /// The body of the request, or what is wrong with the payload.
 fn body(form: &Form) -> Result<MessageIn, String> {
     let payload = form.text("payload").unwrap_or_default().to_owned();
-    let payload = RawValue::from_string(payload).map_err(|error| format!("This is not JSON: {error}"))?;
+    let payload =
+        RawValue::from_string(payload).map_err(|error| format!("This is not JSON: {error}"))?;
     let words = |name| Some(form.words(name)).filter(|it| !it.is_empty());
     Ok(MessageIn {
         event_type: form.text("event_type").unwrap_or_default().to_owned(),

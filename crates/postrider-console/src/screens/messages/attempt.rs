@@ -1,6 +1,7 @@
 //! An attempt: what was sent, what came back, and why it failed.
 
 mod compare;
+pub(crate) mod explain;
 
 use std::sync::Arc;
 
@@ -11,10 +12,12 @@ use postrider::api::{
     MessageOut, MessageStatus, OrganizationAttemptOut, SearchResponse,
 };
 
-use self::compare::comparison;
+use self::{
+    compare::comparison,
+    explain::{explanation, stage_list, stages},
+};
 use super::{
     detail::{crumbs, name},
-    explain::{explanation, stage_list, stages},
     journey::trigger,
     payload,
     request::{Exchange, request, response, tools},
@@ -149,7 +152,8 @@ impl Found {
         let Some(endpoint) = &self.endpoint else {
             return html! { "the endpoint, which was deleted" };
         };
-        let text = if endpoint.description.is_empty() { &endpoint.url } else { &endpoint.description };
+        let text =
+            if endpoint.description.is_empty() { &endpoint.url } else { &endpoint.description };
         let path = context.app_path(&self.app, &["endpoints", &endpoint.id.to_string()]);
         ui::link(context, &path, text)
     }
@@ -190,7 +194,10 @@ fn facts(context: &Context, it: &Found) -> Markup {
         ("Duration", html! { (ui::millis(attempt.response_duration_ms.unsigned_abs())) }),
         ("Began", html! { (ui::time(context, attempt.timestamp)) }),
         ("Trigger", html! { (trigger(attempt.trigger_type)) }),
-        ("Address", html! { @match &attempt.address { Some(it) => code { (it) }, None => span.soft { "Unknown" } } }),
+        (
+            "Address",
+            html! { @match &attempt.address { Some(it) => code { (it) }, None => span.soft { "Unknown" } } },
+        ),
         ("Endpoint", it.endpoint_link(context)),
     ])
 }

@@ -38,15 +38,20 @@ pub(crate) async fn page(context: Arc<Context>) -> PageResult {
     let id = it.message.id.to_string();
     let object = v1(&["app", &app, "msg", &id]);
     let command = format!("postrider message get {app} {id}");
-    Ok(crumbs(Page::new(Section::Messages, it.message.event_type.to_string()), &context, &app, &name)
-        .lead(html! { (ui::id(&id)) span { "accepted " (ui::time(&context, it.message.timestamp)) } })
-        .actions(actions(&context, &it, payload.as_deref()))
-        .part(facts(&it.message, payload.as_deref()))
-        .live("journey", journey(&context, &it))
-        .part(html! {
-            (content(&context, &it, payload.as_deref()))
-            (ui::api_panel(&context, &it.message, &object, Some(&command)))
-        }))
+    Ok(crumbs(
+        Page::new(Section::Messages, it.message.event_type.to_string()),
+        &context,
+        &app,
+        &name,
+    )
+    .lead(html! { (ui::id(&id)) span { "accepted " (ui::time(&context, it.message.timestamp)) } })
+    .actions(actions(&context, &it, payload.as_deref()))
+    .part(facts(&it.message, payload.as_deref()))
+    .live("journey", journey(&context, &it))
+    .part(html! {
+        (content(&context, &it, payload.as_deref()))
+        (ui::api_panel(&context, &it.message, &object, Some(&command)))
+    }))
 }
 
 /// The pages above a message.
@@ -89,7 +94,8 @@ async fn read(context: &Context, app: &str, message: &str) -> Result<Journey, Ap
 }
 
 fn actions(context: &Context, it: &Journey, payload: Option<&str>) -> Markup {
-    let path = |segment| context.app_path(&it.app, &["messages", &it.message.id.to_string(), segment]);
+    let path =
+        |segment| context.app_path(&it.app, &["messages", &it.message.id.to_string(), segment]);
     let is_editable = payload.is_some_and(|it| it.len() <= MAX_EDITED);
     html! {
         @if is_editable && context.may(Action::Publish) {

@@ -53,7 +53,10 @@ fn common(before: &[&str], after: &[&str]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line::{Added, Removed, Same}, *};
+    use super::{
+        Line::{Added, Removed, Same},
+        *,
+    };
 
     #[test]
     fn lines_that_are_the_same_are_kept_together() {

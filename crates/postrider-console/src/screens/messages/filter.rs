@@ -7,9 +7,8 @@ use super::period::{self, Period};
 use crate::{api::ApiPath, query::Query};
 
 /// The parameters of a filter, besides those of the period.
-const NAMES: [&str; 10] = [
-    "app", "type", "channel", "tag", "endpoint", "status", "event", "contains", "path", "value",
-];
+const NAMES: [&str; 10] =
+    ["app", "type", "channel", "tag", "endpoint", "status", "event", "contains", "path", "value"];
 
 /// Statuses of a delivery in words: the value of the parameter, and the label.
 pub(super) const STATUSES: [(&str, &str); 6] = [

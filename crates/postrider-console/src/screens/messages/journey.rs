@@ -118,7 +118,11 @@ fn endpoint_link(
         (description, _) => description.to_owned(),
     };
     if it.endpoints.iter().any(|endpoint| endpoint.id == id) {
-        return ui::link(context, &context.app_path(&it.app, &["endpoints", &id.to_string()]), &text);
+        return ui::link(
+            context,
+            &context.app_path(&it.app, &["endpoints", &id.to_string()]),
+            &text,
+        );
     }
     html! { (text) " " span.soft { "(deleted)" } }
 }

@@ -54,7 +54,9 @@ pub(crate) async fn page(context: Arc<Context>) -> PageResult {
     let found = match found {
         Ok(found) => found,
         Err(error) if error.is_input() || error.status() == http::StatusCode::NOT_FOUND => {
-            return Ok(page.part(notice(Tone::Bad, &html! { "This filter cannot be used: " (error) "." })));
+            return Ok(
+                page.part(notice(Tone::Bad, &html! { "This filter cannot be used: " (error) "." }))
+            );
         },
         Err(error) => return Err(error.into()),
     };
@@ -169,7 +171,8 @@ fn results(context: &Context, found: &Found, names: Option<&Names>) -> Markup {
 
 /// How far the search has come, and the link that continues it.
 fn budget(context: &Context, found: &Found) -> Markup {
-    let path = found.iterator.as_ref().map(|it| context.query.with("iterator", it).on(&context.path));
+    let path =
+        found.iterator.as_ref().map(|it| context.query.with("iterator", it).on(&context.path));
     html! {
         div.budget {
             p {

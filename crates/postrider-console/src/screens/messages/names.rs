@@ -29,13 +29,8 @@ impl Names {
     }
 
     /// Reads the names that are still missing.
-    pub(crate) async fn add(
-        &mut self,
-        context: &Context,
-        ids: impl IntoIterator<Item = String>,
-    ) {
-        let missing: BTreeSet<_> =
-            ids.into_iter().filter(|it| !self.0.contains_key(it)).collect();
+    pub(crate) async fn add(&mut self, context: &Context, ids: impl IntoIterator<Item = String>) {
+        let missing: BTreeSet<_> = ids.into_iter().filter(|it| !self.0.contains_key(it)).collect();
         let read = async |id: String| {
             let found = context.api.find::<ApplicationOut>(v1(&["app", &id])).await;
             let name = found.ok().flatten().map(|it| it.name);

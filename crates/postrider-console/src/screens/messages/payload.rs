@@ -28,7 +28,8 @@ pub(super) async fn download(context: Arc<Context>) -> Result<Response, Failure>
     let message = context.param("msg");
     let payload = read(&context, &context.app(), message).await?;
     let payload = payload.ok_or(Failure::NotFound("the payload"))?;
-    let name: String = message.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '_').collect();
+    let name: String =
+        message.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '_').collect();
     let disposition = format!("attachment; filename=\"{name}.json\"");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),

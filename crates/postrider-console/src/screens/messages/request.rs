@@ -43,7 +43,10 @@ fn sent_headers(headers: &MessageAttemptHeadersOut) -> Markup {
         return html! { p.soft { "The headers are not known: the endpoint was deleted, or is not called over HTTP." } };
     }
     let shown = headers.sent_headers.iter().map(|(name, value)| (name.as_str(), html! { (value) }));
-    let hidden = headers.sensitive.iter().map(|it| (it.as_str(), html! { span.soft { "secret, not shown" } }));
+    let hidden = headers
+        .sensitive
+        .iter()
+        .map(|it| (it.as_str(), html! { span.soft { "secret, not shown" } }));
     header_list("Headers of the request", shown.chain(hidden))
 }
 

@@ -87,7 +87,8 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
         let text = format!("The message is being sent again to {}.", ui::plural(sent, "endpoint"));
         return Ok(Outcome::done(page, text));
     }
-    let first = if sent == 0 { "Nothing was sent again".to_owned() } else { format!("{sent} sent again") };
+    let first =
+        if sent == 0 { "Nothing was sent again".to_owned() } else { format!("{sent} sent again") };
     Ok(Outcome::failed(page, format!("{first}; {}", problems.join("; "))))
 }
 

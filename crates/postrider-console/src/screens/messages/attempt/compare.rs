@@ -17,7 +17,8 @@ pub(super) fn comparison(
     earlier: &MessageAttemptOut,
     later: &MessageAttemptOut,
 ) -> Markup {
-    let address = |it: &MessageAttemptOut| it.address.clone().unwrap_or_else(|| "unknown".to_owned());
+    let address =
+        |it: &MessageAttemptOut| it.address.clone().unwrap_or_else(|| "unknown".to_owned());
     html! {
         section.section #comparison aria-labelledby="comparison-title" {
             h2 #comparison-title { "Compared with the previous attempt" }
@@ -56,7 +57,8 @@ fn duration(attempt: &MessageAttemptOut) -> Markup {
 /// The headers and the body as one text.
 fn response(attempt: &MessageAttemptOut) -> String {
     let headers = attempt.response_headers.as_deref().unwrap_or_default();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let pretty = serde_json::from_str::<serde_json::Value>(&attempt.response).ok();
     let pretty = pretty.and_then(|it| serde_json::to_string_pretty(&it).ok());
     format!("{headers}\n{}", pretty.as_deref().unwrap_or(&attempt.response))

@@ -160,7 +160,10 @@ mod tests {
 
     #[test]
     fn explanations_become_sentences() {
-        assert_eq!(sentence("wait, or limit the endpoint's rate"), "Wait, or limit the endpoint's rate.");
+        assert_eq!(
+            sentence("wait, or limit the endpoint's rate"),
+            "Wait, or limit the endpoint's rate."
+        );
         assert_eq!(sentence(""), ".");
     }
 }
