@@ -21,7 +21,7 @@ pub(super) struct Login<'a> {
 }
 
 /// Fields of the sign-in form, which a form that was interrupted does not contain.
-const OWN: [&str; 5] = ["csrf", "key", "token", "interrupted", "return_to"];
+const OWN: [&str; 6] = ["csrf", "key", "username", "token", "interrupted", "return_to"];
 
 pub(super) fn login(shared: &Shared, theme: Theme, login: &Login<'_>) -> Markup {
     if login.audience == Some(Audience::Portal) {
@@ -40,6 +40,8 @@ pub(super) fn login(shared: &Shared, theme: Theme, login: &Login<'_>) -> Markup 
                 }
                 form.stack #login-form method="post" action=(shared.site.path("/login")) {
                     input #login-key type="hidden" name="key";
+                // Password managers store the token under this name.
+                input type="text" name="username" value="postrider" autocomplete="username" hidden;
                     @if let Some(path) = login.return_to { input type="hidden" name="return_to" value=(path); }
                     @if let Some((path, form)) = login.interrupted {
                         input type="hidden" name="interrupted" value=(path);
