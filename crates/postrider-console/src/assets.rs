@@ -29,13 +29,14 @@ const STYLES: [&str; 9] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("app.js", include_str!("../assets/js/app.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
     ("login.js", include_str!("../assets/js/login.js")),
     ("html.js", include_str!("../assets/js/html.js")),
+    ("portal.js", include_str!("../assets/js/portal.js")),
 ];
 
 /// A year.
@@ -65,6 +66,11 @@ impl Assets {
         let version = digest.finalize()[..6].iter().map(|it| format!("{it:02x}")).collect();
         let files = texts.into_iter().map(|(name, text)| Asset::new(name, text)).collect();
         Self { version, files }
+    }
+
+    /// The digest of all files.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
     }
 
     /// The path of a file, without the prefix of the site.

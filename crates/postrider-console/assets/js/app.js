@@ -3,6 +3,7 @@
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
+import { embed } from "./portal.js";
 import { updateTimes } from "./time.js";
 
 /** @param {ParentNode} root */
@@ -32,5 +33,6 @@ showCopyButtons(document);
 updateTimes();
 setInterval(() => updateTimes(), 10_000);
 listen();
+embed();
 signIn();
 follow();

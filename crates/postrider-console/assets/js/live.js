@@ -28,6 +28,7 @@ function open() {
   source.addEventListener("signed-out", () => {
     close();
     stale("Your session has ended.");
+    document.dispatchEvent(new Event("postrider:signed-out"));
   });
   source.addEventListener("open", () => stale(""));
   source.addEventListener("error", () => {
