@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod console;
 pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod dev;

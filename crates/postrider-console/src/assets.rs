@@ -93,7 +93,8 @@ impl Asset {
 
     fn respond(&self, headers: &HeaderMap) -> Response {
         let is_style = self.name.ends_with(".css");
-        let media_type = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        let media_type =
+            if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
         let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
         let is_compressed = accepted.is_some_and(|it| it.contains("gzip"));
         let body = if is_compressed { &self.compressed } else { &self.plain };

@@ -51,11 +51,12 @@ pub(crate) const THEME: Cookie = Cookie {
 };
 
 /// The time zone of shown times: `utc` or `local`.
-pub(crate) const ZONE: Cookie = Cookie {
-    name: "postrider-zone",
-    secure_name: "__Host-postrider-zone",
-    reach: Reach::Embedded,
-};
+pub(crate) const ZONE: Cookie =
+    Cookie { name: "postrider-zone", secure_name: "__Host-postrider-zone", reach: Reach::Embedded };
+
+/// `off` if single letters are not keys.
+pub(crate) const KEYS: Cookie =
+    Cookie { name: "postrider-keys", secure_name: "__Host-postrider-keys", reach: Reach::Embedded };
 
 /// The message after an action, shown once.
 pub(crate) const FLASH: Cookie = Cookie {

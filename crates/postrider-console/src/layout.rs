@@ -23,7 +23,7 @@ pub(crate) fn document(context: &Context, page: &Page) -> Markup {
         (DOCTYPE)
         html lang="en" data-theme=(context.preferences.theme.name()) {
             head { (shell::head(&context.shared, &format!("{} · Postrider", page.title))) }
-            body data-live[page.refresh != Refresh::Never] {
+            body data-live[page.refresh != Refresh::Never] data-no-keys[context.preferences.has_no_keys] {
                 a.skip href="#content" { "Skip to content" }
                 div.shell {
                     (navigation::sidebar(context, page.section))
@@ -81,13 +81,16 @@ pub(crate) fn failure(context: &Context, failure: &Failure) -> Page {
                 } @else { "Your access to the portal does not include this." }
             },
         ),
-        Failure::NotFound(_) => ("Not found", html! { "It may have been deleted, or the link is incomplete." }),
+        Failure::NotFound(_) => {
+            ("Not found", html! { "It may have been deleted, or the link is incomplete." })
+        },
         Failure::Api(error) if error.status() == http::StatusCode::NOT_FOUND => {
             ("Not found", html! { "It may have been deleted, or the link is incomplete." })
         },
-        Failure::Api(error) if error.status().is_server_error() => {
-            ("The server could not do this", html! { "Nothing was changed. Try again; if it persists, the server's log says why." })
-        },
+        Failure::Api(error) if error.status().is_server_error() => (
+            "The server could not do this",
+            html! { "Nothing was changed. Try again; if it persists, the server's log says why." },
+        ),
         Failure::SignedOut | Failure::Forged | Failure::Api(_) | Failure::TooLarge(_) => {
             ("This did not work", html! { "Nothing was changed." })
         },

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use axum::Router;
-
 use crate::{
     arguments::ServerArgs,
     config::{Loaded, load},
     node::Node,
-    output, secrets, settings, telemetry,
+    output,
+    pages::Pages,
+    secrets, settings, telemetry,
 };
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
@@ -25,6 +25,6 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
         let ready = async move {
             output::line(format_args!("Postrider listens on {url}{metrics}, data in {location}"))
         };
-        Box::pin(node.run(Router::new(), ready)).await
+        Box::pin(node.run(Pages::default(), ready)).await
     })
 }

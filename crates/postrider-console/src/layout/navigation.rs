@@ -163,6 +163,10 @@ fn preferences(context: &Context) -> Markup {
                         }
                     }
                 }
+                label.choice {
+                    input type="checkbox" name="keys" checked[!own.has_no_keys];
+                    "Single-letter keys"
+                }
                 button type="submit" { "Apply" }
             }
         }

@@ -31,7 +31,7 @@ pub(super) fn document(context: &Context, page: &Page, content: &Markup) -> Mark
                 (shell::head(&context.shared, &title))
                 (sheet(&context.shared, appearance))
             }
-            body.portal data-live[page.refresh != Refresh::Never] {
+            body.portal data-live[page.refresh != Refresh::Never] data-no-keys[context.preferences.has_no_keys] {
                 a.skip href="#content" { "Skip to content" }
                 header.portal-head {
                     (bar(context))

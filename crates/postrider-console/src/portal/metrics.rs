@@ -1,38 +1,30 @@
 //! Numbers of the customer's messages and attempts over time.
 
-mod range;
+use std::{cmp::Reverse, sync::Arc};
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use maud::{Markup, html};
-use postrider::api::statistics::{LatencyOut, StatisticsCountsOut, StatisticsSeriesOut};
+use postrider::api::{LatencyOut, StatisticsCountsOut, StatisticsSeriesOut};
+use postrider_core::statistics::Cause;
 
-use self::range::{Range, every_period};
 use crate::{
     api::v1,
     context::Context,
     page::{Page, Section},
+    range::{Range, ranges},
     route::PageResult,
-    ui::{self, chart, facts, tabs},
+    ui::{self, chart, number},
 };
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
-    let range = Range::of(context.query.text("range"));
-    let path = v1(&["app", &context.app(), "stats", "series"])
-        .with("since", range.since(context.now))
-        .with("period", range.period().name());
+    let range = Range::of(&context);
+    let path = range.on(v1(&["app", &context.app(), "stats", "series"]), context.now);
     let series: StatisticsSeriesOut = context.api.get(path).await?;
-    let links = Range::ALL.map(|it| {
-        let path = context.query.with("range", it.name()).on(&context.path);
-        (it.label(), path, it == range)
-    });
     Ok(Page::new(Section::Overview, "Metrics")
-        .part(tabs(&context, "Range", &links))
-        .live("metrics", content(&context, &series)))
+        .actions(ranges(&context, range))
+        .live("metrics", content(&context, range, &series)))
 }
 
-fn content(context: &Context, series: &StatisticsSeriesOut) -> Markup {
+fn content(context: &Context, range: Range, series: &StatisticsSeriesOut) -> Markup {
     let total = &series.total;
     if total.accepted == 0 && total.delivered + total.failed == 0 {
         return ui::empty("Nothing was sent", &html! {
@@ -40,28 +32,41 @@ fn content(context: &Context, series: &StatisticsSeriesOut) -> Markup {
             a.button.secondary href=(context.link("/portal/endpoints")) { "Endpoints" }
         });
     }
-    let points = every_period(series);
     html! {
         (totals(total))
-        (chart::bars(&attempts(&points)))
-        @if total.attempt_duration.count > 0 { (chart::lines(&durations(&points))) }
+        div.charts {
+            div.card { (attempts(range, series)) }
+            @if total.attempt_duration.count > 0 { div.card { (durations(range, series)) } }
+        }
         (causes(total))
     }
 }
 
 fn totals(total: &StatisticsCountsOut) -> Markup {
     let attempts = total.delivered + total.failed;
-    let time = |latency: &LatencyOut, quantile: fn(&LatencyOut) -> Option<u64>| {
-        quantile(latency).map_or_else(|| "–".to_owned(), ui::millis)
-    };
-    facts(&[
-        ("Messages", html! { (ui::count(total.accepted)) }),
-        ("Delivered", html! { (ui::count(total.delivered)) }),
-        ("Failed attempts", html! { (ui::count(total.failed)) }),
-        ("Successful attempts", html! { (share(total.delivered, attempts)) }),
-        ("Response time, median", html! { (time(&total.attempt_duration, |it| it.p50_ms)) }),
-        ("Response time, 95 %", html! { (time(&total.attempt_duration, |it| it.p95_ms)) }),
-    ])
+    let duration = &total.attempt_duration;
+    html! {
+        section.numbers aria-label="Totals" {
+            (figure("Messages", &number(total.accepted), None))
+            (figure("Delivered", &number(total.delivered), Some(format!("{} of all attempts", share(total.delivered, attempts)))))
+            (figure("Failed attempts", &number(total.failed), Some(format!("{} given up", number(total.given_up)))))
+            (figure("Response time", &time(duration.p50_ms), Some(format!("95 % within {}", time(duration.p95_ms)))))
+        }
+    }
+}
+
+fn figure(name: &str, value: &str, note: Option<String>) -> Markup {
+    html! {
+        div {
+            span.name { (name) }
+            span.value { (value) }
+            @if let Some(note) = note { span.note { (note) } }
+        }
+    }
+}
+
+fn time(millis: Option<u64>) -> String {
+    millis.map_or_else(|| "–".to_owned(), ui::millis)
 }
 
 /// A share in percent; it is 100 % only if it is everything.
@@ -70,45 +75,48 @@ fn share(part: u64, whole: u64) -> String {
         return "–".to_owned();
     }
     let tenths = u128::from(part) * 1_000 / u128::from(whole);
-    if tenths.is_multiple_of(10) { format!("{} %", tenths / 10) } else { format!("{}.{} %", tenths / 10, tenths % 10) }
+    let (percent, tenth) = (tenths / 10, tenths % 10);
+    if tenth == 0 { format!("{percent} %") } else { format!("{percent}.{tenth} %") }
 }
 
-type Points = [(Timestamp, StatisticsCountsOut)];
-
-fn attempts(points: &Points) -> chart::Series<'static> {
-    let values = |counts: &StatisticsCountsOut| vec![counts.delivered, counts.failed];
-    chart::Series {
-        label: "Attempts",
+fn attempts(range: Range, series: &StatisticsSeriesOut) -> Markup {
+    chart::bars(&chart::Series {
+        label: &format!("Attempts {}", range.per()),
         values: &[("delivered", "good"), ("failed", "bad")],
-        points: points.iter().map(|(at, counts)| (*at, values(counts))).collect(),
-        format: ui::number,
-    }
+        points: range.sums(series, |it| vec![it.delivered, it.failed], 2),
+        format: number,
+    })
 }
 
-fn durations(points: &Points) -> chart::Series<'static> {
-    let values = |counts: &StatisticsCountsOut| {
+fn durations(range: Range, series: &StatisticsSeriesOut) -> Markup {
+    let quantiles = |counts: &StatisticsCountsOut| {
         let LatencyOut { p50_ms, p95_ms, .. } = &counts.attempt_duration;
         vec![p50_ms.unwrap_or_default(), p95_ms.unwrap_or_default()]
     };
-    chart::Series {
+    chart::lines(&chart::Series {
         label: "Response time of your endpoints",
-        values: &[("median", "accent"), ("95 %", "warning")],
-        points: points.iter().map(|(at, counts)| (*at, values(counts))).collect(),
+        values: &[("median", "accent"), ("95th percentile", "warning")],
+        points: range.largest(series, quantiles, 2),
         format: ui::millis,
-    }
+    })
 }
 
 /// Why attempts failed, the most frequent cause first.
 fn causes(total: &StatisticsCountsOut) -> Markup {
     let mut causes: Vec<_> = total.causes.iter().filter(|it| *it.1 > 0).collect();
-    causes.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    causes.sort_by_key(|(name, count)| (Reverse(**count), *name));
     html! {
         @if !causes.is_empty() {
             section.section {
                 h2 { "Why attempts failed" }
-                (ui::table("Why attempts failed", &["Cause", "#Attempts", "#Share"], &html! {
+                (ui::table("Why attempts failed", &["Cause", "#Attempts", "#Share", "What to do"], &html! {
                     @for (name, count) in causes {
-                        tr { td { (cause(name)) } td.number { (ui::count(*count)) } td.number { (share(*count, total.failed)) } }
+                        tr {
+                            td { strong { (name) } }
+                            td.number { (ui::count(*count)) }
+                            td.number { (share(*count, total.failed)) }
+                            td { (remedy(name)) }
+                        }
                     }
                 }))
             }
@@ -116,22 +124,9 @@ fn causes(total: &StatisticsCountsOut) -> Markup {
     }
 }
 
-/// What a cause means for the owner of an endpoint.
-fn cause(name: &str) -> Markup {
-    let meaning = match name {
-        "3xx" => "Your endpoint redirected the request. Redirects are not followed.",
-        "4xx" => "Your endpoint refused the request.",
-        "5xx" => "Your endpoint reported an error.",
-        "resolve" => "The host name of your endpoint was not found.",
-        "connect" => "Your endpoint did not accept the connection.",
-        "tls" => "The encrypted connection to your endpoint failed.",
-        "timeout" => "Your endpoint did not respond in time.",
-        "forbidden" => "The address of your endpoint is not permitted.",
-        "protocol" => "Your endpoint sent something that is not HTTP.",
-        "misconfigured" => "The settings of the endpoint are incomplete or wrong.",
-        _ => "",
-    };
-    html! { strong { (name) } @if !meaning.is_empty() { small { (meaning) } } }
+fn remedy(cause: &str) -> String {
+    let known = Cause::ALL.into_iter().find(|it| it.name() == cause);
+    known.map(|it| ui::sentence(it.remedy())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -144,6 +139,13 @@ mod tests {
             [(0, 0, "–"), (1, 1, "100 %"), (9_999, 10_000, "99.9 %"), (1, 2, "50 %"), (1, 3, "33.3 %")]
         {
             assert_eq!(share(part, whole), expected);
+        }
+    }
+
+    #[test]
+    fn every_cause_has_a_remedy() {
+        for cause in Cause::ALL {
+            assert!(remedy(cause.name()).ends_with('.'), "{cause:?}");
         }
     }
 }

@@ -51,7 +51,8 @@ pub(crate) fn bars(series: &Series<'_>) -> Markup {
 
 /// Lines, one for each value.
 pub(crate) fn lines(series: &Series<'_>) -> Markup {
-    let highest = series.points.iter().flat_map(|it| it.1.iter().copied()).max().unwrap_or_default();
+    let highest =
+        series.points.iter().flat_map(|it| it.1.iter().copied()).max().unwrap_or_default();
     let top = ceiling(highest);
     let slot = slot(series.points.len());
     let marks = html! {
@@ -132,9 +133,11 @@ fn numbers(series: &Series<'_>) -> Markup {
 
 /// What the chart shows, in words.
 fn summary(series: &Series<'_>) -> String {
-    let highest = |place: usize| series.points.iter().map(|it| it.1[place]).max().unwrap_or_default();
+    let highest =
+        |place: usize| series.points.iter().map(|it| it.1[place]).max().unwrap_or_default();
     let values = series.values.iter().enumerate();
-    let values = values.map(|(place, (name, _))| format!("{name} at most {}", (series.format)(highest(place))));
+    let values = values
+        .map(|(place, (name, _))| format!("{name} at most {}", (series.format)(highest(place))));
     format!("{}: {}", series.label, values.collect::<Vec<_>>().join(", "))
 }
 
@@ -146,7 +149,8 @@ fn slot(points: usize) -> u64 {
 /// The place of a value, in hundredths.
 fn y(value: u64, top: u64) -> u64 {
     let height = (HEIGHT - TOP - BOTTOM) * 100;
-    TOP * 100 + height - u64::try_from(u128::from(height) * u128::from(value) / u128::from(top)).unwrap_or(height)
+    TOP * 100 + height
+        - u64::try_from(u128::from(height) * u128::from(value) / u128::from(top)).unwrap_or(height)
 }
 
 fn path(points: &[(Timestamp, Vec<u64>)], place: usize, slot: u64, top: u64) -> String {
@@ -181,7 +185,9 @@ mod tests {
 
     #[test]
     fn the_axis_ends_at_a_round_number() {
-        for (highest, expected) in [(0, 2), (2, 2), (3, 4), (7, 10), (11, 20), (999, 1_000), (u64::MAX, u64::MAX)] {
+        for (highest, expected) in
+            [(0, 2), (2, 2), (3, 4), (7, 10), (11, 20), (999, 1_000), (u64::MAX, u64::MAX)]
+        {
             assert_eq!(ceiling(highest), expected, "{highest}");
         }
     }

@@ -30,7 +30,11 @@ pub(crate) fn json(label: &str, text: &str, download: Option<&str>) -> Markup {
     let pretty = pretty.and_then(|_| indent(text));
     let shown = pretty.as_deref().unwrap_or(text);
     let lines = shown.lines().count();
-    let code = if pretty.is_some() { highlight(shown) } else { html! { (shown) } };
+    let code = if pretty.is_some() {
+        highlight(shown)
+    } else {
+        html! { (shown) }
+    };
     html! {
         figure.code-block {
             figcaption {
@@ -112,9 +116,9 @@ fn highlight(text: &str) -> Markup {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string_length(rest),
-            '-' | '0'..='9' | 'a'..='z' => {
-                rest.find(|mark: char| !mark.is_ascii_alphanumeric() && !"+-.".contains(mark)).unwrap_or(rest.len())
-            },
+            '-' | '0'..='9' | 'a'..='z' => rest
+                .find(|mark: char| !mark.is_ascii_alphanumeric() && !"+-.".contains(mark))
+                .unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
         let (token, after) = rest.split_at(length);

@@ -51,8 +51,10 @@ pub(super) async fn sign_in(
     if !token.bytes().all(|it| it.is_ascii_graphic()) {
         return Err("A token consists of letters, digits, dots, dashes and underscores.".to_owned());
     }
-    let who: WhoamiOut =
-        api(Some(&token)).get(v1(&["auth", "whoami"])).await.map_err(|it| sentence(&it.to_string()))?;
+    let who: WhoamiOut = api(Some(&token))
+        .get(v1(&["auth", "whoami"]))
+        .await
+        .map_err(|it| sentence(&it.to_string()))?;
     let is_customer = who.role.is_none() && who.app_id.is_some();
     let audience = if is_customer { Audience::Portal } else { Audience::Console };
     let lifetime = (!is_customer).then_some(LIFETIME);

@@ -30,7 +30,7 @@ pub(super) struct Login<'a> {
 }
 
 /// Fields of the sign-in form, which a form that was interrupted does not contain.
-const OWN: [&str; 5] = ["csrf", "key", "token", "interrupted", "return_to"];
+const OWN: [&str; 6] = ["csrf", "key", "username", "token", "interrupted", "return_to"];
 
 pub(super) fn login(shared: &Shared, appearance: &Appearance, login: &Login<'_>) -> Markup {
     if login.audience == Some(Audience::Portal) {
@@ -53,6 +53,8 @@ pub(super) fn login(shared: &Shared, appearance: &Appearance, login: &Login<'_>)
                     input type="hidden" name="interrupted" value=(path);
                     (fields(form))
                 }
+                // Password managers store the token under this name.
+                input type="text" name="username" value="postrider" autocomplete="username" hidden;
                 div.field {
                     label for="login-token" { "Token or API key" }
                     input #login-token.code name="token" type="password" autocomplete="current-password" spellcheck="false";
