@@ -32,6 +32,7 @@ mod screens;
 mod session;
 mod settings;
 mod site;
+mod standalone;
 mod theme;
 mod ui;
 mod viewer;

@@ -1,0 +1,106 @@
+//! The first page, with all operations, and the results of a search.
+
+use maud::{Markup, html};
+
+use super::{
+    document::{Document, Operation},
+    layout, markdown,
+    operation::{breakable, method},
+    search,
+};
+use crate::{standalone::Standalone, ui::code};
+
+/// The first page.
+pub(super) fn page(common: &Standalone, document: &Document) -> Markup {
+    html! {
+        header.page-head {
+            h1 { "API reference" }
+            p.lead { "Version " (document.info("version")) }
+        }
+        div.start {
+            div.prose { (markdown::block(document.info("description"))) }
+            div.stack {
+                (code::block("Base URL", &common.site.url("")))
+                (code::block("A first request", &first_request(common)))
+                p.hint {
+                    "Every request needs a token. " code { "postrider token create" }
+                    " creates one, and so do the settings of the console."
+                }
+            }
+        }
+        (errors())
+        section.section aria-labelledby="operations" {
+            h2 #operations { "Operations" }
+            (list(common, document.operations()))
+        }
+    }
+}
+
+fn first_request(common: &Standalone) -> String {
+    let url = common.site.url("/api/v1/app");
+    format!("export POSTRIDER_TOKEN=…\ncurl -H \"Authorization: Bearer $POSTRIDER_TOKEN\" \"{url}\"")
+}
+
+fn errors() -> Markup {
+    let problems = r#"{"detail":[{"loc":["body","eventType"],"msg":"the event type is missing","type":"value_error"}]}"#;
+    html! {
+        section.section aria-labelledby="errors" {
+            h2 #errors { "Errors" }
+            div.grid {
+                (code::json("All statuses except 422", r#"{"code":"not_found","detail":"Entity not found"}"#, None))
+                (code::json("422", problems, None))
+            }
+        }
+    }
+}
+
+/// The results of a search.
+pub(super) fn results(common: &Standalone, document: &Document, query: &str) -> Markup {
+    let found = search::find(document.operations(), query);
+    html! {
+        header.page-head {
+            h1 { (crate::ui::plural(found.len() as u64, "operation")) }
+            p.lead { "containing “" (query) "”" a href=(common.link("/docs")) { "Show all" } }
+        }
+        @if found.is_empty() {
+            (crate::ui::empty("No operation matches", &html! {
+                p { "Search for words of the method, the path, the summary or the operation's id, such as " code { "post endpoint" } "." }
+            }))
+        } @else { (list(common, found)) }
+    }
+}
+
+/// Operations by topic.
+pub(super) fn list<'a>(common: &Standalone, operations: impl IntoIterator<Item = &'a Operation>) -> Markup {
+    let mut all: Vec<_> = operations.into_iter().collect();
+    // The order within a topic stays.
+    all.sort_by_key(|it| (it.topic.rank, it.topic.slug.as_str()));
+    html! {
+        div.topics {
+            @for group in all.chunk_by(|one, other| one.topic == other.topic) {
+                @let topic = &group[0].topic;
+                section.topic aria-label=(topic.title) {
+                    header {
+                        h3 { a href=(common.link(&layout::path(topic))) { (topic.title) } }
+                        p.hint { (topic.description) }
+                    }
+                    ul.operations {
+                        @for it in group { (row(common, it)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(common: &Standalone, it: &Operation) -> Markup {
+    html! {
+        li data-words=(search::searched(it)) {
+            a href={ (common.link(&layout::path(&it.topic))) "#" (it.id) } {
+                (method(&it.method))
+                code { (breakable(&it.path)) }
+                span.summary { (it.summary) }
+            }
+        }
+    }
+}
