@@ -17,6 +17,7 @@ use crate::{
         backup::Backup,
         check::Check,
         config::PrintConfig,
+        console::Console,
         copy::Copy,
         demo, dev,
         listen::Listen,
@@ -62,6 +63,7 @@ enum Command {
     /// mail server and the other services are part of the command. Without --data, the data is
     /// stored in ./postrider-demo, apart from that of `postrider serve`.
     Demo(ServerArgs),
+    Console(Console),
     /// Creates API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -174,6 +176,7 @@ impl Cli {
             Command::Dev(server) => return dev::run(server),
             Command::Demo(server) => return demo::run(server),
             Command::Openapi => output::text(&postrider_server::openapi())?,
+            Command::Console(console) => console.run()?,
             Command::Token(command) => command.run()?,
             Command::Sign(sign) => sign.run()?,
             Command::Verify(verify) => return Ok(verify.run()),

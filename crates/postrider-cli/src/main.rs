@@ -12,6 +12,7 @@ mod failure;
 mod input;
 mod node;
 mod output;
+mod pages;
 mod random;
 mod secrets;
 mod settings;

@@ -24,6 +24,7 @@ use crate::{
     config::{Config, Declared},
     declared, descriptors,
     failure::{self, Advice},
+    pages::{self, Pages},
     secrets::{self, Secrets},
     settings,
 };
@@ -123,11 +124,11 @@ impl Node {
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
     ///
-    /// `pages` are served in addition to the API. `companion` runs while the server does; if it
+    /// `pages` are served in addition to the API and the console. `companion` runs while the server does; if it
     /// fails, the server shuts down in order too.
     pub(crate) async fn run(
         self,
-        pages: Router,
+        pages: Pages,
         companion: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
@@ -156,7 +157,7 @@ impl Node {
     /// Shuts down the API and the consumers first, so that the engine still takes what they accepted; then the
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
-    async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn work(self, pages: Pages, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listeners, store, tasks, grace, declared, config, .. } = self;
         let halt = CancellationToken::new();
         let settings = self.server.clone();
@@ -176,7 +177,8 @@ impl Node {
         let consumers = server.consumers().run(stop.clone());
         let mut serving = pin!(async {
             let served = async {
-                let served = listeners.serve(&server, pages, &settings, &stop).await;
+                let router = pages::router(&server, pages, &settings, &engine, config.console);
+                let served = listeners.serve(&server, router, &settings, &stop).await;
                 stop.cancel();
                 served
             };
@@ -254,12 +256,11 @@ impl Listeners {
     async fn serve(
         self,
         server: &Server,
-        pages: Router,
+        router: Router,
         settings: &postrider_server::Settings,
         stop: &CancellationToken,
     ) -> io::Result<()> {
         let Self { api, tls, metrics } = self;
-        let router = server.router().merge(pages);
         let reloading = async {
             if let Some(tls) = &tls {
                 reload_certificate(tls, stop).await?;
@@ -389,7 +390,7 @@ mod tests {
         let node =
             Node::with_store(&config, listeners, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);
-        let error = Box::pin(node.run(Router::new(), pending())).await.unwrap_err();
+        let error = Box::pin(node.run(Pages::default(), pending())).await.unwrap_err();
         assert!(
             format!("{error:#}").ends_with("stopped: the store was made to panic"),
             "{error:#}"

@@ -4,7 +4,6 @@
 pub(crate) mod access;
 pub(crate) mod body;
 pub(crate) mod convert;
-pub(crate) mod docs_page;
 pub(crate) mod error;
 pub(crate) mod error_report;
 pub(crate) mod examples;

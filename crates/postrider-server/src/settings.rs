@@ -35,7 +35,7 @@ pub struct Settings {
     pub cors_origins: Vec<AllowedOrigin>,
     /// How people sign in, if they can.
     pub sso: Option<SsoSettings>,
-    /// Serve `/docs` and the `OpenAPI` document.
+    /// Serve the `OpenAPI` document.
     pub docs: bool,
     /// The public URL for listeners, if it is not `portal_url`.
     pub relay_url: Option<String>,

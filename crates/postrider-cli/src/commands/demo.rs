@@ -18,7 +18,9 @@ use crate::{
     config::{Config, Declared, Loaded, LogLevel, load},
     failure::{self, Advice},
     node::Node,
-    output, secrets, settings, telemetry,
+    output,
+    pages::Pages,
+    secrets, settings, telemetry,
 };
 
 /// The data folder, unless another one is configured. That of `postrider serve` would keep the
@@ -66,7 +68,7 @@ async fn serve(config: Config, declared: Declared, accept_loss: bool) -> anyhow:
         services.local_addr()?,
     );
     let shop = Shop::new(node.engine.clone(), config.sqlite_folder(), records.clone());
-    let pages = page::router(shop.clone());
+    let pages = Pages { routes: page::router(shop.clone()), welcome: None };
     let effects = async move {
         let url = setup.page();
         let services = services::serve(services, records.clone(), shop.clone());

@@ -4,9 +4,11 @@ mod inbox;
 mod sample;
 mod setup;
 
-use std::{net::IpAddr, process::ExitCode};
+use std::{net::IpAddr, process::ExitCode, time::Duration};
 
 use ipnet::IpNet;
+use postrider_core::time::Timestamp;
+use postrider_server::{Grant, JwtSecret, mint_one_time, sign_in_link};
 
 use self::{inbox::Inbox, sample::INBOX_PATH, setup::Setup};
 use crate::{
@@ -14,8 +16,13 @@ use crate::{
     commands::access::{ApiAccess, ORGANIZATION},
     config::{Config, Loaded, LogLevel, load},
     node::Node,
-    output, secrets, settings, telemetry,
+    output,
+    pages::Pages,
+    secrets, settings, telemetry,
 };
+
+/// How long the link to the console works.
+const LINK_EXPIRY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&arguments.config.overrides())?;
@@ -34,13 +41,16 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     super::on_runtime(async {
         let node = Node::open(&config, declared, arguments.accept_loss).await?;
         let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
-        let access = ApiAccess::new(node.address, &jwt, node.engine.clock().now());
+        let now = node.engine.clock().now();
+        let access = ApiAccess::new(node.address, &jwt, now);
+        let link = config.console.then(|| sign_in_link_of(&config, &access, &jwt, now));
         let setup = Setup { access };
-        let (inbox, pages) = Inbox::new(node.engine.clone());
+        let (inbox, routes) = Inbox::new(node.engine.clone());
+        let pages = Pages { routes, welcome: Some(sample::welcome()) };
         let location = config.store_location();
         let setup_and_inbox = async move {
             let sample = setup.run().await?;
-            output::text(&welcome(&setup.access, &location))?;
+            output::text(&welcome(&setup.access, &location, link.as_deref()))?;
             inbox.run(sample).await
         };
         Box::pin(node.run(pages, setup_and_inbox)).await
@@ -56,14 +66,23 @@ pub(super) fn allow_loopback(config: &mut Config) {
     }
 }
 
-fn welcome(access: &ApiAccess, location: &str) -> String {
+/// A link with which one person signs in to the console within an hour.
+fn sign_in_link_of(config: &Config, access: &ApiAccess, jwt: &JwtSecret, now: Timestamp) -> String {
+    let organization = ORGANIZATION.parse().expect("a fixed name");
+    let grant = Grant { expires_at: Some(now + LINK_EXPIRY), ..Grant::of(organization) };
+    let token = mint_one_time(&grant, config.token_expiry, jwt, now);
+    let public = config.public_url.as_ref().map(|it| it.0.to_string());
+    sign_in_link(public.as_deref().unwrap_or(&access.url), &token)
+}
+
+fn welcome(access: &ApiAccess, location: &str, link: Option<&str>) -> String {
     let ApiAccess { url, token } = access;
     let body =
         format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, sample::EVENT_TYPE);
     format!(
         "\
 Postrider listens on {url}, data in {location}
-API documentation: {url}/docs
+{console}API documentation: {url}/docs
 
 API token for the organization {organization}:
 {token}
@@ -77,6 +96,7 @@ postrider listen --server {url} --forward http://127.0.0.1:3000/
 
 Deliveries to the inbox ({url}{path}):
 ",
+        console = link.map_or_else(String::new, |it| format!("Open the console: {it}\n")),
         organization = ORGANIZATION,
         application = sample::APPLICATION,
         path = INBOX_PATH,

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use axum::Router;
-
 use crate::{
     arguments::ServerArgs,
     config::{Loaded, load},
     node::Node,
+    pages::Pages,
     output, secrets, settings, telemetry,
 };
 
@@ -25,6 +24,6 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
         let ready = async move {
             output::line(format_args!("Postrider listens on {url}{metrics}, data in {location}"))
         };
-        Box::pin(node.run(Router::new(), ready)).await
+        Box::pin(node.run(Pages::default(), ready)).await
     })
 }

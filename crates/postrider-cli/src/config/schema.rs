@@ -109,6 +109,8 @@ settings! {
         /// `https://console.example.com`. They send their token in the `Authorization` header;
         /// cookies are not accepted from other origins.
         cors_origins: Origins = "";
+        /// Serve the console under `/` and the portal under `/portal`; see console.md and portal.md.
+        console: bool = "true";
         /// Serve the API documentation under `/docs` and `/api/v1/openapi.json`. It needs no token,
         /// and contains no stored data.
         docs: bool = "true";

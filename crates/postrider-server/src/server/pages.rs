@@ -1,17 +1,17 @@
-//! The pages for people, if the settings allow them, and the metrics for Prometheus.
+//! The `OpenAPI` document, if the settings allow it, and the metrics for Prometheus.
 
 use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    api::{docs_page, error::ApiError, openapi::openapi},
+    api::{error::ApiError, openapi::openapi},
     http::memory::{MemoryBudget, PUBLIC_CALLER},
     metrics::Exposition,
     settings::Settings,
@@ -33,22 +33,8 @@ pub(super) fn metrics_router(memory: &MemoryBudget, exposition: &Arc<Exposition>
 /// The document is made when it is first requested, which never happens on most servers.
 fn docs() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
-    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs_page::page(&openapi()).into()));
-    Router::new()
-        .route("/", get(async || Redirect::temporary("/docs")))
-        .route("/docs", get(async move || html(Bytes::clone(&page))))
-        .route(
-            "/api/v1/openapi.json",
-            get(async move || typed("application/json", Bytes::clone(&document))),
-        )
-}
-
-/// A page that can neither load nor run anything.
-fn html(page: Bytes) -> Response {
-    let mut response = typed("text/html; charset=utf-8", page);
-    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
+    let get = get(async move || typed("application/json", Bytes::clone(&document)));
+    Router::new().route("/api/v1/openapi.json", get)
 }
 
 fn typed(content_type: &'static str, body: Bytes) -> Response {

@@ -1,0 +1,58 @@
+//! What the server's address serves: the API, the console, the documentation, and pages of commands.
+
+use std::sync::Arc;
+
+use axum::{Router, response::Redirect, routing::get};
+use jiff::Timestamp;
+use postrider_console::{ConsoleSettings, Welcome, console, docs, strip_prefix};
+use postrider_engine::Engine;
+use postrider_server::{Server, Settings};
+use url::Url;
+
+/// The pages of a command.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    pub routes: Router,
+    /// What the console's first page says about the command.
+    pub welcome: Option<Welcome>,
+}
+
+/// Everything that is served, also below the path of the public URL.
+pub(crate) fn router(
+    server: &Server,
+    pages: Pages,
+    settings: &Settings,
+    engine: &Engine,
+    has_console: bool,
+) -> Router {
+    let api = server.router();
+    let Ok(public_url) = Url::parse(&settings.portal_url) else { return api.merge(pages.routes) };
+    let prefix = public_url.path().to_owned();
+    let mut router = api.clone().merge(pages.routes);
+    if settings.docs {
+        router = router.merge(docs(postrider_server::openapi));
+    }
+    if has_console {
+        let engine = engine.clone();
+        router = router.merge(console(ConsoleSettings {
+            api,
+            public_url,
+            clock: Arc::new(move || wire(&engine)),
+            has_sso: settings.sso.is_some(),
+            has_docs: settings.docs,
+            has_relay: settings.relay,
+            version: env!("CARGO_PKG_VERSION"),
+            welcome: pages.welcome,
+        }));
+    } else if settings.docs {
+        let docs = format!("{}/docs", prefix.trim_end_matches('/'));
+        router = router.route("/", get(async move || Redirect::temporary(&docs)));
+    }
+    strip_prefix(router, &prefix)
+}
+
+/// The engine's time.
+fn wire(engine: &Engine) -> Timestamp {
+    let millis = i64::try_from(engine.clock().now().as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
