@@ -115,17 +115,14 @@ impl Assets {
 
 impl Asset {
     fn new(name: &'static str, text: String) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(text.as_bytes()).expect("memory takes all that is written");
-        let compressed = encoder.finish().expect("memory takes all that is written").into();
+        let compressed = gzip(text.as_bytes(), Compression::best());
         Self { name, plain: text.into(), compressed }
     }
 
     fn respond(&self, headers: &HeaderMap) -> Response {
         let is_style = self.name.ends_with(".css");
         let media_type = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
-        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
-        let is_compressed = accepted.is_some_and(|it| it.contains("gzip"));
+        let is_compressed = accepts_gzip(headers);
         let body = if is_compressed { &self.compressed } else { &self.plain };
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
@@ -145,6 +142,19 @@ impl Asset {
 /// The routes of the console's files.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     shared.assets.router()
+}
+
+/// Whether a client can decompress responses.
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
+    accepted.is_some_and(|it| it.contains("gzip"))
+}
+
+/// Compresses bytes.
+pub(crate) fn gzip(bytes: &[u8], level: Compression) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).expect("memory takes all that is written");
+    encoder.finish().expect("memory takes all that is written").into()
 }
 
 async fn serve(

@@ -22,7 +22,7 @@ use axum::{
     response::{Response},
     routing::get,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use maud::{Markup, PreEscaped, html};
 
 use self::{document::Document, topic::Topic};
@@ -90,10 +90,8 @@ impl Docs {
         let title = page.topic.map_or("", |it| it.title.as_str());
         let body = layout::body(&self.common, &self.document, page.topic, page.query, &page.content);
         let document = self.common.document(headers, title, &body);
-        let mut response = self.common.respond(page.status, document);
         // There is nothing in it that is not public.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        response
+        self.common.public(page.status, headers, document, "no-cache")
     }
 }
 
@@ -117,11 +115,9 @@ async fn first(State(docs): State<Arc<Docs>>, RawQuery(query): RawQuery, headers
 }
 
 /// All operations, for the search in the page.
-async fn operations(State(docs): State<Arc<Docs>>) -> Response {
+async fn operations(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Response {
     let content = docs.content("operations", || index::list(&docs.common, docs.document.operations()));
-    let mut response = docs.common.respond(StatusCode::OK, content);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
-    response
+    docs.common.public(StatusCode::OK, &headers, content, "max-age=300")
 }
 
 async fn topic(State(docs): State<Arc<Docs>>, Path(slug): Path<String>, headers: HeaderMap) -> Response {
@@ -135,14 +131,13 @@ async fn topic(State(docs): State<Arc<Docs>>, Path(slug): Path<String>, headers:
 }
 
 fn topic_page(docs: &Docs, topic: &Topic) -> Markup {
-    let server = docs.common.site.url("");
     html! {
         header.page-head {
             h1 { (topic.title) }
             p.lead { (topic.description) }
         }
         @for it in docs.document.operations_of(topic) {
-            (operation::section(&docs.document, it, &server))
+            (operation::section(&docs.common, &docs.document, it))
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Pages that need no session: the documentation, and the inbox of `postrider dev`.
 
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use flate2::Compression;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
-    assets::Assets,
+    assets::{Assets, accepts_gzip, gzip},
     response,
     site::{Audience, Site},
     theme::Preferences,
@@ -48,6 +49,28 @@ impl Standalone {
     /// The response with a document.
     pub(crate) fn respond(&self, status: StatusCode, document: Markup) -> Response {
         response::html(status, Audience::Console, document)
+    }
+
+    /// The response with a document, or a part of it, that everybody may read. It is compressed.
+    pub(crate) fn public(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        document: Markup,
+        caching: &'static str,
+    ) -> Response {
+        let compressed =
+            accepts_gzip(headers).then(|| gzip(document.0.as_bytes(), Compression::fast()));
+        let mut response = self.respond(status, document);
+        let own = response.headers_mut();
+        own.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        own.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if let Some(compressed) = compressed {
+            own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            own.remove(header::CONTENT_LENGTH);
+            *response.body_mut() = compressed.into();
+        }
+        response
     }
 
     /// The link to a page; `path` is without the prefix of the site.

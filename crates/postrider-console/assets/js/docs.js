@@ -43,6 +43,18 @@ function clear() {
   search();
 }
 
+/**
+ * Scrolls the navigation, but never the page, so that a link is visible.
+ * @param {Element} link
+ */
+function reveal(link) {
+  const navigation = document.getElementById("navigation");
+  if (!navigation) return;
+  const [outer, inner] = [navigation.getBoundingClientRect(), link.getBoundingClientRect()];
+  if (inner.top < outer.top) navigation.scrollTop += inner.top - outer.top;
+  else if (inner.bottom > outer.bottom) navigation.scrollTop += inner.bottom - outer.bottom;
+}
+
 /** Marks the operation in the navigation that is at the top of the window. */
 function followPlace() {
   const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("[data-contents] a")]);
@@ -53,9 +65,10 @@ function followPlace() {
       const present = links.find((link) => seen.has(decodeURIComponent(link.hash.slice(1))));
       if (!present) return;
       for (const link of links) link === present ? link.setAttribute("aria-current", "location") : link.removeAttribute("aria-current");
-      present.scrollIntoView({ block: "nearest" });
+      reveal(present);
     },
-    { rootMargin: "-64px 0px -60% 0px" },
+    // The operation that covers a line in the upper part of the window.
+    { rootMargin: "-22% 0px -77% 0px" },
   );
   for (const operation of document.querySelectorAll(".operation")) observer.observe(operation);
 }

@@ -39,6 +39,7 @@ impl Document {
                 });
             }
         }
+        operations.sort_by_cached_key(place);
         Self { root, operations }
     }
 
@@ -53,12 +54,11 @@ impl Document {
     /// The topics that have operations, in the order in which they are shown.
     pub(super) fn topics(&self) -> Vec<&Topic> {
         let mut topics: Vec<_> = self.operations.iter().map(|it| &it.topic).collect();
-        topics.sort_unstable_by_key(|it| (it.rank, it.slug.as_str()));
         topics.dedup_by_key(|it| it.slug.as_str());
         topics
     }
 
-    /// The operations of a topic: first those of lists, then those of records.
+    /// The operations of a topic.
     pub(super) fn operations_of(&self, topic: &Topic) -> impl Iterator<Item = &Operation> {
         self.operations.iter().filter(|it| it.topic.slug == topic.slug)
     }
@@ -86,11 +86,30 @@ impl Document {
         self.resolve(first).0.get("value")
     }
 
+    /// The example of the schema with a name.
+    pub(super) fn example_of(&self, schema: &str) -> Option<&Value> {
+        self.root["components"]["examples"][schema].get("value")
+    }
+
     /// Whether an operation needs a token.
     pub(super) fn needs_token(&self, definition: &Value) -> bool {
         let security = definition.get("security").unwrap_or(&self.root["security"]);
         security.as_array().is_some_and(|it| !it.is_empty())
     }
+}
+
+/// Operations that most readers look for, in the order in which a record lives.
+const VERBS: [&str; 12] = [
+    "create", "create-batch", "list", "get", "update", "upsert", "patch", "delete", "get-secret",
+    "rotate-secret", "get-headers", "patch-headers",
+];
+
+/// The place of an operation: by its topic, and within it first those of the topic's records, then
+/// those of parts of these, which have longer ids.
+fn place(it: &Operation) -> (usize, String, usize, usize) {
+    let verb = it.id.rsplit('.').next().unwrap_or_default();
+    let verb = VERBS.iter().position(|known| *known == verb).unwrap_or(VERBS.len());
+    (it.topic.rank, it.topic.slug.clone(), it.id.matches('.').count(), verb)
 }
 
 /// The entries of an object; none if it is another value.

@@ -6,7 +6,7 @@ use super::{
     document::{Document, Operation},
     layout, markdown,
     operation::{breakable, method},
-    search,
+    schema, search,
 };
 use crate::{standalone::Standalone, ui::code};
 
@@ -28,11 +28,11 @@ pub(super) fn page(common: &Standalone, document: &Document) -> Markup {
                 }
             }
         }
-        (errors())
         section.section aria-labelledby="operations" {
             h2 #operations { "Operations" }
             (list(common, document.operations()))
         }
+        (errors(document))
     }
 }
 
@@ -41,14 +41,22 @@ fn first_request(common: &Standalone) -> String {
     format!("export POSTRIDER_TOKEN=…\ncurl -H \"Authorization: Bearer $POSTRIDER_TOKEN\" \"{url}\"")
 }
 
-fn errors() -> Markup {
-    let problems = r#"{"detail":[{"loc":["body","eventType"],"msg":"the event type is missing","type":"value_error"}]}"#;
+/// The bodies of errors.
+const ERRORS: [(&str, &str); 2] =
+    [("ValidationErrorOut", "Status 422"), ("ErrorOut", "All other errors")];
+
+fn errors(document: &Document) -> Markup {
     html! {
         section.section aria-labelledby="errors" {
             h2 #errors { "Errors" }
             div.grid {
-                (code::json("All statuses except 422", r#"{"code":"not_found","detail":"Entity not found"}"#, None))
-                (code::json("422", problems, None))
+                @for (name, title) in ERRORS {
+                    div.stack {
+                        h3 { (title) }
+                        (schema::fields(document, name))
+                        @if let Some(example) = document.example_of(name) { (code::example("Example", example)) }
+                    }
+                }
             }
         }
     }
@@ -72,9 +80,7 @@ pub(super) fn results(common: &Standalone, document: &Document, query: &str) -> 
 
 /// Operations by topic.
 pub(super) fn list<'a>(common: &Standalone, operations: impl IntoIterator<Item = &'a Operation>) -> Markup {
-    let mut all: Vec<_> = operations.into_iter().collect();
-    // The order within a topic stays.
-    all.sort_by_key(|it| (it.topic.rank, it.topic.slug.as_str()));
+    let all: Vec<_> = operations.into_iter().collect();
     html! {
         div.topics {
             @for group in all.chunk_by(|one, other| one.topic == other.topic) {

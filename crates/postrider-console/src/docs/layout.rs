@@ -43,8 +43,7 @@ fn topbar(common: &Standalone, query: &str) -> Markup {
                 kbd aria-hidden="true" { "/" }
             }
             div.account {
-                a.button.plain href=(common.link("/api/v1/openapi.json")) { (icon(Icon::Down)) "OpenAPI" }
-                a.button.plain.wide-only href=(common.link("/")) { "Console" }
+                a.button.plain href=(common.link("/api/v1/openapi.json")) { "OpenAPI" }
             }
         }
     }
@@ -55,11 +54,12 @@ fn sidebar(common: &Standalone, document: &Document, current: Option<&Topic>) ->
     html! {
         nav.sidebar #navigation aria-label="Topics" {
             (common.brand())
-            ul { li {
-                a href=(common.link("/docs")) aria-current=[current.is_none().then_some("page")] {
-                    (icon(Icon::Book)) "API reference"
+            ul {
+                li {
+                    a href=(common.link("/docs")) aria-current=[current.is_none().then_some("page")] { "Overview" }
                 }
-            } }
+                li { a href=(common.link("/docs#errors")) { "Errors" } }
+            }
             @for group in topics.chunk_by(|one, other| one.group == other.group) {
                 h2 { (group[0].group) }
                 ul {

@@ -8,10 +8,13 @@ use super::{
     document::{Document, Operation, entries, items, json_of, text},
     markdown, schema,
 };
-use crate::ui::{code, plural, text::copy};
+use crate::{
+    standalone::Standalone,
+    ui::{code, plural, text::copy},
+};
 
-/// The section of an operation. `server` is the server's public URL, without a slash at the end.
-pub(super) fn section(document: &Document, operation: &Operation, server: &str) -> Markup {
+/// The section of an operation.
+pub(super) fn section(common: &Standalone, document: &Document, operation: &Operation) -> Markup {
     let definition = document.definition(operation);
     html! {
         section.operation id=(operation.id) aria-labelledby={ (operation.id) "-title" } {
@@ -28,9 +31,10 @@ pub(super) fn section(document: &Document, operation: &Operation, server: &str) 
                 (parameters(document, definition))
                 (request_body(document, definition))
                 (responses(document, definition))
+                (errors(definition, &common.link("/docs#errors")))
                 p.operation-id { "Operation " code { (operation.id) } }
             }
-            div.examples { (examples(document, operation, definition, server)) }
+            div.examples { (examples(document, operation, definition, &common.site.url(""))) }
         }
     }
 }
@@ -81,18 +85,23 @@ fn request_body(document: &Document, definition: &Value) -> Markup {
 }
 
 fn responses(document: &Document, definition: &Value) -> Markup {
-    let (good, errors): (Vec<_>, Vec<_>) =
-        entries(&definition["responses"]).partition(|it| it.0.starts_with('2'));
     html! {
-        @for (status, response) in good {
+        @for (status, response) in entries(&definition["responses"]).filter(|it| it.0.starts_with('2')) {
             h3 { "Response " code { (status) } " " (text(&response["description"])) }
             @match json_of(response) {
                 Some(content) => (response_body(document, &content["schema"])),
-                None => p.hint { (bodyless(status)) },
+                None => p.hint { "It has no body." },
             }
         }
+    }
+}
+
+fn errors(definition: &Value, explanation: &str) -> Markup {
+    let errors: Vec<_> =
+        entries(&definition["responses"]).filter(|it| !it.0.starts_with('2')).collect();
+    html! {
         @if !errors.is_empty() {
-            h3 { "Errors" }
+            h3 { a.anchor href=(explanation) { "Errors" } }
             table.fields.errors {
                 thead { tr { th scope="col" { "Status" } th scope="col" { "Reason" } } }
                 tbody {
@@ -114,10 +123,6 @@ fn response_body(document: &Document, schema: &Value) -> Markup {
     }
 }
 
-const fn bodyless(status: &str) -> &'static str {
-    if status.len() == 3 { "It has no body." } else { "" }
-}
-
 fn examples(document: &Document, operation: &Operation, definition: &Value, server: &str) -> Markup {
     let body = json_of(&definition["requestBody"]);
     let request = Request {
@@ -133,7 +138,7 @@ fn examples(document: &Document, operation: &Operation, definition: &Value, serv
     html! {
         (code::block("Request", &curl::command(&request)))
         @if let (Some((status, _)), Some(example)) = (response, returned) {
-            (code::json(&format!("Response {status}"), &serde_json::to_string(example).unwrap_or_default(), None))
+            (code::example(&format!("Response {status}"), example))
         }
     }
 }

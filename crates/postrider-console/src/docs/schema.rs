@@ -32,6 +32,12 @@ pub(super) fn body(document: &Document, schema: &Value) -> Markup {
     }
 }
 
+/// The properties of the schema with a name.
+pub(super) fn fields(document: &Document, name: &str) -> Markup {
+    let schema = document.schema(name);
+    children(&Place { document, name, parent: None }, &Part::of(document, schema))
+}
+
 /// How many properties a body has.
 pub(super) fn count(document: &Document, schema: &Value) -> usize {
     match Part::of(document, document.resolve(schema).0) {
