@@ -105,7 +105,7 @@ fn row(common: &Standalone, it: &Operation) -> Markup {
             a href={ (common.link(&layout::path(&it.topic))) "#" (it.id) } {
                 (method(&it.method))
                 code { (breakable(&it.path)) }
-                span.summary { (it.summary) }
+                span.summary { (markdown::inline(&it.summary)) }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{document::Document, topic::Topic};
+use super::{document::Document, markdown, topic::Topic};
 use crate::{
     standalone::Standalone,
     ui::{Icon, icon},
@@ -78,7 +78,7 @@ fn entry(common: &Standalone, document: &Document, topic: &Topic, is_current: bo
         @if is_current {
             ul.contents data-contents {
                 @for it in document.operations_of(topic) {
-                    li { a href={ "#" (it.id) } { (it.summary) } }
+                    li { a href={ "#" (it.id) } { (markdown::inline(&it.summary)) } }
                 }
             }
         }

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::{
     curl::{self, Request},
     document::{Document, Operation, entries, items, json_of, text},
-    markdown, schema,
+    markdown,
+    schema::{self, Writer},
 };
 use crate::{
     standalone::Standalone,
@@ -21,7 +22,7 @@ pub(super) fn section(common: &Standalone, document: &Document, operation: &Oper
             div.about {
                 header.operation-head {
                     h2 id={ (operation.id) "-title" } {
-                        a.anchor href={ "#" (operation.id) } { (operation.summary) }
+                        a.anchor href={ "#" (operation.id) } { (markdown::inline(&operation.summary)) }
                     }
                     p.route { (method(&operation.method)) code { (breakable(&operation.path)) } (copy(&operation.path, "Copy the path")) }
                 }
@@ -79,7 +80,7 @@ fn request_body(document: &Document, definition: &Value) -> Markup {
     html! {
         @if let Some(content) = json_of(&definition["requestBody"]) {
             h3 { "Request body" @if definition["requestBody"]["required"] == true { span.needed { "required" } } }
-            (schema::body(document, &content["schema"]))
+            (schema::body(document, &content["schema"], Writer::Client))
         }
     }
 }
@@ -118,8 +119,11 @@ fn response_body(document: &Document, schema: &Value) -> Markup {
     let fields = schema::count(document, schema);
     html! {
         @if fields > 0 {
-            details.nested.body { summary { (plural(fields as u64, "field")) } (schema::body(document, schema)) }
-        } @else { (schema::body(document, schema)) }
+            details.nested.body {
+                summary { (plural(fields as u64, "field")) }
+                (schema::body(document, schema, Writer::Server))
+            }
+        } @else { (schema::body(document, schema, Writer::Server)) }
     }
 }
 

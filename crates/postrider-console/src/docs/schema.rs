@@ -11,18 +11,27 @@ use super::{
 /// Most values of an enumeration that are shown without unfolding them.
 const SHOWN_VALUES: usize = 5;
 
+/// Who writes a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    Client,
+    /// It always writes the fields that are required, so there is no need to say which they are.
+    Server,
+}
+
 /// A schema, and the names of those that it is a part of, which it may refer to again.
 #[derive(Clone, Copy, Debug)]
 struct Place<'a> {
     document: &'a Document,
+    writer: Writer,
     name: &'a str,
     parent: Option<&'a Place<'a>>,
 }
 
 /// The properties of a body.
-pub(super) fn body(document: &Document, schema: &Value) -> Markup {
+pub(super) fn body(document: &Document, schema: &Value, writer: Writer) -> Markup {
     let (resolved, name) = document.resolve(schema);
-    let place = Place { document, name: name.unwrap_or_default(), parent: None };
+    let place = Place { document, writer, name: name.unwrap_or_default(), parent: None };
     let part = Part::of(document, resolved);
     html! {
         @if matches!(part, Part::None | Part::Values(_)) {
@@ -35,7 +44,7 @@ pub(super) fn body(document: &Document, schema: &Value) -> Markup {
 /// The properties of the schema with a name.
 pub(super) fn fields(document: &Document, name: &str) -> Markup {
     let schema = document.schema(name);
-    children(&Place { document, name, parent: None }, &Part::of(document, schema))
+    children(&Place { document, writer: Writer::Server, name, parent: None }, &Part::of(document, schema))
 }
 
 /// How many properties a body has.
@@ -48,7 +57,7 @@ pub(super) fn count(document: &Document, schema: &Value) -> usize {
 
 /// What there is to say about a parameter in addition to its description.
 pub(super) fn parameter(document: &Document, parameter: &Value) -> Markup {
-    let place = Place { document, name: "", parent: None };
+    let place = Place { document, writer: Writer::Client, name: "", parent: None };
     details(&place, &parameter["schema"], text(&parameter["description"]))
 }
 
@@ -159,7 +168,8 @@ fn values_list(values: &[(String, &str)]) -> Markup {
 fn properties(place: &Place<'_>, object: &Value) -> Markup {
     let required: Vec<_> = items(&object["required"]).iter().map(text).collect();
     let mut rows: Vec<_> = entries(&object["properties"]).collect();
-    rows.sort_by_key(|(name, it)| (!required.contains(&name.as_str()), it["deprecated"] == true));
+    let is_required = |name: &str| place.writer == Writer::Client && required.contains(&name);
+    rows.sort_by_key(|(name, it)| (!is_required(name), it["deprecated"] == true));
     html! {
         @if rows.is_empty() { p.hint { "An object without fields." } } @else {
             table.fields {
@@ -168,7 +178,7 @@ fn properties(place: &Place<'_>, object: &Value) -> Markup {
                     @for (name, property) in rows {
                         tr {
                             th scope="row" {
-                                (label(name, required.contains(&name.as_str()), property["deprecated"] == true))
+                                (label(name, is_required(name), property["deprecated"] == true))
                             }
                             td { (details(place, property, text(&property["description"]))) }
                         }
@@ -261,7 +271,7 @@ mod tests {
 
     #[test]
     fn references_are_followed_but_not_in_circles() {
-        let html = body(&document(), &json!({"$ref": "#/components/schemas/Tree"})).into_string();
+        let html = body(&document(), &json!({"$ref": "#/components/schemas/Tree"}), Writer::Client).into_string();
         assert_eq!(html.matches("<table").count(), 1, "{html}");
         assert!(html.contains("the object that it is a part of"), "{html}");
         assert!(html.contains("<code>oak</code> <span>Hard.</span>"), "{html}");
@@ -272,7 +282,7 @@ mod tests {
 
     #[test]
     fn numbers_have_names() {
-        let html = body(&document(), &json!({"$ref": "#/components/schemas/Status"})).into_string();
+        let html = body(&document(), &json!({"$ref": "#/components/schemas/Status"}), Writer::Server).into_string();
         assert!(html.contains("<code>1</code> <span>Fail</span>"), "{html}");
     }
 }
