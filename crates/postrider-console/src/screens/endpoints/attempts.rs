@@ -63,7 +63,7 @@ fn filters(context: &Context, subject: &Subject) -> Markup {
     let is_http = subject.endpoint.kind.is_http();
     let chosen = chosen(context);
     html! {
-        nav.segments aria-label="Filter attempts" {
+        nav.ranges aria-label="Filter attempts" {
             @for (name, label, _) in FILTERS.iter().take(if is_http { FILTERS.len() } else { 3 }) {
                 @let query = context.query.without("iterator").without("status");
                 @let query = if name.is_empty() { query } else { query.with("status", name) };

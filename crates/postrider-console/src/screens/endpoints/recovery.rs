@@ -10,13 +10,14 @@ use jiff::{
 use maud::{Markup, html};
 use postrider::api::{BulkReplayIn, EndpointStats, RecoverIn, RecoverOut, ReplayIn};
 
-use super::{subject::Subject, traffic::Range};
+use super::subject::Subject;
 use crate::{
     api::ApiFailure,
     context::Context,
     failure::Failure,
     form::Form,
     page::{Outcome, Page, Tone},
+    range::Range,
     route::{ActionResult, PageResult},
     ui::{self, Field},
 };
@@ -114,7 +115,7 @@ async fn send(
 fn period(form: &Form, now: Timestamp) -> Result<(Timestamp, Option<Timestamp>), &'static str> {
     const UNREADABLE: &str = "Enter a date and a time in UTC, such as 2026-11-27 14:30.";
     let range = form.text("range").unwrap_or_default();
-    if let Some(range) = Range::parse(range) {
+    if let Some(range) = Range::ALL.into_iter().find(|it| it.name() == range) {
         return Ok((range.since(now), None));
     }
     let since = form.text("since").ok_or("Enter when the period begins.")?;

@@ -6,7 +6,7 @@ use postrider::api::{EndpointOut, EndpointStateOut, StatisticsSeriesOut};
 use super::{condition::Condition, kinds, traffic};
 use crate::{
     context::Context,
-    ui::{self, Icon, icon},
+    ui,
     viewer::Action,
 };
 
@@ -67,22 +67,28 @@ fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
 
 fn actions(context: &Context, row: &Row, app: &str, id: &str) -> Markup {
     let path = |action: &str| context.app_path(app, &["endpoints", id, action]);
-    let return_to = context.query.on(&context.path);
-    let fields = [("return_to", return_to.as_str())];
     html! {
         div.row-actions {
             @if row.endpoint.disabled {
-                @if context.may(Action::ManageEndpoints) {
-                    (ui::action_button(context, &path("enable"), (Icon::Check, "Enable"), &fields))
-                }
+                @if context.may(Action::ManageEndpoints) { (switch(context, &path("enable"), "Enable")) }
             } @else {
                 @if context.may(Action::CreateAttempts) {
-                    a.button.secondary href=(context.link(&path("recover"))) { (icon(Icon::Repeat)) "Recover" }
+                    a.button.plain href=(context.link(&path("recover"))) { "Recover" }
                 }
-                @if context.may(Action::ManageEndpoints) {
-                    (ui::action_button(context, &path("disable"), (Icon::Pause, "Disable"), &fields))
-                }
+                @if context.may(Action::ManageEndpoints) { (switch(context, &path("disable"), "Disable")) }
             }
+        }
+    }
+}
+
+/// A button that leads back to the same list.
+fn switch(context: &Context, path: &str, label: &str) -> Markup {
+    let return_to = context.query.on(&context.path);
+    html! {
+        form.inline method="post" action=(context.link(path)) {
+            (ui::form::csrf(context))
+            (ui::form::hidden(&[("return_to", &return_to)]))
+            button.plain type="submit" { (label) }
         }
     }
 }
