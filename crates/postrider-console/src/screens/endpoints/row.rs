@@ -21,13 +21,11 @@ pub(super) struct Row {
     pub(super) app_name: Option<String>,
 }
 
-/// The table; with the application if it has the endpoints of all of them.
+/// The table; with the applications if it has the endpoints of all of them.
 pub(super) fn table(context: &Context, rows: &[Row], has_apps: bool) -> Markup {
-    let app = if has_apps { Some("Application") } else { None };
     let may = context.may(Action::ManageEndpoints) || context.may(Action::CreateAttempts);
     let heads: Vec<_> = ["Endpoint"]
         .into_iter()
-        .chain(app)
         .chain(["State", "#Pending", "Last 24 hours"])
         .chain(may.then_some(""))
         .collect();
@@ -37,7 +35,7 @@ pub(super) fn table(context: &Context, rows: &[Row], has_apps: bool) -> Markup {
 }
 
 fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
-    let Row { endpoint, state, series, app_name } = row;
+    let Row { endpoint, state, series, .. } = row;
     let (app, id) = (state.app_id.to_string(), endpoint.id.to_string());
     let condition = Condition::of(state);
     let kind = kinds::form(endpoint.kind).title;
@@ -46,13 +44,7 @@ fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
         tr {
             td.endpoint-cell {
                 a.truncate href=(context.link(&context.app_path(&app, &["endpoints", &id]))) title=(name) { (name) }
-                small {
-                    @if !endpoint.kind.is_http() { (kind) @if !endpoint.description.is_empty() { " · " } }
-                    (endpoint.description)
-                }
-            }
-            @if has_app {
-                td { a href=(context.link(&context.app_path(&app, &[]))) { (app_name.as_deref().unwrap_or(&app)) } }
+                small { (about(context, row, &app, has_app)) }
             }
             td.state-cell { (condition.badge()) small { (condition.reason(context)) } }
             td.number {
@@ -61,6 +53,21 @@ fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
             }
             td { (traffic::sparkline(series)) }
             @if may { td.actions-cell { (actions(context, row, &app, &id)) } }
+        }
+    }
+}
+
+/// Whose it is, what it is, and what people say about it.
+fn about(context: &Context, row: &Row, app: &str, has_app: bool) -> Markup {
+    let endpoint = &row.endpoint;
+    let kind = (!endpoint.kind.is_http()).then(|| kinds::form(endpoint.kind).title);
+    let description = Some(endpoint.description.as_str()).filter(|it| !it.is_empty());
+    let app_name = row.app_name.as_deref().unwrap_or(app);
+    html! {
+        @if has_app { a.soft href=(context.link(&context.app_path(app, &[]))) { (app_name) } }
+        @for (index, text) in kind.into_iter().chain(description).enumerate() {
+            @if has_app || index > 0 { " · " }
+            (text)
         }
     }
 }
