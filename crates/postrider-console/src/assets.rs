@@ -29,13 +29,14 @@ const STYLES: [&str; 9] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
     ("app.js", include_str!("../assets/js/app.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
     ("login.js", include_str!("../assets/js/login.js")),
     ("find.js", include_str!("../assets/js/find.js")),
+    ("inspect.js", include_str!("../assets/js/inspect.js")),
     ("html.js", include_str!("../assets/js/html.js")),
 ];
 

@@ -1,6 +1,7 @@
 // What every page does.
 
 import { find } from "./find.js";
+import { inspect } from "./inspect.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
@@ -35,4 +36,5 @@ setInterval(() => updateTimes(), 10_000);
 listen();
 signIn();
 find();
+inspect();
 follow();

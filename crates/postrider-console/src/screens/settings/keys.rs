@@ -29,10 +29,10 @@ const EXPIRY: [(&str, &str); 5] = [
 
 /// The roles, and what they may do.
 pub(super) const ROLES: [(Role, &str); 4] = [
-    (Role::Viewer, "viewer: reads everything but secrets"),
-    (Role::Publisher, "publisher: publishes messages"),
-    (Role::Operator, "operator: changes everything but access and settings"),
-    (Role::Admin, "admin: everything"),
+    (Role::Viewer, "viewer – only reads"),
+    (Role::Publisher, "publisher – also publishes"),
+    (Role::Operator, "operator – also changes"),
+    (Role::Admin, "admin – also manages access"),
 ];
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {

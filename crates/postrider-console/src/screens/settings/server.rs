@@ -105,7 +105,7 @@ fn configuration(context: &Context, status: &StatusOut) -> Markup {
     html! {
         section.section {
             h2 { "Configuration" }
-            p { "Retention, retries, limits and listeners are set in the configuration file, in environment variables or on the command line. The API does not return them, because they may contain credentials. On the server, this shows what is in effect and where each value comes from:" }
+            p { "Retention, retries, limits and listeners are set in the configuration file, in environment variables or on the command line. The API does not return them. On the server, this shows what is in effect and where each value comes from:" }
             (code::block("Command line", "postrider config"))
         }
         (ui::api_panel(context, status, &v1(&["status"]), Some("postrider config")))

@@ -77,7 +77,7 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
         @for (name, title, defaults) in body::PALETTES {
             fieldset {
                 legend { (title) }
-                div.form-row {
+                div.form-row.colors {
                     @for ((color, label), default) in COLORS.iter().zip(defaults) {
                         @let key = format!("{name}.{color}");
                         (Field::new(&key, label).sent(form, failure, &key).code(1).placeholder(default).line())
