@@ -28,22 +28,23 @@ pub(crate) fn router(
     let api = server.router();
     let Ok(public_url) = Url::parse(&settings.portal_url) else { return api.merge(pages.routes) };
     let prefix = public_url.path().to_owned();
-    let mut router = api.clone().merge(pages.routes);
+    let clock = engine.clone();
+    let console_settings = ConsoleSettings {
+        api: api.clone(),
+        public_url,
+        clock: Arc::new(move || wire(&clock)),
+        has_sso: settings.sso.is_some(),
+        has_docs: settings.docs,
+        has_relay: settings.relay,
+        version: env!("CARGO_PKG_VERSION"),
+        welcome: pages.welcome,
+    };
+    let mut router = api.merge(pages.routes);
     if settings.docs {
-        router = router.merge(docs(postrider_server::openapi));
+        router = router.merge(docs(&console_settings, postrider_server::openapi));
     }
     if has_console {
-        let engine = engine.clone();
-        router = router.merge(console(ConsoleSettings {
-            api,
-            public_url,
-            clock: Arc::new(move || wire(&engine)),
-            has_sso: settings.sso.is_some(),
-            has_docs: settings.docs,
-            has_relay: settings.relay,
-            version: env!("CARGO_PKG_VERSION"),
-            welcome: pages.welcome,
-        }));
+        router = router.merge(console(console_settings));
     } else if settings.docs {
         let docs = format!("{}/docs", prefix.trim_end_matches('/'));
         router = router.route("/", get(async move || Redirect::temporary(&docs)));

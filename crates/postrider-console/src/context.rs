@@ -146,6 +146,11 @@ impl Context {
         self.viewer.may(action)
     }
 
+    /// Refuses to show a page for something that the person may not do.
+    pub(crate) fn require(&self, action: Action) -> Result<(), Failure> {
+        if self.may(action) { Ok(()) } else { Err(Failure::NotPermitted(action)) }
+    }
+
     /// Whether this is the portal.
     pub(crate) fn is_portal(&self) -> bool {
         self.audience == Audience::Portal

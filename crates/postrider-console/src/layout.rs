@@ -81,6 +81,15 @@ pub(crate) fn failure(context: &Context, failure: &Failure) -> Page {
                 } @else { "Your access to the portal does not include this." }
             },
         ),
+        Failure::NotPermitted(action) => (
+            "Not permitted",
+            html! {
+                @if context.viewer.who().role.is_some() {
+                    "You are signed in as " strong { (context.viewer.label()) } ". This needs the role "
+                    strong { (action.least_role()) } " or a higher one."
+                } @else { "Your access to the portal does not include this." }
+            },
+        ),
         Failure::NotFound(_) => {
             ("Not found", html! { "It may have been deleted, or the link is incomplete." })
         },

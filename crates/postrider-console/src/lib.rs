@@ -33,6 +33,7 @@ mod screens;
 mod session;
 mod settings;
 mod site;
+mod standalone;
 mod theme;
 mod ui;
 mod viewer;

@@ -33,7 +33,7 @@ pub(crate) fn bars(series: &Series<'_>) -> Markup {
             @let x = slot * index as u64;
             g {
                 (hit(series, *at, values, x, slot))
-                @for (place, value) in values.iter().enumerate().filter(|it| *it.1 > 0) {
+                @for (place, _) in values.iter().enumerate().filter(|it| *it.1 > 0) {
                     @let (above, below) = (y(sum(&values[..=place]), top), y(sum(&values[..place]), top));
                     rect class={ "bar " (series.values[place].1) } x=(hundredths(x + slot / 10))
                         y=(hundredths(above)) width=(hundredths(slot - slot / 5))
