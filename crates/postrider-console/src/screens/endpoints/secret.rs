@@ -49,9 +49,12 @@ async fn rotate(context: &Context, subject: &Subject, form: &Form) -> ActionResu
     match context.api.post::<EndpointSecretOut>(path, &body).await {
         Ok(secret) => {
             let page = show(context, subject, Some(&secret.key), &Form::default(), None);
-            Ok(Outcome::page(page.part(ui::notice(Tone::Good, &html! {
-                "The secret has been replaced. " (until(grace))
-            }))))
+            Ok(Outcome::page(page.part(ui::notice(
+                Tone::Good,
+                &html! {
+                    "The secret has been replaced. " (until(grace))
+                },
+            ))))
         },
         Err(error) if error.is_input() => {
             Ok(Outcome::again(show(context, subject, None, form, Some(&error))))

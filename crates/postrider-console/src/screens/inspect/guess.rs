@@ -65,7 +65,10 @@ mod tests {
             (&["stripe-signature"][..], Some("stripe")),
             (&["x-hub-signature-256", "x-github-event", "x-github-delivery"], Some("github")),
             (&["x-slack-signature", "x-slack-request-timestamp"], Some("slack")),
-            (&["x-shopify-hmac-sha256", "x-shopify-topic", "x-shopify-webhook-id"], Some("shopify")),
+            (
+                &["x-shopify-hmac-sha256", "x-shopify-topic", "x-shopify-webhook-id"],
+                Some("shopify"),
+            ),
             (&["authorization", "content-type"], None),
         ];
         for (names, expected) in rows {

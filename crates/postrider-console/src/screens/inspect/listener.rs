@@ -29,11 +29,8 @@ use crate::{
 pub(super) async fn listen(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.stream(path(&context, &form), None).await {
         Ok(body) => {
-            let stream = Stream {
-                verifier: verifier(&form),
-                reader: EventReader::default(),
-                context,
-            };
+            let stream =
+                Stream { verifier: verifier(&form), reader: EventReader::default(), context };
             Ok(Outcome::Response(Box::new(stream.response(body))))
         },
         Err(error) if error.is_input() || error.status() == StatusCode::NOT_FOUND => {
