@@ -45,7 +45,8 @@ const SCRIPTS: [(&str, &str); 11] = [
 ];
 
 /// The style sheet of the documentation.
-const DOCS_STYLES: [&str; 4] = [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
+const DOCS_STYLES: [&str; 4] =
+    [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
 
 /// The scripts of the documentation.
 const DOCS_SCRIPTS: [(&str, &str); 3] = [

@@ -45,7 +45,12 @@ pub(super) fn document(context: &Context, page: &Page, content: &Markup) -> Mark
 }
 
 /// A document without navigation, for people who are not signed in.
-pub(crate) fn bare(shared: &Shared, appearance: &Appearance, title: &str, content: &Markup) -> Markup {
+pub(crate) fn bare(
+    shared: &Shared,
+    appearance: &Appearance,
+    title: &str,
+    content: &Markup,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" data-theme=(appearance.theme.name()) data-framed[appearance.is_framed] data-transparent[appearance.is_transparent] {

@@ -54,5 +54,9 @@ async fn signed_out(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Re
             p { "You can close this page. To come back, open it again from the application that you came from." }
         }
     };
-    html(StatusCode::OK, Audience::Portal, portal_bare(&shared, &appearance, "Signed out", &content))
+    html(
+        StatusCode::OK,
+        Audience::Portal,
+        portal_bare(&shared, &appearance, "Signed out", &content),
+    )
 }

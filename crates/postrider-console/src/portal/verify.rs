@@ -69,7 +69,9 @@ fn hint(language: Language, scheme: Scheme) -> Markup {
             "If the headers of your requests begin with " code { "svix-" } " instead of " code { "webhook-" }
             ", use the library " code { "svix" } ", which accepts both."
         },
-        (Scheme::Hmac, Some(_)) => html! { "The library accepts headers that begin with " code { "webhook-" } " or " code { "svix-" } "." },
+        (Scheme::Hmac, Some(_)) => {
+            html! { "The library accepts headers that begin with " code { "webhook-" } " or " code { "svix-" } "." }
+        },
         (Scheme::Hmac, None) | (Scheme::Ed25519, _) => html! {
             "The headers of some requests begin with " code { "svix-" } " instead of " code { "webhook-" } "; the values are the same."
         },

@@ -223,8 +223,11 @@ mod tests {
         for mode in [LIGHT, DARK] {
             for first in choices {
                 for second in choices {
-                    let color = |place: usize| Color::parse(if place % 2 == 0 { first } else { second });
-                    let fill = |palette: Palette, (place, part): (usize, Part)| palette.with(part, color(place));
+                    let color =
+                        |place: usize| Color::parse(if place % 2 == 0 { first } else { second });
+                    let fill = |palette: Palette, (place, part): (usize, Part)| {
+                        palette.with(part, color(place))
+                    };
                     let palette = all.into_iter().enumerate().fold(Palette::default(), fill);
                     check(&properties(mode, &palette), &format!("{first} {second} {mode:?}"));
                 }

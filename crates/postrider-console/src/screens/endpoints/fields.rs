@@ -134,7 +134,8 @@ impl Shown<'_> {
     }
 
     fn config(&self, is_advanced: bool) -> Markup {
-        let fields = kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
+        let fields =
+            kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
         html! { @for field in fields { (self.config_field(field)) } }
     }
 
@@ -162,7 +163,8 @@ impl Shown<'_> {
     }
 
     fn secret(&self, field: &ConfigField, shown: Field<'_>, is_stored: bool) -> Markup {
-        let shown = if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
+        let shown =
+            if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
         html! {
             (shown.line())
             @if is_stored && !field.is_required { (self.removal(field)) }

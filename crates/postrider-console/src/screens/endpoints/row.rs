@@ -31,9 +31,13 @@ pub(super) fn table(context: &Context, rows: &[Row], has_apps: bool) -> Markup {
         .chain(["State", "#Pending", "Last 24 hours"])
         .chain(may.then_some(""))
         .collect();
-    ui::table("Endpoints", &heads, &html! {
-        @for row in rows { (line(context, row, has_apps, may)) }
-    })
+    ui::table(
+        "Endpoints",
+        &heads,
+        &html! {
+            @for row in rows { (line(context, row, has_apps, may)) }
+        },
+    )
 }
 
 fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {

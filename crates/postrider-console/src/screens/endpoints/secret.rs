@@ -47,9 +47,12 @@ pub(super) async fn rotate(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.post::<EndpointSecretOut>(path, &body).await {
         Ok(secret) => {
             let page = show(&context, &subject, Some(&secret.key), &Form::default(), None);
-            Ok(Outcome::page(page.part(ui::notice(Tone::Good, &html! {
-                "The secret has been replaced. " (until(grace))
-            }))))
+            Ok(Outcome::page(page.part(ui::notice(
+                Tone::Good,
+                &html! {
+                    "The secret has been replaced. " (until(grace))
+                },
+            ))))
         },
         Err(error) if error.is_input() => {
             Ok(Outcome::again(show(&context, &subject, None, &form, Some(&error))))

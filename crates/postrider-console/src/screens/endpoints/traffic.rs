@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use postrider::api::{
-    EndpointKind, StatisticsCountsOut, StatisticsPeriod, StatisticsSeriesOut,
-};
+use postrider::api::{EndpointKind, StatisticsCountsOut, StatisticsPeriod, StatisticsSeriesOut};
 
 use crate::{
     api::{ApiFailure, ApiPath, v1},
@@ -132,8 +130,12 @@ pub(super) fn sparkline(series: &StatisticsSeriesOut) -> Markup {
 pub(super) fn outcomes(series: &StatisticsSeriesOut, kind: EndpointKind) -> Markup {
     let (values, pick): (&[(&str, &str)], fn(&StatisticsCountsOut) -> Vec<u64>) = if kind.is_http()
     {
-        let values =
-            &[("Delivered", "good"), ("4xx", "warning"), ("5xx", "bad"), ("Other failures", "neutral")];
+        let values = &[
+            ("Delivered", "good"),
+            ("4xx", "warning"),
+            ("5xx", "bad"),
+            ("Other failures", "neutral"),
+        ];
         (values, by_status)
     } else {
         (&[("Delivered", "good"), ("Failed", "bad")], |it| vec![it.delivered, it.failed])

@@ -44,7 +44,8 @@ pub(super) async fn test(context: Arc<Context>, form: Form) -> ActionResult {
         Ok(payload) => payload,
         Err(problem) => return refuse(&context, &subject, &form, &Tried::Payload(problem)).await,
     };
-    let body = EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
+    let body =
+        EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
     match context.api.post::<EndpointTestOut>(subject.api(&["test"]), &body).await {
         Ok(result) => {
             let page = show(&context, &subject, &form, &Tried::Tested(&result)).await?;
@@ -85,14 +86,24 @@ pub(super) async fn publish(context: Arc<Context>, form: Form) -> ActionResult {
     }
 }
 
-async fn failed(context: &Context, subject: &Subject, form: &Form, error: ApiFailure) -> ActionResult {
+async fn failed(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    error: ApiFailure,
+) -> ActionResult {
     if error.is_input() {
         return refuse(context, subject, form, &Tried::Refused(&error)).await;
     }
     Err(error.into())
 }
 
-async fn refuse(context: &Context, subject: &Subject, form: &Form, tried: &Tried<'_>) -> ActionResult {
+async fn refuse(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    tried: &Tried<'_>,
+) -> ActionResult {
     Ok(Outcome::again(show(context, subject, form, tried).await?))
 }
 
@@ -176,7 +187,8 @@ fn advice(subject: &Subject) -> Markup {
 }
 
 fn result(result: &EndpointTestOut, is_delivery: bool) -> Markup {
-    let (tone, shape) = if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
+    let (tone, shape) =
+        if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
     let word = match (result.success, is_delivery) {
         (true, true) => "Delivered",
         (true, false) => "Reachable",
