@@ -1,7 +1,9 @@
 //! The recent attempts of an endpoint.
 
 use maud::{Markup, html};
-use postrider::api::{ListResponse, MessageAttemptOut, MessageStatus, StatusCodeClass, TriggerType};
+use postrider::api::{
+    ListResponse, MessageAttemptOut, MessageStatus, StatusCodeClass, TriggerType,
+};
 
 use super::subject::Subject;
 use crate::{
@@ -75,12 +77,15 @@ fn filters(context: &Context, subject: &Subject) -> Markup {
 
 fn nothing(context: &Context, subject: &Subject) -> Markup {
     if chosen(context).is_empty() {
-        return ui::empty("No attempts yet", &html! {
-            p { "An attempt is made when a message that the endpoint receives is published." }
-            @if context.may(crate::viewer::Action::CreateAttempts) {
-                p { a.button.secondary href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } }
-            }
-        });
+        return ui::empty(
+            "No attempts yet",
+            &html! {
+                p { "An attempt is made when a message that the endpoint receives is published." }
+                @if context.may(crate::viewer::Action::CreateAttempts) {
+                    p { a.button.secondary href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } }
+                }
+            },
+        );
     }
     ui::empty("No such attempts", &html! { p { "No stored attempt has this result." } })
 }

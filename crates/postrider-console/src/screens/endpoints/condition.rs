@@ -128,7 +128,8 @@ mod tests {
                 open_since: at(since),
                 next_probe_at: probe.map(at),
             };
-            it.breakers = vec![breaker(1, 20, Some(90)), breaker(2, 10, Some(80)), breaker(3, 30, None)];
+            it.breakers =
+                vec![breaker(1, 20, Some(90)), breaker(2, 10, Some(80)), breaker(3, 30, None)];
             it.failing_since = Some(at(5));
         };
         let expected = Condition::BreakerOpen { since: at(10), next_probe_at: Some(at(80)) };

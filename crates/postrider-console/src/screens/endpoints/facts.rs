@@ -38,7 +38,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }
                 (configuration(subject))
-                @for (name, value) in &endpoint.metadata { (fact(name, &html! { (value) })) }
+                @if !endpoint.metadata.is_empty() { (fact("Metadata", &metadata(subject))) }
                 (fact("Created", &ui::time(context, endpoint.created_at)))
                 @if endpoint.updated_at != endpoint.created_at { (fact("Changed", &ui::time(context, endpoint.updated_at))) }
             }
@@ -79,6 +79,10 @@ fn rate(subject: &Subject) -> Markup {
         },
         None => html! { "None" },
     }
+}
+
+fn metadata(subject: &Subject) -> Markup {
+    html! { ul { @for (name, value) in &subject.endpoint.metadata { li { span.soft { (name) ": " } (value) } } } }
 }
 
 /// What is configured of the kind. Credentials are masked.
