@@ -65,19 +65,15 @@ fn event_types(subject: &Subject) -> Markup {
 }
 
 fn channels(subject: &Subject) -> Markup {
-    match &subject.endpoint.channels {
-        Some(channels) => html! { (channels.join(", ")) },
-        None => html! { "All" },
-    }
+    let channels = subject.endpoint.channels.as_ref();
+    html! { (channels.map_or_else(|| "All".to_owned(), |it| it.join(", "))) }
 }
 
 fn rate(subject: &Subject) -> Markup {
-    match subject.endpoint.throttle_rate.0 {
-        Some(rate) => html! {
-            (ui::number(rate.into())) " attempts/s"
-            @if subject.endpoint.strict_rate { ", all nodes together" }
-        },
-        None => html! { "None" },
+    let Some(rate) = subject.endpoint.throttle_rate.0 else { return html! { "None" } };
+    html! {
+        (ui::number(rate.into())) " attempts/s"
+        @if subject.endpoint.strict_rate { ", all nodes together" }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The endpoint that a page is about, and what all of its pages have in common.
 
 use maud::{Markup, html};
-use postrider::api::{ApplicationOut, EndpointOut, EndpointStateOut};
+use postrider::api::{ApplicationOut, EndpointKind, EndpointOut, EndpointStateOut};
 
 use super::{condition::Condition, kinds};
 use crate::{
@@ -31,6 +31,7 @@ pub(super) enum Tab {
     Settings,
     Headers,
     Secret,
+    Readers,
     Test,
 }
 
@@ -158,6 +159,12 @@ impl Subject {
             (Tab::Settings, "Settings", &["settings"][..], context.may(Action::ManageEndpoints)),
             (Tab::Headers, "Headers", &["headers"][..], is_http),
             (Tab::Secret, "Signing secret", &["secret"][..], has_secret),
+            (
+                Tab::Readers,
+                "Readers",
+                &["readers"][..],
+                self.endpoint.kind == EndpointKind::Live && context.may(Action::ManageEndpoints),
+            ),
             (Tab::Test, "Test", &["test"][..], context.may(Action::CreateAttempts)),
         ];
         let shown = all.iter().filter(|it| it.3);
