@@ -21,7 +21,7 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
             Tone::Warning,
             "Deliveries wait for the rate limit",
             &html! {
-                p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. They continue " (time(until)) ". The " (waiting) " is worked off in order." }
+                p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. The " (waiting) " continue " (time(until)) "." }
             },
         ),
         Condition::Failing(since) => ui::banner(
@@ -42,7 +42,7 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
                         Some(next) if next > context.now => { "The next attempt is " strong { (time(next)) } "; " },
                         Some(_) | None => { "An attempt is being made now; " },
                     }
-                    "if it succeeds, the " (waiting) " continues."
+                    "if it succeeds, the " (waiting) " continue."
                 }
                 (remedy(context, subject, series))
             },
@@ -61,7 +61,7 @@ fn off(context: &Context, subject: &Subject, disabled: &DisabledOut) -> Markup {
                 "Disabled " (disabled_reason(context, disabled))
                 @if let Some(at) = disabled.at { ", " (ui::time(context, at)) }
                 @if let Some(since) = disabled.failing_since { ". It had been failing since " (ui::time(context, since)) }
-                ". Its " (pending(&subject.state)) " waits; messages that are published now are not queued for it."
+                ". Its " (pending(&subject.state)) " wait; messages that are published now are not queued for it."
             }
             @if context.may(Action::ManageEndpoints) {
                 p { @match disabled.reason {

@@ -77,7 +77,7 @@ impl Shown<'_> {
                 h2 { "Messages" }
                 (event_types::choice(self.event_types, self.form, self.problem("eventTypes").as_deref()))
                 (self.field("channels", "Channels").placeholder("eu, customer-17")
-                    .hint(html! { "Separated by commas; up to 10. Messages without channels are always received. Empty for all." }).line())
+                    .hint(html! { "Separated by commas, up to 10. The endpoint then gets only messages that have one of them. Empty for all messages." }).line())
             }
             section.section {
                 h2 { "Delivery" }

@@ -65,7 +65,7 @@ pub(super) async fn own(context: Arc<Context>) -> PageResult {
     let rows = rows(&context, found.data).await?;
     let page = match name {
         Some(name) => {
-            Page::new(Section::Applications, "Endpoints").crumb(name, context.app_path(&app, &[]))
+            Page::new(Section::Endpoints, "Endpoints").crumb(name, context.app_path(&app, &[]))
         },
         None => Page::new(Section::Endpoints, "Endpoints"),
     };
