@@ -3,7 +3,7 @@
 import { setHtml } from "./html.js";
 
 const MAX_ROWS = 500;
-const ROWS_PER_FRAME = 40;
+const ROWS_PER_FRAME = 20;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 /**
