@@ -53,6 +53,17 @@ pub(crate) fn json(label: &str, text: &str, download: Option<&str>) -> Markup {
     }
 }
 
+/// An example in JSON, which is short and never folded.
+pub(crate) fn example(label: &str, value: &serde_json::Value) -> Markup {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    html! {
+        figure.code-block {
+            figcaption { span { (label) } (copy(&text, &format!("Copy {label}"))) }
+            pre tabindex="0" aria-label=(label) { code { (highlight(&text)) } }
+        }
+    }
+}
+
 fn too_long(label: &str, length: usize, download: Option<&str>) -> Markup {
     html! {
         figure.code-block {

@@ -38,6 +38,14 @@ pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", number(count))
 }
 
+/// A text of the API as a sentence: with a capital letter and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
 /// A number in a table.
 pub(crate) fn count(value: u64) -> Markup {
     html! { span.number.zero[value == 0] { (number(value)) } }
