@@ -6,7 +6,7 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod console;
-mod copy;
+pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod listen;

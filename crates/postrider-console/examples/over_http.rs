@@ -18,7 +18,8 @@ use postrider_console::{ConsoleSettings, Welcome, console, docs, strip_prefix};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args().skip(1);
     let server = arguments.next().ok_or("the URL of the server is missing")?;
-    let listener = tokio::net::TcpListener::bind(arguments.next().as_deref().unwrap_or("127.0.0.1:0")).await?;
+    let listener =
+        tokio::net::TcpListener::bind(arguments.next().as_deref().unwrap_or("127.0.0.1:0")).await?;
     let prefix = arguments.next().unwrap_or_default();
     let address = listener.local_addr()?;
     let api = proxy(server.trim_end_matches('/').to_owned());

@@ -30,14 +30,19 @@ const STYLES: [&str; 10] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("app.js", include_str!("../assets/js/app.js")),
+    ("feed.js", include_str!("../assets/js/feed.js")),
     ("copy.js", include_str!("../assets/js/copy.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
     ("login.js", include_str!("../assets/js/login.js")),
+    ("file.js", include_str!("../assets/js/file.js")),
+    ("find.js", include_str!("../assets/js/find.js")),
+    ("inspect.js", include_str!("../assets/js/inspect.js")),
     ("html.js", include_str!("../assets/js/html.js")),
+    ("portal.js", include_str!("../assets/js/portal.js")),
 ];
 
 /// The style sheet of the documentation.
@@ -96,6 +101,11 @@ impl Assets {
         Self { folder: format!("{parent}/assets"), version, files }
     }
 
+    /// The digest of all files.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
     /// The path of a file, without the prefix of the site.
     pub(crate) fn path(&self, name: &str) -> String {
         format!("{}/{}/{name}", self.folder, self.version)
@@ -121,8 +131,10 @@ impl Asset {
 
     fn respond(&self, headers: &HeaderMap) -> Response {
         let is_style = self.name.ends_with(".css");
-        let media_type = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
-        let is_compressed = accepts_gzip(headers);
+        let media_type =
+            if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
+        let is_compressed = accepted.is_some_and(|it| it.contains("gzip"));
         let body = if is_compressed { &self.compressed } else { &self.plain };
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),

@@ -51,10 +51,18 @@ pub(crate) const THEME: Cookie = Cookie {
 };
 
 /// The time zone of shown times: `utc` or `local`.
-pub(crate) const ZONE: Cookie = Cookie {
-    name: "postrider-zone",
-    secure_name: "__Host-postrider-zone",
-    reach: Reach::Embedded,
+pub(crate) const ZONE: Cookie =
+    Cookie { name: "postrider-zone", secure_name: "__Host-postrider-zone", reach: Reach::Embedded };
+
+/// `off` if single letters are not keys.
+pub(crate) const KEYS: Cookie =
+    Cookie { name: "postrider-keys", secure_name: "__Host-postrider-keys", reach: Reach::Embedded };
+
+/// Saved views of the list of messages.
+pub(crate) const VIEWS: Cookie = Cookie {
+    name: "postrider-views",
+    secure_name: "__Host-postrider-views",
+    reach: Reach::Own,
 };
 
 /// The message after an action, shown once.

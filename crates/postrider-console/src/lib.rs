@@ -27,6 +27,7 @@ mod page;
 mod portal;
 mod prefix;
 mod query;
+mod range;
 mod response;
 mod route;
 mod screens;

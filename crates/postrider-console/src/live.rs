@@ -14,7 +14,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -34,6 +34,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// How often an idle stream shows that it is alive, so that a closed connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Tells the browser not to connect again.
+const END: &str = "event: end\ndata: {}\n\n";
 
 /// Asks proxies of the nginx kind not to buffer the response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -59,8 +62,8 @@ where
     let feed = context.api.stream(v1(&["live"]), None).await;
     let (feed, page) = match (feed, render(Arc::clone(&context)).await) {
         (Ok(feed), Ok(page)) if page.refresh != Refresh::Never => (feed, page),
-        // 204 tells browsers not to connect again.
-        (Ok(_), Ok(_)) | (Err(_), _) | (_, Err(_)) => return StatusCode::NO_CONTENT.into_response(),
+        // A page that was deleted, or that nobody may follow, stays as it is.
+        (Ok(_), Ok(_)) | (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
     let open = OpenPage {
         feed: feed.into_data_stream(),
@@ -106,7 +109,8 @@ where
 {
     fn first(&self, page: &Page) -> Bytes {
         let parts = page.regions.iter().filter_map(part);
-        let text: String = parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
+        let text: String =
+            parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
         format!("retry: 2000\n\n{text}").into()
     }
 
@@ -120,9 +124,11 @@ where
         match (self.render)(context).await {
             Ok(page) => {
                 self.refresh = page.refresh;
-                // The browser connects again only while the page updates itself.
-                self.is_over = page.refresh == Refresh::Never;
-                self.changes(&page)
+                if page.refresh != Refresh::Never {
+                    return self.changes(&page);
+                }
+                self.is_over = true;
+                [&self.changes(&page)[..], END.as_bytes()].concat().into()
             },
             Err(Failure::SignedOut) => {
                 self.is_over = true;
@@ -143,7 +149,8 @@ where
             Ok(()) if self.refresh == Refresh::OnEvents => {
                 sleep(PAUSE).await;
                 // What happened meanwhile is included.
-                while timeout(Duration::ZERO, self.feed.next()).await.is_ok_and(|it| it.is_some()) {}
+                while timeout(Duration::ZERO, self.feed.next()).await.is_ok_and(|it| it.is_some()) {
+                }
                 true
             },
             Ok(()) => self.is_over,
@@ -158,7 +165,11 @@ where
     async fn happening(&mut self) {
         loop {
             match self.feed.next().await {
-                Some(Ok(bytes)) if bytes.starts_with(b"id:") && self.refresh == Refresh::OnEvents => return,
+                Some(Ok(bytes))
+                    if bytes.starts_with(b"id:") && self.refresh == Refresh::OnEvents =>
+                {
+                    return;
+                },
                 Some(Ok(_)) => {},
                 Some(Err(_)) | None => {
                     self.is_over = true;

@@ -17,7 +17,9 @@ pub fn strip(router: Router, prefix: &str) -> Router {
             *request.uri_mut() = uri;
         }
         let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|it| match it {})) }
+        async move {
+            Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|it| match it {}))
+        }
     });
     Router::new().fallback_service(service)
 }

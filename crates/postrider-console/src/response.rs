@@ -38,7 +38,8 @@ pub(crate) fn html(status: StatusCode, audience: Audience, markup: Markup) -> Re
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // With `no-referrer`, browsers would send forms with `Origin: null`.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::VARY, HeaderValue::from_static("accept, cookie")),
     ];
@@ -94,10 +95,7 @@ pub(crate) fn failure(context: &Context, failure: &Failure) -> Response {
 }
 
 /// Adds the cookies that could be made.
-pub(crate) fn append(
-    response: &mut Response,
-    cookies: impl IntoIterator<Item = HeaderValue>,
-) {
+pub(crate) fn append(response: &mut Response, cookies: impl IntoIterator<Item = HeaderValue>) {
     for value in cookies {
         response.headers_mut().append(header::SET_COOKIE, value);
     }

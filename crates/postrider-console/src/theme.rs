@@ -1,7 +1,19 @@
 //! Preferences of a person, and how the portal looks in the page that embeds it.
 
+mod appearance;
+mod color;
+mod embedding;
+mod font;
+mod palette;
+mod sheet;
+
 use http::HeaderMap;
 
+pub(crate) use self::{
+    appearance::Appearance,
+    embedding::{Embedding, PARAMETERS, is_framed},
+    sheet::Choices,
+};
 use crate::cookie::{self, Transport};
 
 /// Light or dark.
@@ -28,13 +40,16 @@ pub(crate) enum Zone {
 pub(crate) struct Preferences {
     pub(crate) theme: Theme,
     pub(crate) zone: Zone,
+    /// Whether single letters are keys. People who control the browser by speech turn them off.
+    pub(crate) has_no_keys: bool,
 }
 
 impl Preferences {
     pub(crate) fn find(headers: &HeaderMap, transport: Transport) -> Self {
         let theme = cookie::THEME.find(headers, transport).and_then(Theme::parse);
         let zone = cookie::ZONE.find(headers, transport).and_then(Zone::parse);
-        Self { theme: theme.unwrap_or_default(), zone: zone.unwrap_or_default() }
+        let has_no_keys = cookie::KEYS.find(headers, transport) == Some("off");
+        Self { theme: theme.unwrap_or_default(), zone: zone.unwrap_or_default(), has_no_keys }
     }
 }
 

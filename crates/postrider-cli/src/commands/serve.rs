@@ -6,8 +6,9 @@ use crate::{
     arguments::ServerArgs,
     config::{Loaded, load},
     node::Node,
+    output,
     pages::Pages,
-    output, secrets, settings, telemetry,
+    secrets, settings, telemetry,
 };
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {

@@ -12,7 +12,7 @@ export function listen() {
     if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey) && palette) {
       event.preventDefault();
       openPalette();
-    } else if (!event.metaKey && !event.ctrlKey && !event.altKey && !isTyping(event.target)) {
+    } else if (!document.body.hasAttribute("data-no-keys") && !event.metaKey && !event.ctrlKey && !event.altKey && !isTyping(event.target)) {
       if (act(event.key)) event.preventDefault();
     }
   });

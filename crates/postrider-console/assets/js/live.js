@@ -3,6 +3,8 @@
 import { setHtml } from "./html.js";
 import { updateTimes } from "./time.js";
 
+const RETRY = 5000;
+
 /** @type {EventSource | undefined} */
 let source;
 
@@ -28,10 +30,14 @@ function open() {
   source.addEventListener("signed-out", () => {
     close();
     stale("Your session has ended.");
+    document.dispatchEvent(new Event("postrider:signed-out"));
   });
+  source.addEventListener("end", close);
   source.addEventListener("open", () => stale(""));
   source.addEventListener("error", () => {
-    if (source?.readyState !== EventSource.CLOSED) stale("The server cannot be reached.");
+    stale("The server cannot be reached.");
+    // The browser gives up after an error of a proxy, such as while the server restarts.
+    if (source?.readyState === EventSource.CLOSED) setTimeout(() => source && !document.hidden && open(), RETRY);
   });
 }
 

@@ -1,30 +1,49 @@
 //! The overview: what happens, what fails, and how the server is.
 
+mod first_steps;
+mod health;
+mod traffic;
+
 use std::sync::Arc;
 
 use maud::html;
-use postrider::api::{StatisticsSeriesOut, StatusOut};
+use postrider::api::{RejectingSourcesOut, StatisticsSeriesOut, StatusOut, WorstEndpointsOut};
+use tokio::try_join;
 
 use crate::{
     api::v1,
     context::Context,
     page::{Page, Section},
+    range::{Range, ranges},
     route::PageResult,
-    ui::{self, facts},
 };
 
 pub(crate) async fn page(context: Arc<Context>) -> PageResult {
-    let series: StatisticsSeriesOut = context.api.get(v1(&["stats", "series"])).await?;
-    let status: StatusOut = context.api.get(v1(&["status"])).await?;
-    Ok(Page::new(Section::Overview, "Overview").live(
-        "totals",
-        html! {
-            (facts(&[
-                ("Accepted", html! { (ui::count(series.total.accepted)) }),
-                ("Delivered", html! { (ui::count(series.total.delivered)) }),
-                ("Failed", html! { (ui::count(series.total.failed)) }),
-                ("Version", html! { (status.version) }),
-            ]))
-        },
-    ))
+    let range = Range::of(&context);
+    let (api, since) = (&context.api, range.since(context.now));
+    let (series, status, worst, rejecting, steps) = try_join!(
+        api.get::<StatisticsSeriesOut>(range.on(v1(&["stats", "series"]), context.now)),
+        api.get::<StatusOut>(v1(&["status"])),
+        api.get::<WorstEndpointsOut>(v1(&["stats", "worst-endpoints"]).with("since", since)),
+        api.get::<RejectingSourcesOut>(v1(&["stats", "rejecting-sources"]).with("since", since)),
+        first_steps::progress(&context),
+    )?;
+    let page = Page::new(Section::Overview, "Overview").actions(ranges(&context, range));
+    let page = if steps.are_done() {
+        page
+    } else {
+        page.live("first-steps", first_steps::view(&context, &steps))
+    };
+    Ok(page
+        .live("traffic", traffic::view(&context, range, &series, &status))
+        .live(
+            "problems",
+            html! {
+                div.grid {
+                    (health::worst_endpoints(&context, &worst))
+                    (health::rejecting_sources(&context, &rejecting))
+                }
+            },
+        )
+        .live("server", health::server(&context, &status)))
 }

@@ -25,5 +25,7 @@ pub(crate) async fn save(context: Arc<Context>, form: Form) -> ActionResult {
     let zone = form.text("zone").and_then(Zone::parse).unwrap_or_default();
     append(&mut response, cookie::THEME.set(theme.name(), Some(LIFETIME), transport));
     append(&mut response, cookie::ZONE.set(zone.name(), Some(LIFETIME), transport));
+    let keys = if form.has("keys") { "on" } else { "off" };
+    append(&mut response, cookie::KEYS.set(keys, Some(LIFETIME), transport));
     Ok(Outcome::Response(Box::new(response)))
 }

@@ -30,7 +30,11 @@ pub(crate) fn json(label: &str, text: &str, download: Option<&str>) -> Markup {
     let pretty = pretty.and_then(|_| indent(text));
     let shown = pretty.as_deref().unwrap_or(text);
     let lines = shown.lines().count();
-    let code = if pretty.is_some() { highlight(shown) } else { html! { (shown) } };
+    let code = if pretty.is_some() {
+        highlight(shown)
+    } else {
+        html! { (shown) }
+    };
     html! {
         figure.code-block {
             figcaption {
@@ -76,7 +80,7 @@ fn too_long(label: &str, length: usize, download: Option<&str>) -> Markup {
 
 /// The same JSON with line breaks and indentation; numbers and escapes stay as they are. None if
 /// it would become too deep to read.
-fn indent(text: &str) -> Option<String> {
+pub(crate) fn indent(text: &str) -> Option<String> {
     const MAX_DEPTH: usize = 64;
     let mut indented = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
@@ -123,9 +127,9 @@ fn highlight(text: &str) -> Markup {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string_length(rest),
-            '-' | '0'..='9' | 'a'..='z' => {
-                rest.find(|mark: char| !mark.is_ascii_alphanumeric() && !"+-.".contains(mark)).unwrap_or(rest.len())
-            },
+            '-' | '0'..='9' | 'a'..='z' => rest
+                .find(|mark: char| !mark.is_ascii_alphanumeric() && !"+-.".contains(mark))
+                .unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
         let (token, after) = rest.split_at(length);

@@ -25,13 +25,25 @@ pub(crate) fn short(number: u64) -> String {
         return number.to_string();
     };
     let tenths = number / (size / 10);
-    if tenths >= 100 { format!("{}{unit}", tenths / 10) } else { format!("{}.{}{unit}", tenths / 10, tenths % 10) }
+    if tenths >= 100 {
+        format!("{}{unit}", tenths / 10)
+    } else {
+        format!("{}.{}{unit}", tenths / 10, tenths % 10)
+    }
 }
 
 /// A number with its noun, such as `1 attempt` or `2 attempts`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", number(count))
+}
+
+/// A text of the API as a sentence: with a capital letter and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
 }
 
 /// A number in a table.
@@ -79,7 +91,14 @@ mod tests {
 
     #[test]
     fn numbers_have_separators_and_units() {
-        let cases = [(0, "0", "0"), (999, "999", "999"), (1_000, "1,000", "1.0k"), (12_345, "12,345", "12.3k"), (1_234_567, "1,234,567", "1.2M"), (123_456_789, "123,456,789", "123M")];
+        let cases = [
+            (0, "0", "0"),
+            (999, "999", "999"),
+            (1_000, "1,000", "1.0k"),
+            (12_345, "12,345", "12.3k"),
+            (1_234_567, "1,234,567", "1.2M"),
+            (123_456_789, "123,456,789", "123M"),
+        ];
         for (value, long, brief) in cases {
             assert_eq!((number(value).as_str(), short(value).as_str()), (long, brief));
         }

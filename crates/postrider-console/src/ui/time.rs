@@ -71,7 +71,13 @@ mod tests {
     #[test]
     fn distances_have_one_unit() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        let cases = [(0, "just now"), (5, "5 s ago"), (-90, "in 1 min"), (7_200, "2 h ago"), (172_800, "2 days ago")];
+        let cases = [
+            (0, "just now"),
+            (5, "5 s ago"),
+            (-90, "in 1 min"),
+            (7_200, "2 h ago"),
+            (172_800, "2 days ago"),
+        ];
         for (seconds, expected) in cases {
             let at = Timestamp::from_second(1_000_000 - seconds).unwrap();
             assert_eq!(ago(now, at), expected);

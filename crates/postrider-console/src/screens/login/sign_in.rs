@@ -12,6 +12,7 @@ use crate::{
     context::Shared,
     form::Form,
     site::Audience,
+    ui::sentence,
 };
 
 /// How long the browser keeps the token; the token itself may end earlier.
@@ -51,8 +52,10 @@ pub(super) async fn sign_in(
     if !token.bytes().all(|it| it.is_ascii_graphic()) {
         return Err("A token consists of letters, digits, dots, dashes and underscores.".to_owned());
     }
-    let who: WhoamiOut =
-        api(Some(&token)).get(v1(&["auth", "whoami"])).await.map_err(|it| sentence(&it.to_string()))?;
+    let who: WhoamiOut = api(Some(&token))
+        .get(v1(&["auth", "whoami"]))
+        .await
+        .map_err(|it| sentence(&it.to_string()))?;
     let is_customer = who.role.is_none() && who.app_id.is_some();
     let audience = if is_customer { Audience::Portal } else { Audience::Console };
     let lifetime = (!is_customer).then_some(LIFETIME);
@@ -72,11 +75,4 @@ async fn token_of_key(api: &Api, key: &str) -> Result<String, String> {
         (None, Some(token)) => Ok(token),
         (None, None) => Err(MALFORMED.to_owned()),
     }
-}
-
-/// An error of the API as a sentence.
-fn sentence(error: &str) -> String {
-    let mut letters = error.chars();
-    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
