@@ -31,6 +31,7 @@ const STYLES: [&str; 9] = [
 /// The scripts: ES modules, which name each other by relative paths.
 const SCRIPTS: [(&str, &str); 7] = [
     ("app.js", include_str!("../assets/js/app.js")),
+    ("feed.js", include_str!("../assets/js/feed.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),

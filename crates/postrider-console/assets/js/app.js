@@ -1,6 +1,7 @@
 // What every page does.
 
 import { find } from "./find.js";
+import { followFeed } from "./feed.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
@@ -36,3 +37,4 @@ listen();
 signIn();
 find();
 follow();
+followFeed();
