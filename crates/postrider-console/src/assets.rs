@@ -38,6 +38,7 @@ const SCRIPTS: [(&str, &str); 7] = [
     ("login.js", include_str!("../assets/js/login.js")),
     ("find.js", include_str!("../assets/js/find.js")),
     ("html.js", include_str!("../assets/js/html.js")),
+    ("portal.js", include_str!("../assets/js/portal.js")),
 ];
 
 /// A year.
@@ -67,6 +68,11 @@ impl Assets {
         let version = digest.finalize()[..6].iter().map(|it| format!("{it:02x}")).collect();
         let files = texts.into_iter().map(|(name, text)| Asset::new(name, text)).collect();
         Self { version, files }
+    }
+
+    /// The digest of all files.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
     }
 
     /// The path of a file, without the prefix of the site.

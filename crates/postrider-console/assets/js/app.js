@@ -5,6 +5,7 @@ import { followFeed } from "./feed.js";
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { signIn } from "./login.js";
+import { embed } from "./portal.js";
 import { updateTimes } from "./time.js";
 
 /** @param {ParentNode} root */
@@ -34,6 +35,7 @@ showCopyButtons(document);
 updateTimes();
 setInterval(() => updateTimes(), 10_000);
 listen();
+embed();
 signIn();
 find();
 follow();
