@@ -29,7 +29,7 @@ const STYLES: [&str; 9] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("app.js", include_str!("../assets/js/app.js")),
     ("feed.js", include_str!("../assets/js/feed.js")),
     ("live.js", include_str!("../assets/js/live.js")),
