@@ -4,6 +4,19 @@ import { setHtml } from "./html.js";
 
 const MAX_ROWS = 500;
 const ROWS_PER_FRAME = 40;
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/**
+ * Shows local times, if the person has chosen that.
+ * @param {ParentNode} root
+ */
+function showLocalTimes(root) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (root.querySelectorAll("[data-clock]"))) {
+    const at = new Date(time.dateTime);
+    time.textContent = CLOCK.format(at);
+    time.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
 
 /** Follows the feed, if the page has one. */
 export function followFeed() {
@@ -24,6 +37,7 @@ export function followFeed() {
   let source;
 
   feed.classList.add("following");
+  showLocalTimes(rows);
   pause.hidden = false;
 
   function describe() {
@@ -50,6 +64,7 @@ export function followFeed() {
         if (known.has(id)) row.remove();
         else known.add(id);
       }
+      showLocalTimes(template.content);
       rows.prepend(template.content);
       while (rows.children.length > MAX_ROWS) {
         known.delete(rows.lastElementChild?.getAttribute("data-id") ?? null);

@@ -15,7 +15,7 @@ use crate::{
 const PAGES: [(Section, &str, &str, Icon); 5] = [
     (Section::Endpoints, "Endpoints", "/portal/endpoints", Icon::Endpoints),
     (Section::Messages, "Messages", "/portal/messages", Icon::Messages),
-    (Section::EventTypes, "Event catalog", "/portal/event-types", Icon::Tag),
+    (Section::EventTypes, "Events", "/portal/event-types", Icon::Tag),
     (Section::Overview, "Metrics", "/portal/metrics", Icon::Overview),
     (Section::Verify, "Verify", "/portal/verify", Icon::Shield),
 ];
@@ -45,7 +45,12 @@ pub(super) fn document(context: &Context, page: &Page, content: &Markup) -> Mark
 }
 
 /// A document without navigation, for people who are not signed in.
-pub(crate) fn bare(shared: &Shared, appearance: &Appearance, title: &str, content: &Markup) -> Markup {
+pub(crate) fn bare(
+    shared: &Shared,
+    appearance: &Appearance,
+    title: &str,
+    content: &Markup,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" data-theme=(appearance.theme.name()) data-framed[appearance.is_framed] data-transparent[appearance.is_transparent] {

@@ -27,10 +27,13 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 fn content(context: &Context, range: Range, series: &StatisticsSeriesOut) -> Markup {
     let total = &series.total;
     if total.accepted == 0 && total.delivered + total.failed == 0 {
-        return ui::empty("Nothing was sent", &html! {
-            p { "There were neither messages nor attempts in this time." }
-            a.button.secondary href=(context.link("/portal/endpoints")) { "Endpoints" }
-        });
+        return ui::empty(
+            "Nothing was sent",
+            &html! {
+                p { "There were neither messages nor attempts in this time." }
+                a.button.secondary href=(context.link("/portal/endpoints")) { "Endpoints" }
+            },
+        );
     }
     html! {
         (totals(total))
@@ -135,9 +138,13 @@ mod tests {
 
     #[test]
     fn only_everything_is_100_percent() {
-        for (part, whole, expected) in
-            [(0, 0, "–"), (1, 1, "100 %"), (9_999, 10_000, "99.9 %"), (1, 2, "50 %"), (1, 3, "33.3 %")]
-        {
+        for (part, whole, expected) in [
+            (0, 0, "–"),
+            (1, 1, "100 %"),
+            (9_999, 10_000, "99.9 %"),
+            (1, 2, "50 %"),
+            (1, 3, "33.3 %"),
+        ] {
             assert_eq!(share(part, whole), expected);
         }
     }

@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn without_choices_there_is_no_sheet() {
-        let none = Appearance::new(&Embedding::default(), false, Theme::Auto, &PortalTheme::default());
+        let none =
+            Appearance::new(&Embedding::default(), false, Theme::Auto, &PortalTheme::default());
         assert_eq!(none.sheet("1"), None);
         let some = Appearance::new(&Embedding::default(), false, Theme::Auto, &platform());
         assert!(some.sheet("1").unwrap().starts_with("/portal/theme.css?light-primary=%23111111&"));

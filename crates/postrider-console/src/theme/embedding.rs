@@ -52,7 +52,10 @@ impl Embedding {
             theme: query.text("darkMode").and_then(theme),
             light: color("primaryColorLight").or(both),
             dark: color("primaryColorDark").or(both),
-            font: query.text("fontFamily").filter(|it| font::families(it).is_some()).map(ToOwned::to_owned),
+            font: query
+                .text("fontFamily")
+                .filter(|it| font::families(it).is_some())
+                .map(ToOwned::to_owned),
             icon: query.text("icon").filter(|it| is_image(it)).map(ToOwned::to_owned),
             is_transparent: query.text("transparent") == Some("true"),
         }
@@ -145,7 +148,7 @@ mod tests {
         let dark = Color::parse("abc");
         check(
             "primaryColor=28bb93&primaryColorDark=abc",
-            &Embedding { light: green, dark, ..none.clone() },
+            &Embedding { light: green, dark, ..none },
         );
     }
 

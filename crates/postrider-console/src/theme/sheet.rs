@@ -60,7 +60,9 @@ impl Choices {
         if let Some(families) = self.font.as_deref().and_then(font::families) {
             line(&mut css, &format!("--font: {families}"));
         }
-        if let Some(size) = self.size.filter(|it| postrider::api::portal_theme::FONT_SIZES.contains(it)) {
+        if let Some(size) =
+            self.size.filter(|it| postrider::api::portal_theme::FONT_SIZES.contains(it))
+        {
             // Text has 14 of the 16 pixels of a root em.
             line(&mut css, &format!("font-size: calc({size}px * 16 / 14)"));
         }

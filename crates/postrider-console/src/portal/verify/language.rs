@@ -39,8 +39,12 @@ impl Scheme {
 
     pub(super) const fn signature(self) -> &'static str {
         match self {
-            Self::Hmac => "Each is v1, and an HMAC-SHA256 in Base64, whose key is the Base64 after whsec_.",
-            Self::Ed25519 => "Each is v1a, and an Ed25519 signature in Base64; the public key is the Base64 after whpk_.",
+            Self::Hmac => {
+                "Each is v1, and an HMAC-SHA256 in Base64, whose key is the Base64 after whsec_."
+            },
+            Self::Ed25519 => {
+                "Each is v1a, and an Ed25519 signature in Base64; the public key is the Base64 after whpk_."
+            },
         }
     }
 }

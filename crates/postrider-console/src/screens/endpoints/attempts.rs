@@ -63,7 +63,7 @@ fn filters(context: &Context, subject: &Subject) -> Markup {
     let is_http = subject.endpoint.kind.is_http();
     let chosen = chosen(context);
     html! {
-        nav.segments aria-label="Filter attempts" {
+        nav.ranges aria-label="Filter attempts" {
             @for (name, label, _) in FILTERS.iter().take(if is_http { FILTERS.len() } else { 3 }) {
                 @let query = context.query.without("iterator").without("status");
                 @let query = if name.is_empty() { query } else { query.with("status", name) };
@@ -93,8 +93,8 @@ fn row(context: &Context, subject: &Subject, attempt: &MessageAttemptOut) -> Mar
     html! {
         tr {
             td { a.plain-link href=(context.link(&to_attempt)) { (result(attempt)) } }
-            td { @if let Some(msg) = &attempt.msg { code { (msg.event_type) } } }
-            td { a href=(context.link(&to_message)) { code { (shortened(&message)) } } }
+            td.attempt-cell { @if let Some(msg) = &attempt.msg { code { (msg.event_type) } } }
+            td.attempt-cell { a href=(context.link(&to_message)) { code { (shortened(&message)) } } }
             td.response-cell { span.truncate { (response(attempt)) } }
             td.number { (ui::millis(attempt.response_duration_ms.unsigned_abs())) }
             td {

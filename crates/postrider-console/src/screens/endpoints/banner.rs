@@ -11,7 +11,7 @@ use super::{
 use crate::{
     context::Context,
     page::Tone,
-    ui::{self, Icon, icon},
+    ui,
     viewer::Action,
 };
 
@@ -57,7 +57,7 @@ fn off(context: &Context, subject: &Subject, disabled: &DisabledOut) -> Markup {
         }
         @if context.may(Action::ManageEndpoints) {
             p { @match disabled.reason {
-                DisabledReason::Gone => "The receiver asked for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
+                DisabledReason::Gone => "The receiver responded with 410, which asks for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
                 DisabledReason::Failing => "Test it, correct the receiver, then enable it and recover the messages that failed.",
                 DisabledReason::Requested | DisabledReason::Unknown => "Enable it to continue, then recover the messages that it missed.",
             } }
@@ -74,7 +74,7 @@ fn remedy(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) ->
             p { (said(cause)) " What to do: " (cause.remedy()) "." }
         }
         @if context.may(Action::CreateAttempts) {
-            p { a href=(context.link(&subject.path(context, &["test"]))) { (icon(Icon::Send)) " Send a test" } " to see the response." }
+            p { a href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } " to see the response." }
         }
     }
 }

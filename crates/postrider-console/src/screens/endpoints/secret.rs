@@ -30,29 +30,31 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     Ok(show(&context, &subject, None, &Form::default(), None))
 }
 
-/// Shows the secret.
-pub(super) async fn reveal(context: Arc<Context>, _: Form) -> ActionResult {
+/// Does what the form is for.
+pub(super) async fn act(context: Arc<Context>, form: Form) -> ActionResult {
     let subject = Subject::read(&context).await?;
+    if form.has("rotate") {
+        return rotate(&context, &subject, &form).await;
+    }
     let secret: EndpointSecretOut = context.api.get(subject.api(&["secret"])).await?;
     Ok(Outcome::page(show(&context, &subject, Some(&secret.key), &Form::default(), None)))
 }
 
 /// Replaces the secret, and shows the new one.
-pub(super) async fn rotate(context: Arc<Context>, form: Form) -> ActionResult {
-    let subject = Subject::read(&context).await?;
+async fn rotate(context: &Context, subject: &Subject, form: &Form) -> ActionResult {
     let grace = form.text("grace").and_then(|it| it.parse().ok());
     let key = form.text("key").map(ToOwned::to_owned);
     let body = EndpointSecretRotateIn { key, grace_period_seconds: grace };
     let path = subject.api(&["secret", "rotate"]);
     match context.api.post::<EndpointSecretOut>(path, &body).await {
         Ok(secret) => {
-            let page = show(&context, &subject, Some(&secret.key), &Form::default(), None);
+            let page = show(context, subject, Some(&secret.key), &Form::default(), None);
             Ok(Outcome::page(page.part(ui::notice(Tone::Good, &html! {
                 "The secret has been replaced. " (until(grace))
             }))))
         },
         Err(error) if error.is_input() => {
-            Ok(Outcome::again(show(&context, &subject, None, &form, Some(&error))))
+            Ok(Outcome::again(show(context, subject, None, form, Some(&error))))
         },
         Err(error) => Err(error.into()),
     }
@@ -126,13 +128,13 @@ fn rotation(
             .hint(html! { "During this time, requests have two signatures: one of the old secret and one of the new." }).select(&GRACE))
         (Field::new("key", "New secret").kind("password").placeholder("Generated").sent(form, failure, "key")
             .hint(html! { "To use one of your own: " code { "whsec_…" } ", or " code { "whsk_…" } " to sign with a private key." }).line())
-        div { button.secondary type="submit" { (icon(Icon::Repeat)) "Rotate secret" } }
+        div { button.secondary type="submit" name="rotate" value="yes" { (icon(Icon::Repeat)) "Rotate secret" } }
     };
     html! {
         section.card {
             h2 { "Rotate" }
             p.soft { "Give the receiver the new secret within the grace period; then no request fails to verify." }
-            (ui::form(context, &subject.path(context, &["secret", "rotate"]), &content))
+            (ui::form(context, &subject.path(context, &["secret"]), &content))
         }
     }
 }

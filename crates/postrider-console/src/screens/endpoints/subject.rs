@@ -71,7 +71,7 @@ impl Subject {
     /// A page of the endpoint, with its tabs.
     pub(super) fn page(&self, context: &Context, tab: Tab) -> Page {
         let page = above(context, &self.app, self.app_name.as_deref(), self.name());
-        page.lead(self.lead()).actions(self.actions(context)).part(self.tabs(context, tab))
+        page.lead(self.lead()).actions(self.actions(context, tab)).part(self.tabs(context, tab))
     }
 
     /// A page that no tab leads to.
@@ -88,7 +88,7 @@ impl Subject {
         }
     }
 
-    fn actions(&self, context: &Context) -> Markup {
+    fn actions(&self, context: &Context, tab: Tab) -> Markup {
         html! {
             @if context.may(Action::CreateAttempts) {
                 @if !self.endpoint.disabled {
@@ -97,8 +97,8 @@ impl Subject {
                 @if self.state.pending > 0 { (self.cancellation(context)) }
             }
             @if context.may(Action::ManageEndpoints) { (self.switch(context)) }
-            @if context.may(Action::CreateAttempts) {
-                a.button href=(context.link(&self.path(context, &["test"]))) { (icon(Icon::Send)) "Test" }
+            @if context.may(Action::CreateAttempts) && tab != Tab::Test {
+                a.button.secondary[tab != Tab::Overview] href=(context.link(&self.path(context, &["test"]))) { (icon(Icon::Send)) "Test" }
             }
         }
     }

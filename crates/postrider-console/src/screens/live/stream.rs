@@ -75,13 +75,11 @@ impl Feed {
         let mut found = vec![first?];
         let end = Instant::now() + PERIOD;
         while let Ok(event) = timeout_at(end, self.event()).await {
-            match event {
-                Some(event) => found.push(event),
-                None => {
-                    self.has_ended = true;
-                    break;
-                },
-            }
+            let Some(event) = event else {
+                self.has_ended = true;
+                break;
+            };
+            found.push(event);
         }
         Some(self.batch(&found).await)
     }

@@ -139,8 +139,7 @@ fn label(name: &str) -> &str {
         "endpointId" => "Endpoint",
         "endpointIds" => "Endpoints",
         "since" => "Messages accepted since",
-        "until" => "Messages accepted before",
-        "createdBefore" => "Messages accepted before",
+        "until" | "createdBefore" => "Messages accepted before",
         "statuses" => "Deliveries",
         "eventTypes" => "Event types",
         "channel" => "Channel",
@@ -158,15 +157,15 @@ fn shown(context: &Context, app: Option<&str>, name: &str, value: &Value) -> Mar
             html! { @for (place, it) in items.iter().enumerate() { @if place > 0 { ", " } (item(it)) } }
         },
         ("appId" | "appIds", Value::String(id)) => ui::link(context, &format!("/apps/{id}"), id),
-        ("endpointId" | "endpointIds", Value::String(id)) => match app {
-            Some(app) => ui::link(context, &context.app_path(app, &["endpoints", id]), id),
-            None => html! { code { (id) } },
+        ("endpointId" | "endpointIds", Value::String(id)) if app.is_some() => {
+            let path = context.app_path(app.unwrap_or_default(), &["endpoints", id]);
+            ui::link(context, &path, id)
         },
         ("retry", Value::Bool(true)) => html! { "On the usual schedule" },
         ("statuses", Value::String(status)) => html! { (status_word(status)) },
-        (_, Value::String(text)) => match text.parse() {
-            Ok(at) => ui::time::instant(context, at),
-            Err(_) => html! { (text) },
+        (_, Value::String(text)) => {
+            let at = text.parse().ok().map(|it| ui::time::instant(context, it));
+            at.unwrap_or_else(|| html! { (text) })
         },
         (_, other) => html! { code { (other) } },
     }
