@@ -199,12 +199,18 @@ mod tests {
         let (_, headers, html) = get("/docs").await;
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        for (attribute, rest) in ["href=\"/", "src=\"/"].iter().flat_map(|it| html.split(it).skip(1).map(move |rest| (it, rest))) {
+        for (attribute, rest) in ["href=\"/", "src=\"/"]
+            .iter()
+            .flat_map(|it| html.split(it).skip(1).map(move |rest| (it, rest)))
+        {
             assert!(rest.starts_with("hooks/"), "{attribute}{}", &rest[..40]);
         }
         let style = html.split("href=\"/hooks").nth(1).unwrap().split('"').next().unwrap();
         let (status, headers, _) = get(style).await;
-        assert_eq!((status, headers["content-type"].as_bytes()), (StatusCode::OK, &b"text/css; charset=utf-8"[..]));
+        assert_eq!(
+            (status, headers["content-type"].as_bytes()),
+            (StatusCode::OK, &b"text/css; charset=utf-8"[..])
+        );
     }
 
     #[tokio::test]
