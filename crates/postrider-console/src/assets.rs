@@ -30,7 +30,7 @@ const STYLES: [&str; 10] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 11] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("app.js", include_str!("../assets/js/app.js")),
     ("feed.js", include_str!("../assets/js/feed.js")),
     ("copy.js", include_str!("../assets/js/copy.js")),
@@ -40,6 +40,7 @@ const SCRIPTS: [(&str, &str); 11] = [
     ("login.js", include_str!("../assets/js/login.js")),
     ("file.js", include_str!("../assets/js/file.js")),
     ("find.js", include_str!("../assets/js/find.js")),
+    ("inspect.js", include_str!("../assets/js/inspect.js")),
     ("html.js", include_str!("../assets/js/html.js")),
     ("portal.js", include_str!("../assets/js/portal.js")),
 ];

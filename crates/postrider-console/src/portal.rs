@@ -23,6 +23,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .raw("/portal", session::home)
         .page("/portal/metrics", metrics::page)
         .page("/portal/verify", verify::page)
+        .page("/portal/{*path}", session::not_found)
         .action("/portal/logout", session::logout)
         .action("/portal/preferences", preferences::save);
     [endpoints::portal, messages::portal, event_types::portal]

@@ -40,8 +40,17 @@ function tellEnd() {
   tell({ type: "postrider.session-ended" });
 }
 
+/** The current page is visible in the navigation, even where that is wider than the window. */
+function showTab() {
+  const tabs = document.querySelector(".portal-tabs");
+  const current = tabs?.querySelector("[aria-current]");
+  if (!tabs || !current) return;
+  tabs.scrollLeft += current.getBoundingClientRect().right - tabs.getBoundingClientRect().right;
+}
+
 /** Does so, if there is another page. */
 export function embed() {
+  showTab();
   if (window.parent === window || !document.body.classList.contains("portal")) return;
   document.documentElement.dataset.framed = "";
   document.addEventListener(

@@ -17,7 +17,7 @@ use crate::{
     layout::portal_bare,
     page::Outcome,
     response::{append, html, redirect},
-    route::ActionResult,
+    route::{ActionResult, PageResult},
     site::Audience,
     theme::Appearance,
 };
@@ -30,6 +30,11 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
 /// The first page, or the one that the sign-in link asks for.
 pub(super) async fn home(context: Arc<Context>) -> Result<Response, Failure> {
     Ok(redirect(&context.link(&next::path(context.query.text("next")))))
+}
+
+/// Any other page.
+pub(super) async fn not_found(_: Arc<Context>) -> PageResult {
+    Err(Failure::NotFound("this page"))
 }
 
 /// Revokes the token, and forgets it.

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     page::{Page, Section},
     route::PageResult,
-    ui::{code, tabs},
+    ui::{code, table, tabs},
 };
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
@@ -84,14 +84,14 @@ fn by_hand(scheme: Scheme) -> Markup {
         section.section {
             h2 { "What is signed" }
             p { "The signature covers " code { "{webhook-id}.{webhook-timestamp}.{body}" } "." }
-            dl.facts {
-                div { dt { "webhook-id" } dd { "The id of the message. It is the same for every attempt." } }
-                div { dt { "webhook-timestamp" } dd { "The time of the attempt in seconds since 1970." } }
-                div { dt { "webhook-signature" } dd {
+            (table("What is signed", &["Header", "Value"], &html! {
+                tr { td { code.header-name { "webhook-id" } } td { "The id of the message. It is the same for every attempt." } }
+                tr { td { code.header-name { "webhook-timestamp" } } td { "The time of the attempt in seconds since 1970." } }
+                tr { td { code.header-name { "webhook-signature" } } td {
                     "One or more signatures, separated by spaces. Accept the request if one is valid: during a rotation of the secret there are two. "
                     (scheme.signature())
                 } }
-            }
+            }))
         }
     }
 }

@@ -68,7 +68,11 @@ pub(crate) fn required(
     let problem = (!signed_out || is_expired).then(|| match failure {
         Failure::SignedOut if is_portal => "Your session has ended.".to_owned(),
         Failure::SignedOut => "Your session has ended. Sign in again.".to_owned(),
-        other => other.to_string(),
+        Failure::Forged
+        | Failure::Api(_)
+        | Failure::NotFound(_)
+        | Failure::NotPermitted(_)
+        | Failure::TooLarge(_) => failure.to_string(),
     });
     let view = view::Login {
         problem: problem.as_deref(),

@@ -148,7 +148,7 @@ mod tests {
         let dark = Color::parse("abc");
         check(
             "primaryColor=28bb93&primaryColorDark=abc",
-            &Embedding { light: green, dark, ..none.clone() },
+            &Embedding { light: green, dark, ..none },
         );
     }
 

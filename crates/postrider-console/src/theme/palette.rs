@@ -77,6 +77,9 @@ pub(super) struct Mode {
     raised: &'static str,
     hover: &'static str,
     text: &'static str,
+    text_soft: &'static str,
+    line: &'static str,
+    line_strong: &'static str,
     accent: &'static str,
     danger: &'static str,
     /// The color on its background that is hardest to read.
@@ -90,6 +93,9 @@ pub(super) const LIGHT: Mode = Mode {
     raised: "#ffffff",
     hover: "#f0f2f6",
     text: "#171b22",
+    text_soft: "#565d69",
+    line: "#e2e5ea",
+    line_strong: "#878e99",
     accent: "#3457c9",
     danger: "#b3261e",
     faint: "#875400",
@@ -102,6 +108,9 @@ pub(super) const DARK: Mode = Mode {
     raised: "#1b1f26",
     hover: "#20252d",
     text: "#e6e9ee",
+    text_soft: "#a3abb8",
+    line: "#2b313a",
+    line_strong: "#747c89",
     accent: "#93adff",
     danger: "#ff9a90",
     faint: "#a3abb8",
@@ -114,6 +123,7 @@ pub(super) type Property = (&'static str, Color);
 pub(super) fn properties(mode: Mode, palette: &Palette) -> Vec<Property> {
     let surface = Surface::new(mode, palette);
     let mut all = surface.properties();
+    all.extend(surface.shades(mode, palette));
     all.extend(accents(mode, palette, &surface));
     all
 }
@@ -144,18 +154,30 @@ impl Surface {
     }
 
     fn properties(&self) -> Vec<Property> {
-        let Self { background, secondary, raised, hover, text } = *self;
-        let all = [background, secondary, raised, hover];
         vec![
-            ("bg", background),
-            ("bg-sunken", secondary),
-            ("bg-raised", raised),
-            ("bg-hover", hover),
-            ("text", text),
-            ("text-soft", text.mix(background, 35).until(text, READABLE, &all)),
-            ("line", background.mix(text, 12)),
-            ("line-strong", background.mix(text, 40).until(text, VISIBLE, &all)),
+            ("bg", self.background),
+            ("bg-sunken", self.secondary),
+            ("bg-raised", self.raised),
+            ("bg-hover", self.hover),
+            ("text", self.text),
         ]
+    }
+
+    /// Colors between that of texts and that of the background.
+    fn shades(&self, mode: Mode, palette: &Palette) -> [Property; 3] {
+        let Self { background, secondary, raised, hover, text } = *self;
+        let own = [Part::Background, Part::Secondary, Part::Hover, Part::Text];
+        let [soft, line, strong] = if own.into_iter().any(|it| palette.get(it).is_some()) {
+            let all = [background, secondary, raised, hover];
+            [
+                text.mix(background, 30).until(text, READABLE, &all),
+                background.mix(text, 12),
+                background.mix(text, 45).until(text, VISIBLE, &all),
+            ]
+        } else {
+            [mode.text_soft, mode.line, mode.line_strong].map(known)
+        };
+        [("text-soft", soft), ("line", line), ("line-strong", strong)]
     }
 }
 
@@ -207,6 +229,9 @@ mod tests {
             ("bg-raised", LIGHT.raised, DARK.raised),
             ("bg-hover", LIGHT.hover, DARK.hover),
             ("text", LIGHT.text, DARK.text),
+            ("text-soft", LIGHT.text_soft, DARK.text_soft),
+            ("line", LIGHT.line, DARK.line),
+            ("line-strong", LIGHT.line_strong, DARK.line_strong),
             ("accent", LIGHT.accent, DARK.accent),
             ("bad", LIGHT.danger, DARK.danger),
         ];
@@ -223,8 +248,9 @@ mod tests {
         for mode in [LIGHT, DARK] {
             for first in choices {
                 for second in choices {
-                    let color =
-                        |place: usize| Color::parse(if place % 2 == 0 { first } else { second });
+                    let color = |place: usize| {
+                        Color::parse(if place.is_multiple_of(2) { first } else { second })
+                    };
                     let fill = |palette: Palette, (place, part): (usize, Part)| {
                         palette.with(part, color(place))
                     };

@@ -60,7 +60,10 @@ async fn the_theme_of_the_portal_is_a_setting_that_applications_can_read() {
     let own = token(&world.engine, ORGANIZATION, Some(ApplicationGrant::full(id.parse().unwrap())));
     let path = "/api/v1/environment/settings";
     let read = world.call_as(&own, Method::GET, path, None).await.expect(200);
-    assert_eq!((&read["displayName"], &read["colorPaletteLight"]), (&json!("Events of Acme"), &palette));
+    assert_eq!(
+        (&read["displayName"], &read["colorPaletteLight"]),
+        (&json!("Events of Acme"), &palette)
+    );
     assert_eq!(read.get("customColor"), None);
     world.patch(SETTINGS, json!({ "displayName": null })).await.expect(200);
     let read = world.get(path).await.expect(200);

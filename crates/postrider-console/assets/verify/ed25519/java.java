@@ -24,21 +24,26 @@ public class Receiver {
     }
 
     static boolean isValid(PublicKey key, byte[] body, Headers headers) {
+        var timestamp = headers.getFirst("webhook-timestamp");
+        var signatures = headers.getFirst("webhook-signature");
+        if (timestamp == null || !timestamp.matches("[0-9]{1,12}") || signatures == null) return false;
+        var age = Instant.now().getEpochSecond() - Long.parseLong(timestamp);
+        if (Math.abs(age) > 300) return false;
+        var start = (headers.getFirst("webhook-id") + "." + timestamp + ".").getBytes();
+        for (var signature : signatures.split(" ")) {
+            if (signature.startsWith("v1a,") && isSignature(signature.substring(4), key, start, body)) return true;
+        }
+        return false;
+    }
+
+    static boolean isSignature(String text, PublicKey key, byte[] start, byte[] body) {
         try {
-            var timestamp = headers.getFirst("webhook-timestamp");
-            var age = Instant.now().getEpochSecond() - Long.parseLong(timestamp);
-            if (Math.abs(age) > 300) return false;
-            var start = headers.getFirst("webhook-id") + "." + timestamp + ".";
-            for (var signature : headers.getFirst("webhook-signature").split(" ")) {
-                if (!signature.startsWith("v1a,")) continue;
-                var verifier = Signature.getInstance("Ed25519");
-                verifier.initVerify(key);
-                verifier.update(start.getBytes());
-                verifier.update(body);
-                if (verifier.verify(Base64.getDecoder().decode(signature.substring(4)))) return true;
-            }
-            return false;
-        } catch (GeneralSecurityException | RuntimeException exception) {
+            var verifier = Signature.getInstance("Ed25519");
+            verifier.initVerify(key);
+            verifier.update(start);
+            verifier.update(body);
+            return verifier.verify(Base64.getDecoder().decode(text));
+        } catch (GeneralSecurityException | IllegalArgumentException exception) {
             return false;
         }
     }

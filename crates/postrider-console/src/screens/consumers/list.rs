@@ -77,7 +77,7 @@ fn empty(context: &Context) -> Markup {
         &html! {
             p { "If your services publish events to NATS, RabbitMQ, Redis, Kafka or Amazon SQS, a consumer turns them into webhooks, each exactly once." }
             @if context.may(Action::Operate) { (create(context)) }
-            (code::block("Command line", "postrider consumer create kind=nats config.url=nats://localhost config.stream=events"))
+            (code::block("Command line", "postrider consumer create uid=orders kind=nats config:=@nats.json"))
         },
     )
 }

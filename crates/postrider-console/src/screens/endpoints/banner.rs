@@ -8,12 +8,7 @@ use super::{
     condition::{Condition, disabled_reason},
     subject::{Subject, pending},
 };
-use crate::{
-    context::Context,
-    page::Tone,
-    ui::{self, Icon, icon},
-    viewer::Action,
-};
+use crate::{context::Context, page::Tone, ui, viewer::Action};
 
 /// The banner; empty if all is well.
 pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) -> Markup {
@@ -26,7 +21,7 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
             Tone::Warning,
             "Deliveries wait for the rate limit",
             &html! {
-                p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. They continue " (time(until)) ". The " (waiting) " is worked off in order." }
+                p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. The " (waiting) " continue " (time(until)) "." }
             },
         ),
         Condition::Failing(since) => ui::banner(
@@ -47,7 +42,7 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
                         Some(next) if next > context.now => { "The next attempt is " strong { (time(next)) } "; " },
                         Some(_) | None => { "An attempt is being made now; " },
                     }
-                    "if it succeeds, the " (waiting) " continues."
+                    "if it succeeds, the " (waiting) " continue."
                 }
                 (remedy(context, subject, series))
             },
@@ -66,11 +61,11 @@ fn off(context: &Context, subject: &Subject, disabled: &DisabledOut) -> Markup {
                 "Disabled " (disabled_reason(context, disabled))
                 @if let Some(at) = disabled.at { ", " (ui::time(context, at)) }
                 @if let Some(since) = disabled.failing_since { ". It had been failing since " (ui::time(context, since)) }
-                ". Its " (pending(&subject.state)) " waits; messages that are published now are not queued for it."
+                ". Its " (pending(&subject.state)) " wait; messages that are published now are not queued for it."
             }
             @if context.may(Action::ManageEndpoints) {
                 p { @match disabled.reason {
-                    DisabledReason::Gone => "The receiver asked for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
+                    DisabledReason::Gone => "The receiver responded with 410, which asks for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
                     DisabledReason::Failing => "Test it, correct the receiver, then enable it and recover the messages that failed.",
                     DisabledReason::Requested | DisabledReason::Unknown => "Enable it to continue, then recover the messages that it missed.",
                 } }
@@ -88,7 +83,7 @@ fn remedy(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) ->
             p { (said(cause)) " What to do: " (cause.remedy()) "." }
         }
         @if context.may(Action::CreateAttempts) {
-            p { a href=(context.link(&subject.path(context, &["test"]))) { (icon(Icon::Send)) " Send a test" } " to see the response." }
+            p { a href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } " to see the response." }
         }
     }
 }

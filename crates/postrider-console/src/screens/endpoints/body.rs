@@ -113,12 +113,10 @@ fn configured(endpoint: &EndpointOut) -> Vec<(String, String)> {
     let value = |field: &kinds::ConfigField| {
         let stored = config.get(field.name).unwrap_or(&Value::Null);
         let name = config::field_name(field);
-        match field.input {
-            kinds::Input::Flag(default) => {
-                stored.as_bool().unwrap_or(default).then(|| (name, "on".to_owned()))
-            },
-            input => Some((name, config::text(input, stored))),
+        if let kinds::Input::Flag(default) = field.input {
+            return stored.as_bool().unwrap_or(default).then(|| (name, "on".to_owned()));
         }
+        Some((name, config::text(field.input, stored)))
     };
     fields.filter_map(value).collect()
 }

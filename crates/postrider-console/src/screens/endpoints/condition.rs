@@ -83,7 +83,7 @@ pub(super) fn disabled_reason(context: &Context, disabled: &DisabledOut) -> &'st
     match disabled.reason {
         DisabledReason::Requested => requested_by(disabled.by.as_deref(), context.is_portal()),
         DisabledReason::Failing => "by the server: deliveries kept failing",
-        DisabledReason::Gone => "by the server: the receiver responded with 410 Gone",
+        DisabledReason::Gone => "by the server: 410 Gone",
         DisabledReason::Unknown => "the reason was not recorded",
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn own(context: Arc<Context>) -> PageResult {
     let rows = rows(&context, found.data).await?;
     let page = match name {
         Some(name) => {
-            Page::new(Section::Applications, "Endpoints").crumb(name, context.app_path(&app, &[]))
+            Page::new(Section::Endpoints, "Endpoints").crumb(name, context.app_path(&app, &[]))
         },
         None => Page::new(Section::Endpoints, "Endpoints"),
     };
@@ -167,7 +167,7 @@ async fn rows(context: &Context, states: Vec<EndpointStateOut>) -> Result<Vec<Ro
             let (app, id) = (state.app_id.to_string(), state.endpoint_id.to_string());
             let (endpoint, series) = tokio::try_join!(
                 context.api.find::<EndpointOut>(v1(&["app", &app, "endpoint", &id])),
-                traffic::series(context, &app, &id, traffic::Range::Day),
+                traffic::hourly(context, &app, &id),
             )?;
             Ok::<_, ApiFailure>(endpoint.map(|endpoint| Row { endpoint, state, series, app_name }))
         }
@@ -210,7 +210,7 @@ fn filters(context: &Context) -> Markup {
 fn states(context: &Context) -> Markup {
     let chosen = state_filter(context);
     html! {
-        div { nav.segments aria-label="State" {
+        div { nav.ranges aria-label="State" {
             @for (name, label) in STATES {
                 @let query = context.query.without("iterator").without("state");
                 @let query = if name.is_empty() { query } else { query.with("state", name) };

@@ -25,7 +25,8 @@ pub(super) fn set(
         },
         "customColor" => new.custom_color = text(value, is_color, COLOR)?,
         "customFontFamily" => {
-            let rule = "must be names of fonts of letters, digits, spaces and dashes, separated by commas";
+            let rule =
+                "must be names of fonts of letters, digits, spaces and dashes, separated by commas";
             new.custom_font_family = text(value, is_font, rule)?;
         },
         "customBaseFontSize" => new.custom_base_font_size = size(value)?,
@@ -125,9 +126,11 @@ mod tests {
         for (name, value, expected) in cases {
             assert_eq!(set(&mut None, name, &value), expected, "{name}: {value}");
         }
-        for (url, is_valid) in
-            [("https://a.example/l.svg", true), ("http://a.example", false), ("javascript:x", false)]
-        {
+        for (url, is_valid) in [
+            ("https://a.example/l.svg", true),
+            ("http://a.example", false),
+            ("javascript:x", false),
+        ] {
             assert_eq!(is_image(url), is_valid, "{url}");
         }
         for (font, is_valid) in
