@@ -153,8 +153,8 @@ fn traffic(range: Range, series: &StatisticsSeriesOut) -> Markup {
     };
     let messages = chart::Series {
         label: &format!("Messages {}", range.per()),
-        values: &[("accepted", "accent"), ("filtered deliveries", "neutral")],
-        points: range.sums(series, |it| vec![it.accepted, it.filtered], 2),
+        values: &[("accepted", "accent")],
+        points: range.sums(series, |it| vec![it.accepted], 1),
         format: number,
     };
     html! {

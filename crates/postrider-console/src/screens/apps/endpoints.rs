@@ -43,7 +43,7 @@ pub(super) fn view(
     });
     html! {
         section.section {
-            div.section-head { h2 { "Endpoints" } (create.clone().unwrap_or_default()) }
+            div.section-head { h2 { "Endpoints" } (create.unwrap_or_default()) }
             @if endpoints.data.is_empty() {
                 (ui::empty("No endpoints yet", &html! {
                     p { "An endpoint is a URL that receives this application's messages. Without one, messages are stored but not delivered." }
