@@ -72,7 +72,8 @@ fn address(url: &str) -> Markup {
 }
 
 fn settings(context: &Context, session: &str) -> Markup {
-    let providers: Vec<_> = provider::all().iter().map(|it| (it.id.as_str(), it.name.as_str())).collect();
+    let providers: Vec<_> =
+        provider::all().iter().map(|it| (it.id.as_str(), it.name.as_str())).collect();
     let options: Vec<_> = std::iter::once(("", "recognize it")).chain(providers).collect();
     html! {
         section.card {

@@ -29,11 +29,8 @@ use crate::{
 pub(super) async fn listen(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.stream(path(&context, &form), None).await {
         Ok(body) => {
-            let stream = Stream {
-                verifier: verifier(&form),
-                reader: EventReader::default(),
-                context,
-            };
+            let stream =
+                Stream { verifier: verifier(&form), reader: EventReader::default(), context };
             Ok(Outcome::Response(Box::new(stream.response(body))))
         },
         Err(error) if error.is_input() || error.status() == StatusCode::NOT_FOUND => {
@@ -87,10 +84,10 @@ impl Stream {
         if events.is_empty() {
             return ": \n\n".to_owned();
         }
-        events.into_iter().map(|it| self.render_event(it)).collect()
+        events.iter().map(|it| self.render_event(it)).collect()
     }
 
-    fn render_event(&mut self, event: Event) -> String {
+    fn render_event(&mut self, event: &Event) -> String {
         match serde_json::from_str::<ServerMessage>(&event.data) {
             Ok(ServerMessage::Start(started)) => {
                 self.verifier.url = started.url.unwrap_or_default();

@@ -113,10 +113,13 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
 
 fn list(context: &Context, keys: &ListResponse<ApiKeyOut>) -> Markup {
     if keys.data.is_empty() {
-        return ui::empty("No API keys", &html! {
-            p { "Create one key for each program that uses the API, so that you can revoke it alone." }
-            (code::block("Command line", "postrider key create \"Billing service\" --role publisher"))
-        });
+        return ui::empty(
+            "No API keys",
+            &html! {
+                p { "Create one key for each program that uses the API, so that you can revoke it alone." }
+                (code::block("Command line", "postrider key create \"Billing service\" --role publisher"))
+            },
+        );
     }
     html! {
         (ui::table("API keys", &["Name", "Role", "Last used", "Expires", ""], &html! {
@@ -159,12 +162,16 @@ fn rename_button(context: &Context, key: &ApiKeyOut) -> Markup {
         path: &join(&["settings", "keys", &id, "rename"]),
         is_dangerous: false,
     };
-    ui::confirm(context, &confirm, &html! {
-        div.field {
-            label for=(field) { "Name" }
-            input id=(field) name="name" value=(key.name) required autocomplete="off";
-        }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            div.field {
+                label for=(field) { "Name" }
+                input id=(field) name="name" value=(key.name) required autocomplete="off";
+            }
+        },
+    )
 }
 
 fn revoke_button(context: &Context, key: &ApiKeyOut) -> Markup {
@@ -178,9 +185,13 @@ fn revoke_button(context: &Context, key: &ApiKeyOut) -> Markup {
         path: &join(&["settings", "keys", &id, "revoke"]),
         is_dangerous: true,
     };
-    ui::confirm(context, &confirm, &html! {
-        p { "Programs that use this key are refused at once. This cannot be undone." }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            p { "Programs that use this key are refused at once. This cannot be undone." }
+        },
+    )
 }
 
 pub(super) async fn rename(context: Arc<Context>, form: Form) -> ActionResult {
@@ -207,7 +218,10 @@ mod tests {
     #[test]
     fn empty_fields_are_left_out() {
         let body = |text: &str| body(&Form::parse(text.as_bytes()));
-        assert_eq!(body("name=A&role=viewer&app_id=&expiry="), json!({ "name": "A", "role": "viewer" }));
+        assert_eq!(
+            body("name=A&role=viewer&app_id=&expiry="),
+            json!({ "name": "A", "role": "viewer" })
+        );
         let expected = json!({ "name": "A", "role": "viewer", "appId": "acme", "expiry": 86_400 });
         assert_eq!(body("name=A&role=viewer&app_id=acme&expiry=86400"), expected);
     }

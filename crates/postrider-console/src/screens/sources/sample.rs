@@ -36,10 +36,7 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
     let signer = Signer::new(&source, &secrets, &form);
     let result = match sign(&context, &signer, &form) {
         Ok(signed) => deliver(&context, &source, &signed).await?,
-        Err(error) => {
-            let name = load::provider_name(&source.provider);
-            ui::notice(Tone::Bad, &html! { (explain(&error, &name)) })
-        },
+        Err(error) => ui::notice(Tone::Bad, &html! { (explain(&error, &source)) }),
     };
     Ok(Outcome::page(view(&context, &source, &form, &result)))
 }
@@ -58,10 +55,7 @@ async fn deliver(
     signed: &SignedRequest,
 ) -> Result<Markup, ApiFailure> {
     let delivered = context.api.deliver(signed, &source.ingest_url).await?;
-    let message = match delivered.status.is_success() {
-        true => newest(context, source).await?,
-        false => None,
-    };
+    let message = if delivered.status.is_success() { newest(context, source).await? } else { None };
     Ok(result(context, source, signed, &delivered, message.as_ref()))
 }
 
