@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use postrider::{
-    api::{IngestSourceOut, ListResponse, MessageOut, SourceSecretsOut},
+    api::{IngestSourceOut, ListResponse, MessageOut, SourceSecretsOut, ingest::Verification},
     provider::{SignError, SignedRequest, sample},
 };
 
@@ -82,12 +82,15 @@ fn result(
     html! {
         @if let Some(message) = message {
             (ui::notice(Tone::Good, &html! {
-                "The request verified and became the message "
+                @if source.verification == Verification::Required { "The request verified" } @else { "The request was accepted" }
+                " and became the message "
                 a href=(context.link(&join(&["apps", &app, "messages", &message.id.to_string()]))) { (message.id) }
                 " of the type " code { (message.event_type) } "."
             }))
         } @else if delivered.status.is_success() {
             (ui::notice(Tone::Good, &html! { "The source accepted the request." }))
+        } @else if source.disabled {
+            (ui::notice(Tone::Bad, &html! { "The source rejected the request, because it is paused." }))
         } @else {
             (ui::notice(Tone::Bad, &html! {
                 "The source rejected the request. "
