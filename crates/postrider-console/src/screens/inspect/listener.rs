@@ -24,6 +24,7 @@ use crate::{
     live,
     page::Outcome,
     route::ActionResult,
+    ui,
 };
 
 pub(super) async fn listen(context: Arc<Context>, form: Form) -> ActionResult {
@@ -91,7 +92,8 @@ impl Stream {
         match serde_json::from_str::<ServerMessage>(&event.data) {
             Ok(ServerMessage::Start(started)) => {
                 self.verifier.url = started.url.unwrap_or_default();
-                live::event("start", &json!({ "url": self.verifier.url }))
+                let html = ui::id(&self.verifier.url).into_string();
+                live::event("start", &json!({ "html": html }))
             },
             Ok(ServerMessage::Event(request)) => {
                 let html = shown(&self.context, &self.verifier, &request).into_string();
