@@ -129,7 +129,7 @@ fn received(context: &Context, shown: &Shown) -> Markup {
             section.section {
                 div.section-head {
                     h2 { "Recent messages" }
-                    (ui::link(context, &format!("/messages?app_id={}", shown.source.app_id), "All messages"))
+                    (ui::link(context, &format!("/messages?app={}", shown.source.app_id), "All messages"))
                 }
                 (messages(context, shown))
             }
