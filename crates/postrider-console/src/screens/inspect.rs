@@ -65,7 +65,7 @@ async fn page(context: Arc<Context>) -> PageResult {
 fn address(url: &str) -> Markup {
     html! {
         section.card aria-label="URL" {
-            div.inspect-url { (ui::id(url)) }
+            div.inspect-url #inspect-url { (ui::id(url)) }
             p.hint { "It works while this page is open. Opening the page again gives you the same URL." }
         }
     }

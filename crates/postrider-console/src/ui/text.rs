@@ -80,6 +80,11 @@ pub(crate) fn copy(text: &str, label: &str) -> Markup {
     }
 }
 
+/// Headers with one line for each.
+pub(crate) fn headers(headers: &std::collections::BTreeMap<String, String>) -> String {
+    headers.iter().map(|(name, value)| [name, ": ", value].concat()).collect::<Vec<_>>().join("\n")
+}
+
 /// A link to a page, whose path is without the prefix of the site.
 pub(crate) fn link(context: &Context, path: &str, text: &str) -> Markup {
     html! { a href=(context.link(path)) { (text) } }

@@ -159,7 +159,8 @@ pub(super) fn creation(form: &Form, kind: QueueKind) -> Value {
 fn config(form: &Form, kind: QueueKind) -> Map<String, Value> {
     let values = of(kind).iter().filter_map(|field| {
         let value = match field.input {
-            Input::Checkbox => form.has(field.name).then(|| json!(true))?,
+            Input::Checkbox if !form.has(field.name) => return None,
+            Input::Checkbox => json!(true),
             Input::Words => json!(form.words(field.name)),
             Input::Number => number(form.text(field.name)?),
             Input::Line | Input::Password | Input::Area | Input::Choice(_) => {

@@ -27,7 +27,11 @@ fn has_credential(provider: &Provider, headers: &BTreeMap<String, String>) -> bo
             let name = name.to_ascii_lowercase();
             !COMMON.contains(&name.as_str()) && headers.contains_key(&name)
         },
-        _ => false,
+        Selector::Query(_)
+        | Selector::Form(..)
+        | Selector::Json(_)
+        | Selector::Key(_)
+        | Selector::Field(_) => false,
     })
 }
 

@@ -118,10 +118,8 @@ impl Received<'_> {
     }
 
     fn content(&self) -> Markup {
-        let headers: String =
-            self.request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         html! {
-            (code::block("Headers", headers.trim_end()))
+            (code::block("Headers", &ui::text::headers(&self.request.headers)))
             @if self.body.is_empty() { p.soft { "The body is empty." } }
             @else { (code::json("Body", &String::from_utf8_lossy(&self.body), None)) }
             details {
@@ -143,7 +141,8 @@ impl Received<'_> {
         );
         let headers = self.request.headers.iter().filter(|it| it.0 != "x-forwarded-host");
         for (name, value) in headers {
-            command.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
+            command.push_str(" \\\n  -H ");
+            command.push_str(&quoted(&[name, ": ", value].concat()));
         }
         match std::str::from_utf8(&self.body) {
             Ok("") => command,
@@ -156,12 +155,10 @@ impl Received<'_> {
 }
 
 fn reason(error: &VerifyError) -> String {
-    match error {
-        VerifyError::KeyNeeded(_) => {
-            "the key has to be fetched from the provider, which only a source does".to_owned()
-        },
-        other => other.to_string(),
+    if matches!(error, VerifyError::KeyNeeded(_)) {
+        return "the key has to be fetched from the provider, which only a source does".to_owned();
     }
+    error.to_string()
 }
 
 /// A text as one word of a shell.

@@ -63,7 +63,7 @@ mod tests {
             ("#000", "#fff", Some(210)),
             ("#777777", "#ffffff", Some(44)),
             ("#767676", "#ffffff", Some(45)),
-            ("#3457c9", "#ffffff", Some(61)),
+            ("#3457c9", "#ffffff", Some(62)),
             ("#12", "#fff", None),
             ("blue", "#fff", None),
         ];

@@ -135,9 +135,9 @@ fn line(context: &Context, key: &ApiKeyOut) -> Markup {
             td { (key.name) small { code { (key.censored_token) } } }
             td {
                 (key.role)
-                @if let Some(app) = key.app_id { small { "only " (ui::link(context, &join(&["apps", &app.to_string()]), &app.to_string())) } }
+                @if let Some(app) = key.app_id { small { (ui::link(context, &join(&["apps", &app.to_string()]), "one application")) } }
             }
-            td { @match key.last_used_at { Some(at) => { (ui::time(context, at)) }, None => { span.soft { "never" } } } small { "created " (ui::time(context, key.created_at)) } }
+            td { @match key.last_used_at { Some(at) => { (ui::time(context, at)) }, None => { span.soft { "never" } } } small.nowrap { "created " (ui::time(context, key.created_at)) } }
             td {
                 @match key.expires_at {
                     Some(at) if at <= context.now => { (badge(Tone::Bad, Icon::Cross, "Expired")) },

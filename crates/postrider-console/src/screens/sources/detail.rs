@@ -52,7 +52,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .part(html! {
             (endpoints::section(&context, source, &shown.endpoints))
             div.grid {
-                section.card { h2 { "Setup" } (setup::steps(&context, source, provider_of(source).as_deref())) }
+                section.card { h2 { "Setup" } (setup::steps(&context, source, provider_of(source).as_deref(), !shown.endpoints.is_empty())) }
                 section.card { h2 { "Settings" } (settings(&context, source)) }
             }
             (ui::api_panel(&context, source, &ingest(&["source", &id]), Some(&format!("postrider source get {id}"))))
@@ -129,7 +129,7 @@ fn received(context: &Context, shown: &Shown) -> Markup {
             section.section {
                 div.section-head {
                     h2 { "Recent messages" }
-                    (ui::link(context, &format!("/messages?app_id={}", shown.source.app_id), "All messages"))
+                    (ui::link(context, &format!("/messages?app={}", shown.source.app_id), "All messages"))
                 }
                 (messages(context, shown))
             }

@@ -6,7 +6,7 @@ use postrider::{
     provider::Provider,
 };
 
-use super::body::parameter_field;
+use super::body::{GENERIC, parameter_field};
 use crate::{api::ApiFailure, form::Form, ui::Field};
 
 /// What the form of a source shows.
@@ -98,7 +98,7 @@ impl SourceForm<'_> {
     }
 
     fn verification(&self) -> Markup {
-        let is_generic = self.kind == "generic-webhook";
+        let is_generic = self.kind == GENERIC;
         html! {
             @if self.source.is_none() && !is_generic && self.provider.is_none_or(Provider::is_signed) {
                 (self.secret())

@@ -70,7 +70,7 @@ async fn expected(
 fn reason_field(context: &Context) -> Markup {
     let value = context.query.text("reason").unwrap_or_default();
     html! {
-        (Field::new("reason", "Reason contains").value(value).placeholder("signature, timestamp, duplicate, …").line())
+        (Field::new("reason", "Reason contains").value(value).placeholder("no signature matches").line())
     }
 }
 
