@@ -82,3 +82,8 @@ async fn a_payload_of_five_megabytes_does_not_slow_its_page_down() {
     let server = Server::with_variables(&[("POSTRIDER_MAX_PAYLOAD", "8MiB")]);
     Walk::new("large-payload", &server).await.run(&server).await;
 }
+
+#[tokio::test]
+async fn the_portal_is_embedded_by_the_official_component_on_another_site() {
+    check("portal").await;
+}
