@@ -30,7 +30,7 @@ const STYLES: [&str; 10] = [
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 10] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("app.js", include_str!("../assets/js/app.js")),
     ("feed.js", include_str!("../assets/js/feed.js")),
     ("copy.js", include_str!("../assets/js/copy.js")),
@@ -38,13 +38,16 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
     ("login.js", include_str!("../assets/js/login.js")),
+    ("file.js", include_str!("../assets/js/file.js")),
     ("find.js", include_str!("../assets/js/find.js")),
+    ("inspect.js", include_str!("../assets/js/inspect.js")),
     ("html.js", include_str!("../assets/js/html.js")),
     ("portal.js", include_str!("../assets/js/portal.js")),
 ];
 
 /// The style sheet of the documentation.
-const DOCS_STYLES: [&str; 4] = [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
+const DOCS_STYLES: [&str; 4] =
+    [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
 
 /// The scripts of the documentation.
 const DOCS_SCRIPTS: [(&str, &str); 3] = [

@@ -20,6 +20,7 @@ mod cookie;
 mod docs;
 mod failure;
 mod form;
+pub mod inbox;
 mod layout;
 mod live;
 mod page;

@@ -84,6 +84,31 @@ async fn a_payload_of_five_megabytes_does_not_slow_its_page_down() {
 }
 
 #[tokio::test]
-async fn the_portal_is_embedded_by_the_official_component_on_another_site() {
+async fn requests_verify_with_both_secrets_after_a_rotation() {
+    check("rotation").await;
+}
+
+#[tokio::test]
+async fn a_failure_is_found_understood_and_recovered() {
+    check("recovery").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_deliveries_are_resent_with_progress() {
+    check("bulk").await;
+}
+
+#[tokio::test]
+async fn a_source_is_set_up_and_a_rejection_is_explained() {
+    check("source").await;
+}
+
+#[tokio::test]
+async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
     check("portal").await;
+}
+
+#[tokio::test]
+async fn the_portal_works_alone_and_where_browsers_refuse_cookies_in_frames() {
+    check("portal-sign-in").await;
 }

@@ -3,7 +3,20 @@
 import { setHtml } from "./html.js";
 
 const MAX_ROWS = 500;
-const ROWS_PER_FRAME = 40;
+const ROWS_PER_FRAME = 20;
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/**
+ * Shows local times, if the person has chosen that.
+ * @param {ParentNode} root
+ */
+function showLocalTimes(root) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (root.querySelectorAll("[data-clock]"))) {
+    const at = new Date(time.dateTime);
+    time.textContent = CLOCK.format(at);
+    time.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
 
 /** Follows the feed, if the page has one. */
 export function followFeed() {
@@ -12,18 +25,22 @@ export function followFeed() {
   const pinned = document.getElementById("feed-pinned");
   const status = document.getElementById("feed-status");
   const pause = document.getElementById("feed-pause");
-  if (!feed || !rows || !pinned || !status || !pause) return;
+  if (feed && rows && pinned && status && pause) start({ feed, rows, pinned, status, pause });
+}
 
+/** @param {Record<"feed" | "rows" | "pinned" | "status" | "pause", HTMLElement>} parts */
+function start({ feed, rows, pinned, status, pause }) {
   /** @type {string[]} Rows that have arrived, the oldest first. */
   let waiting = [];
   const known = new Set([...rows.children].map((row) => row.getAttribute("data-id")));
   let [skipped, hasGap, isPaused, isPlanned] = [0, false, false, false];
   let problem = "";
-  let url = new URL(feed.dataset.stream ?? "", location.href);
+  const url = new URL(feed.dataset.stream ?? "", location.href);
   /** @type {EventSource | undefined} */
   let source;
 
   feed.classList.add("following");
+  showLocalTimes(rows);
   pause.hidden = false;
 
   function describe() {
@@ -50,6 +67,7 @@ export function followFeed() {
         if (known.has(id)) row.remove();
         else known.add(id);
       }
+      showLocalTimes(template.content);
       rows.prepend(template.content);
       while (rows.children.length > MAX_ROWS) {
         known.delete(rows.lastElementChild?.getAttribute("data-id") ?? null);

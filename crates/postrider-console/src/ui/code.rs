@@ -80,7 +80,7 @@ fn too_long(label: &str, length: usize, download: Option<&str>) -> Markup {
 
 /// The same JSON with line breaks and indentation; numbers and escapes stay as they are. None if
 /// it would become too deep to read.
-fn indent(text: &str) -> Option<String> {
+pub(crate) fn indent(text: &str) -> Option<String> {
     const MAX_DEPTH: usize = 64;
     let mut indented = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);

@@ -25,7 +25,7 @@ pub(crate) fn short(number: u64) -> String {
         return number.to_string();
     };
     let tenths = number / (size / 10);
-    if tenths >= 100 {
+    if tenths >= 1_000 {
         format!("{}{unit}", tenths / 10)
     } else {
         format!("{}.{}{unit}", tenths / 10, tenths % 10)

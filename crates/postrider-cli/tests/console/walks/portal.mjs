@@ -1,236 +1,140 @@
-// The portal in a page of another site, embedded with the official React component.
+// The portal inside a page of another site, embedded by the official React component, with each
+// capability.
 
 import { startHost } from "../host.mjs";
-import { axe } from "../inspect.mjs";
 
 /** @typedef {import("../walk.mjs").Walk} Walk */
-/** @typedef {import("playwright-core").Frame} Frame */
 /** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Frame} Frame */
 
-/** What each capability shows on the pages of endpoints. */
-const CAPABILITIES = {
-  ViewBase: "",
-  ViewEndpointSecret: "secret",
-  ManageEndpointSecret: "secret rotate",
-  CreateAttempts: "recover test",
-  ManageEndpoint: "create disable secret rotate settings",
-};
-const EVERYTHING = "create disable recover secret rotate settings test";
+const PAGES = ["Endpoints", "Messages", "Event catalog", "Metrics", "Verify"];
+
+/**
+ * What tokens allow, and whether their pages offer each action.
+ *
+ * @type {{capabilities: string[] | undefined, create: boolean, reveal: boolean, rotate: boolean, recover: boolean}[]}
+ */
+const CASES = [
+  { capabilities: undefined, create: true, reveal: true, rotate: true, recover: true },
+  { capabilities: ["ViewBase"], create: false, reveal: false, rotate: false, recover: false },
+  { capabilities: ["ViewBase", "ViewEndpointSecret"], create: false, reveal: true, rotate: false, recover: false },
+  { capabilities: ["ViewBase", "ManageEndpointSecret"], create: false, reveal: true, rotate: true, recover: false },
+  { capabilities: ["ViewBase", "CreateAttempts"], create: false, reveal: false, rotate: false, recover: true },
+  { capabilities: ["ViewBase", "ManageEndpoint"], create: true, reveal: true, rotate: true, recover: false },
+];
 
 /** @param {Walk} walk */
 export default async function portal(walk) {
-  const app = await walk.api("POST", "/app", { name: "Embedded", uid: `embedded-${Date.now()}` });
-  const endpoint = await walk.api("POST", `/app/${app.id}/endpoint`, { url: walk.input.receivers.good });
-  const own = new Portal(walk, app.id, endpoint.id);
-  await sizeAndLook(own);
-  await capabilities(own);
-  await theEnd(own);
-  await refusedCookie(own);
-  await standalone(own);
-}
-
-class Portal {
-  /**
-   * @param {Walk} walk
-   * @param {string} app
-   * @param {string} endpoint
-   */
-  constructor(walk, app, endpoint) {
-    this.walk = walk;
-    this.app = app;
-    this.endpoint = endpoint;
-  }
-
-  /**
-   * A link on the origin of the console that is tested.
-   *
-   * @param {object} body
-   * @param {{[name: string]: string}} parameters
-   */
-  async link(body = {}, parameters = {}) {
-    const { url } = await this.walk.api("POST", `/auth/app-portal-access/${this.app}`, body);
-    const link = new URL(`${this.walk.input.url}/login${new URL(url).hash}`);
-    for (const [name, value] of Object.entries(parameters)) link.searchParams.set(name, value);
-    return link.href;
-  }
-
-  /**
-   * Shows the portal in a page of another site, in a profile of its own.
-   *
-   * @param {string} url
-   * @param {object} props of the component
-   * @param {{refuses?: boolean}} options whether the browser refuses cookies in frames
-   */
-  async embed(url, props = {}, { refuses = false } = {}) {
-    const host = await startHost({ url, fullSize: true, ...props });
-    const { page, context, faults } = await this.walk.page({ origins: [host.url] });
-    if (refuses) {
-      faults.expect(/status of 401/);
-      // Without the cookie, this is the response.
-      await context.route("**/login/check", (route) => route.fulfill({ status: 401 }));
-    }
-    await page.goto(host.url);
-    const frame = /** @type {Frame} */ (await (await page.waitForSelector("iframe")).contentFrame());
-    const close = async () => {
-      await context.close();
-      host.close();
-    };
-    return { page, frame, faults, close };
-  }
-}
-
-/** @param {Frame} frame */
-const shown = (frame) => frame.getByRole("navigation", { name: "Main" }).waitFor();
-
-/** @param {Portal} portal */
-async function sizeAndLook(portal) {
-  /** @type {Walk} */
-  const walk = portal.walk;
-  walk.step("the portal is shown in a frame of another site");
-  const link = await portal.link({}, { next: "/verify?language=python" });
-  const look = { darkMode: true, primaryColor: "#ffd400", fontFamily: "Georgia, serif" };
-  const { page, frame, close } = await portal.embed(link, look);
-  await shown(frame);
-  await frame.getByRole("heading", { level: 1, name: "Verify webhooks" }).waitFor();
-  await frame.getByText("from standardwebhooks import").waitFor();
-  walk.assert(!(await frame.getByRole("button", { name: "Sign out" }).isVisible()), "nobody signs out of a frame");
-  await fits(walk, page, frame);
-
-  walk.step("it looks as the page wants it to");
-  await frame.getByRole("link", { name: "Endpoints", exact: true }).click();
-  const button = frame.getByRole("link", { name: "Create endpoint" });
-  const style = await button.evaluate((element) => {
-    const { backgroundColor, color } = getComputedStyle(element);
-    return { backgroundColor, color, font: getComputedStyle(document.body).fontFamily };
-  });
-  walk.assert(style.backgroundColor === "rgb(255, 212, 0)", `buttons are ${style.backgroundColor}`);
-  walk.assert(style.color === "rgb(0, 0, 0)", `texts on buttons are ${style.color}`);
-  walk.assert(style.font.startsWith("Georgia"), `the font is ${style.font}`);
-  const theme = await frame.evaluate(() => document.documentElement.dataset.theme);
-  walk.assert(theme === "dark", `the theme is ${theme}`);
-  await fits(walk, page, frame);
-  await accessible(walk, frame);
-
-  walk.step("a form in the frame can be sent");
-  await button.click();
-  await frame.getByRole("link", { name: /^Webhook/ }).click();
-  await frame.getByLabel("URL").first().fill(`${walk.input.receivers.good}?from=portal`);
-  await frame.getByRole("button", { name: /create/i }).click();
-  await frame.getByRole("link", { name: "Signing secret" }).waitFor();
-  await fits(walk, page, frame);
-  await close();
+  await walk.api("POST", "/app", { name: "Acme", uid: "acme" });
+  await walk.api("POST", "/event-type", { name: "invoice.paid", description: "An invoice was paid." });
+  const { good } = walk.input.receivers;
+  const endpoint = await walk.api("POST", "/app/acme/endpoint", { url: good });
+  await walk.api("POST", "/app/acme/msg", { eventType: "invoice.paid", payload: { n: 1 } });
+  for (const expected of CASES) await offers(walk, endpoint.id, expected);
+  await look(walk);
+  await sessionEnd(walk);
 }
 
 /**
- * The frame is as high as what it contains.
+ * Opens the page of a platform that embeds the portal.
  *
  * @param {Walk} walk
- * @param {Page} page
- * @param {Frame} frame
+ * @param {object} access what the token allows
+ * @param {object} props those of the component
+ * @param {(page: Page, frame: Frame) => Promise<void>} use
  */
-async function fits(walk, page, frame) {
-  await walk.until("the frame is as high as its content", async () => {
-    const content = await frame.evaluate(() => Math.ceil(document.body.getBoundingClientRect().height));
-    const height = await page.locator("iframe").evaluate((element) => element.style.height);
-    return height === `${Math.max(content, 650)}px`;
+async function embedded(walk, access, props, use) {
+  const { url } = await walk.api("POST", "/auth/app-portal-access/acme", access);
+  const host = await startHost({ url, fullSize: true, ...props });
+  const { page, context } = await walk.page({ origins: [host.url] });
+  try {
+    await page.goto(host.url);
+    const frame = await (await page.waitForSelector("iframe")).contentFrame();
+    walk.assert(frame, "the page has a frame");
+    await frame.waitForURL(/\/portal\//);
+    await frame.getByRole("heading", { level: 1 }).waitFor();
+    await use(page, frame);
+  } finally {
+    host.close();
+    await context.close();
+  }
+}
+
+/**
+ * Checks every page, and which actions they offer.
+ *
+ * @param {Walk} walk
+ * @param {string} endpoint
+ * @param {typeof CASES[number]} expected
+ */
+async function offers(walk, endpoint, { capabilities, create, reveal, rotate, recover }) {
+  const name = capabilities?.at(-1) ?? "everything";
+  walk.step(`opening the portal with ${name}`);
+  await embedded(walk, { capabilities }, {}, async (page, frame) => {
+    for (const title of PAGES) {
+      walk.step(`opening ${title} with ${name}`);
+      await frame.getByRole("link", { name: title, exact: true }).first().click();
+      await frame.getByRole("heading", { level: 1 }).waitFor();
+      await walk.check(page, `${title} with ${name}`, { frame });
+    }
+    await frame.goto(walk.link("/portal/endpoints"));
+    await isOffered(walk, frame, `creating endpoints with ${name}`, "link", /(create|add).*endpoint/i, create);
+    await frame.goto(walk.link(`/portal/endpoints/${endpoint}`));
+    await isOffered(walk, frame, `recovering with ${name}`, "link", /^recover/i, recover);
+    await walk.check(page, `endpoint with ${name}`, { frame });
+    await frame.goto(walk.link(`/portal/endpoints/${endpoint}/secret`));
+    await isOffered(walk, frame, `revealing with ${name}`, "button", /reveal/i, reveal);
+    await isOffered(walk, frame, `rotating with ${name}`, "button", /rotate/i, rotate);
   });
 }
 
 /**
  * @param {Walk} walk
  * @param {Frame} frame
+ * @param {string} what
+ * @param {"link" | "button"} role
+ * @param {RegExp} name
+ * @param {boolean} expected
  */
-async function accessible(walk, frame) {
-  const faults = await axe(/** @type {any} */ (frame));
-  walk.found.push(...faults.map((fault) => `in the frame: ${fault}`));
+async function isOffered(walk, frame, what, role, name, expected) {
+  walk.step(what);
+  await frame.getByRole("main").waitFor();
+  const count = await frame.getByRole(role, { name }).count();
+  walk.assert(count > 0 === expected, `${what} is ${expected ? "not " : ""}offered`);
 }
 
-/** @param {Portal} portal */
-async function capabilities(portal) {
-  /** @type {Walk} */
-  const walk = portal.walk;
-  const cases = Object.entries(CAPABILITIES).map(([name, visible]) => ({ name, body: { capabilities: [name] }, visible }));
-  for (const { name, body, visible } of [...cases, { name: "all", body: {}, visible: EVERYTHING }]) {
-    walk.step(`what a token with the capability ${name} shows`);
-    const { frame, close } = await portal.embed(await portal.link(body));
-    await shown(frame);
-    const found = await visibleParts(portal, frame);
-    walk.assert(found === visible, `${name} shows "${found}" instead of "${visible}"`);
-    await close();
-  }
+/** @param {Walk} walk */
+async function look(walk) {
+  walk.step("the frame is as high as its content, and has the given colors and font");
+  const props = { darkMode: true, primaryColor: "#0a7d33", fontFamily: "Georgia" };
+  await embedded(walk, {}, props, async (page, frame) => {
+    await walk.until("the frame has the height of its content", async () => {
+      const [outer, inner] = await Promise.all([
+        page.locator("iframe").evaluate((element) => element.clientHeight),
+        frame.evaluate(() => document.documentElement.scrollHeight),
+      ]);
+      return outer >= inner && outer >= 650;
+    });
+    const style = await frame.evaluate(() => {
+      const { colorScheme, fontFamily } = getComputedStyle(document.body);
+      return { colorScheme, fontFamily };
+    });
+    walk.assert(style.colorScheme.includes("dark"), `the scheme is ${style.colorScheme}`);
+    walk.assert(style.fontFamily.includes("Georgia"), `the font is ${style.fontFamily}`);
+    await walk.check(page, "dark portal with a color", { frame });
+  });
 }
 
-/**
- * @param {Portal} portal
- * @param {Frame} frame
- */
-async function visibleParts({ walk, endpoint }, frame) {
-  const has = async (/** @type {import("playwright-core").Locator} */ part) => (await part.count()) > 0;
-  const link = (/** @type {string} */ name) => has(frame.getByRole("link", { name, exact: true }));
-  const button = (/** @type {string | RegExp} */ name) => has(frame.getByRole("button", { name, exact: true }));
-  const path = `${walk.input.url}/portal/endpoints`;
-  await frame.goto(path);
-  const create = await link("Create endpoint");
-  await frame.goto(`${path}/${endpoint}`);
-  const [disable, recover, secret] = [await button("Disable"), await link("Recover"), await link("Signing secret")];
-  const [settings, test] = [await link("Settings"), (await has(frame.locator(".actions a", { hasText: "Test" })))];
-  if (secret) await frame.goto(`${path}/${endpoint}/secret`);
-  const rotate = secret && (await button(/rotate/i));
-  const parts = { create, disable, recover, secret, rotate, settings, test };
-  return Object.entries(parts).filter(([, isVisible]) => isVisible).map(([name]) => name).join(" ");
-}
-
-/** @param {Portal} portal */
-async function theEnd(portal) {
-  /** @type {Walk} */
-  const walk = portal.walk;
-  walk.step("a token expires while the portal is open");
-  const { page, frame, faults, close } = await portal.embed(await portal.link({ sessionId: "ends" }));
-  await shown(frame);
-  await walk.api("POST", `/auth/app/${portal.app}/expire-all`, { sessionIds: ["ends"] });
-  faults.expect(/status of 401/);
-  await frame.getByRole("link", { name: "Messages" }).click();
-  await frame.getByRole("heading", { level: 1, name: "Your session has ended" }).waitFor();
-  await walk.until("the page is notified", () =>
-    page.evaluate(() => /** @type {any} */ (window).messages.some((/** @type {any} */ it) => it.data?.type === "postrider.session-ended")),
-  );
-  await accessible(walk, frame);
-  await close();
-}
-
-/** @param {Portal} portal */
-async function refusedCookie(portal) {
-  /** @type {Walk} */
-  const walk = portal.walk;
-  walk.step("a browser refuses cookies in frames");
-  const { page, frame, close } = await portal.embed(await portal.link(), {}, { refuses: true });
-  const open = frame.getByRole("link", { name: "Open in a new tab" });
-  await open.waitFor();
-  const [tab] = await Promise.all([page.waitForEvent("popup"), open.click()]);
-  await tab.getByRole("heading", { level: 1, name: "Endpoints" }).waitFor();
-  await close();
-}
-
-/** @param {Portal} portal */
-async function standalone(portal) {
-  /** @type {Walk} */
-  const walk = portal.walk;
-  walk.step("the portal without a frame");
-  const { page, faults } = await walk.page();
-  await page.goto(await portal.link({}, { next: "/metrics", primaryColor: "28bb93" }));
-  await page.getByRole("heading", { level: 1, name: "Metrics" }).waitFor();
-  walk.assert(!page.url().includes("key="), `the address is ${page.url()}`);
-  for (const name of ["Metrics", "Verify", "Messages", "Endpoints"]) {
-    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
-    await page.getByRole("heading", { level: 1 }).waitFor();
-    await walk.check(page, `portal, ${name}`);
-  }
-
-  walk.step("signing out");
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByRole("heading", { level: 1, name: "You are signed out" }).waitFor();
-  await walk.check(page, "portal after signing out");
-  faults.expect(/status of 401/);
-  await page.goto(walk.link("/portal/messages"));
-  await page.getByRole("heading", { level: 1, name: "You are not signed in" }).waitFor();
+/** @param {Walk} walk */
+async function sessionEnd(walk) {
+  walk.step("the embedding page is told when the session has ended");
+  await embedded(walk, {}, {}, async (page, frame) => {
+    await walk.api("POST", "/auth/app/acme/expire-all", {});
+    await frame.getByRole("link", { name: "Messages", exact: true }).first().click().catch(() => {});
+    await frame.getByText(/session has ended/i).first().waitFor();
+    await walk.until("the message arrives", () => page.evaluate(() => {
+      const { messages } = /** @type {any} */ (window);
+      return messages.some((/** @type {any} */ { data }) => data?.type === "postrider.session-ended");
+    }));
+  });
 }

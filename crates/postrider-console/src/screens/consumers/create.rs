@@ -61,7 +61,12 @@ fn kind(context: &Context) -> Result<QueueKind, Failure> {
     found.ok_or(Failure::NotFound("this kind of queue"))
 }
 
-fn view(context: &Context, kind: QueueKind, sent: &Form, failure: Option<&ApiFailure>) -> PageResult {
+fn view(
+    context: &Context,
+    kind: QueueKind,
+    sent: &Form,
+    failure: Option<&ApiFailure>,
+) -> PageResult {
     let paths: Vec<_> = fields::of(kind).iter().map(|it| format!("config.{}", it.name)).collect();
     let shown = paths.iter().map(String::as_str).chain(["uid", "description", "mapping"]);
     let content = html! {

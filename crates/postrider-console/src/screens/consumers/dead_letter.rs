@@ -48,7 +48,8 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 }
 
 fn body(content: &DeadLetterContentOut) -> Markup {
-    let headers: String = content.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: String =
+        content.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let body = match content.body_encoding {
         PayloadEncoding::Text => content.body.clone(),
         PayloadEncoding::Base64 => {

@@ -8,10 +8,11 @@ use postrider::api::{ListResponse, MessageAttemptOut, StatisticsSeriesOut};
 use super::{
     attempts, banner, facts,
     subject::{Subject, Tab},
-    traffic::{self, Range},
+    traffic,
 };
 use crate::{
     context::Context,
+    range::{Range, ranges},
     route::PageResult,
     ui::{self, api_panel},
 };
@@ -44,7 +45,7 @@ fn activity(
         div.split {
             div.stack {
                 section.section {
-                    div.section-head { h2 { "Activity" } (range.links(context)) }
+                    div.section-head { h2 { "Activity" } (ranges(context, range)) }
                     (numbers(context, subject, series))
                     @if series.total.delivered + series.total.failed == 0 {
                         (ui::empty("No attempts in this time", &html! {
@@ -52,8 +53,8 @@ fn activity(
                         }))
                     } @else {
                         div.charts {
-                            (traffic::outcomes(series, subject.endpoint.kind))
-                            (traffic::latency(series))
+                            (traffic::outcomes(series, range, subject.endpoint.kind))
+                            (traffic::latency(series, range))
                         }
                     }
                 }
@@ -67,16 +68,16 @@ fn numbers(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) -
     let (total, state) = (&series.total, &subject.state);
     let attempts = total.delivered + total.failed;
     html! {
-        dl.numbers {
-            div { dt { "Delivered" } dd { (ui::number(total.delivered)) } span.note { "of " (ui::plural(attempts, "attempt")) } }
-            div { dt { "Failed" } dd { (ui::number(total.failed)) } span.note { (ui::number(total.given_up)) " given up" } }
+        section.numbers aria-label="Totals" {
+            div { span.name { "Delivered" } span.value { (ui::number(total.delivered)) } span.note { "of " (ui::plural(attempts, "attempt")) } }
+            div { span.name { "Failed" } span.value { (ui::number(total.failed)) } span.note { (ui::number(total.given_up)) " given up" } }
             div {
-                dt { "Pending" } dd { (ui::number(state.pending)) @if state.pending >= 10_000 { "+" } }
+                span.name { "Pending" } span.value { (ui::number(state.pending)) @if state.pending >= 10_000 { "+" } }
                 span.note { @if let Some(at) = state.oldest_due_at { "oldest due " (ui::time(context, at)) } @else { "nothing is waiting" } }
             }
             div {
-                dt { "Duration, p95" } dd { (total.attempt_duration.p95_ms.map_or_else(|| "–".to_owned(), ui::millis)) }
-                span.note { "p50 " (total.attempt_duration.p50_ms.map_or_else(|| "–".to_owned(), ui::millis)) }
+                span.name { "Duration" } span.value { (total.attempt_duration.p50_ms.map_or_else(|| "–".to_owned(), ui::millis)) }
+                span.note { @match total.attempt_duration.p95_ms { Some(it) => { "95 % within " (ui::millis(it)) }, None => "no attempts" } }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The form of an endpoint: for a new one, and for one that is changed.
 
+use http::StatusCode;
 use maud::{Markup, html};
 use postrider::api::{EndpointKind, EventTypeOut};
 
@@ -43,17 +44,27 @@ pub(super) struct Shown<'a> {
 
 impl Shown<'_> {
     fn field<'b>(&self, name: &'b str, label: &'b str) -> Field<'b> {
-        Field::new(name, label).sent(self.form, self.failure, name)
+        Field::new(name, label).sent(self.form, None, name).problem(self.problem(name))
     }
 
     fn problem(&self, field: &str) -> Option<String> {
-        self.failure.and_then(|it| it.of_field(field))
+        let failure = self.failure?;
+        // Conflicts have no location.
+        if self.is_uid_taken() && field == "uid" {
+            return Some(failure.to_string());
+        }
+        failure.of_field(field)
+    }
+
+    fn is_uid_taken(&self) -> bool {
+        self.failure.is_some_and(|it| it.status() == StatusCode::CONFLICT)
+            && self.form.text("uid").is_some()
     }
 
     /// All fields, in sections.
     pub(super) fn fields(&self) -> Markup {
         html! {
-            (ui::form::problems(self.failure, &SHOWN))
+            (ui::form::problems(self.failure.filter(|_| !self.is_uid_taken()), &SHOWN))
             @if let Some(problem) = self.problem_of_whole_config() {
                 (ui::notice(crate::page::Tone::Bad, &html! { (problem) }))
             }
@@ -66,7 +77,7 @@ impl Shown<'_> {
                 h2 { "Messages" }
                 (event_types::choice(self.event_types, self.form, self.problem("eventTypes").as_deref()))
                 (self.field("channels", "Channels").placeholder("eu, customer-17")
-                    .hint(html! { "Separated by commas; up to 10. Messages without channels are always received. Empty for all." }).line())
+                    .hint(html! { "Separated by commas, up to 10. The endpoint then gets only messages that have one of them. Empty for all messages." }).line())
             }
             section.section {
                 h2 { "Delivery" }
@@ -134,7 +145,8 @@ impl Shown<'_> {
     }
 
     fn config(&self, is_advanced: bool) -> Markup {
-        let fields = kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
+        let fields =
+            kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
         html! { @for field in fields { (self.config_field(field)) } }
     }
 
@@ -162,7 +174,8 @@ impl Shown<'_> {
     }
 
     fn secret(&self, field: &ConfigField, shown: Field<'_>, is_stored: bool) -> Markup {
-        let shown = if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
+        let shown =
+            if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
         html! {
             (shown.line())
             @if is_stored && !field.is_required { (self.removal(field)) }

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use jiff::{
-    Timestamp,
-    civil::DateTime,
-    tz::TimeZone,
-};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use maud::{Markup, html};
 use postrider::api::{BulkReplayIn, EndpointStats, RecoverIn, RecoverOut, ReplayIn};
 
-use super::{subject::Subject, traffic::Range};
+use super::subject::Subject;
 use crate::{
     api::ApiFailure,
     context::Context,
     failure::Failure,
     form::Form,
     page::{Outcome, Page, Tone},
+    range::Range,
     route::{ActionResult, PageResult},
     ui::{self, Field},
 };
@@ -36,8 +33,18 @@ enum Scope {
 impl Scope {
     const ALL: [(Self, &'static str, &'static str, &'static str); 3] = [
         (Self::Failed, "failed", "Failed messages", "Deliveries that failed or were cancelled."),
-        (Self::Missing, "missing", "Missed messages", "Messages that were published while the endpoint was disabled or did not exist, or that its filters excluded then."),
-        (Self::All, "all", "All messages", "Also those that were delivered. The receiver gets them twice."),
+        (
+            Self::Missing,
+            "missing",
+            "Missed messages",
+            "Messages that were published while the endpoint was disabled or did not exist, or that its filters excluded then.",
+        ),
+        (
+            Self::All,
+            "all",
+            "All messages",
+            "Also those that were delivered. The receiver gets them twice.",
+        ),
     ];
 
     fn of(form: &Form) -> Self {
@@ -114,7 +121,7 @@ async fn send(
 fn period(form: &Form, now: Timestamp) -> Result<(Timestamp, Option<Timestamp>), &'static str> {
     const UNREADABLE: &str = "Enter a date and a time in UTC, such as 2026-11-27 14:30.";
     let range = form.text("range").unwrap_or_default();
-    if let Some(range) = Range::parse(range) {
+    if let Some(range) = Range::ALL.into_iter().find(|it| it.name() == range) {
         return Ok((range.since(now), None));
     }
     let since = form.text("since").ok_or("Enter when the period begins.")?;
@@ -145,7 +152,7 @@ async fn show(
         (ui::form::problems(failure, &["since", "until"]))
         (scopes(form))
         (ranges(form, &counts))
-        div.two {
+        div.two.exact {
             (Field::new("since", "From (UTC)").kind("datetime-local").sent(form, failure, "since").problem(problem).line())
             (Field::new("until", "Until (UTC)").kind("datetime-local").sent(form, failure, "until")
                 .hint(html! { "Empty for now." }).line())
@@ -182,19 +189,28 @@ fn scopes(form: &Form) -> Markup {
 fn ranges(form: &Form, counts: &[(Range, EndpointStats)]) -> Markup {
     let chosen = form.text("range").unwrap_or(Range::Day.name());
     html! {
-        fieldset.options {
-            legend { "Messages accepted" }
+        fieldset.options.compact {
+            legend { "Messages accepted in" }
             @for (range, stats) in counts {
                 label.option {
                     input type="radio" name="range" value=(range.name()) checked[chosen == range.name()];
-                    span { "in the last " (range.label()) small { (failed(stats)) } }
+                    span { (last(*range)) small { (failed(stats)) } }
                 }
             }
             label.option {
                 input type="radio" name="range" value="exact" checked[chosen == "exact"];
-                span { "in an exact period" }
+                span { "An exact period" small { "From a date and time on." } }
             }
         }
+    }
+}
+
+const fn last(range: Range) -> &'static str {
+    match range {
+        Range::Hour => "The last hour",
+        Range::Day => "The last 24 hours",
+        Range::Week => "The last 7 days",
+        Range::Month => "The last 30 days",
     }
 }
 
@@ -202,8 +218,8 @@ fn failed(stats: &EndpointStats) -> String {
     let count = u64::try_from(stats.fail.saturating_add(stats.canceled)).unwrap_or_default();
     match count {
         0 => "Nothing failed.".to_owned(),
-        1 => "1 delivery failed or was cancelled.".to_owned(),
-        count => format!("{} deliveries failed or were cancelled.", ui::number(count)),
+        1 => "1 failed or cancelled.".to_owned(),
+        count => format!("{} failed or cancelled.", ui::number(count)),
     }
 }
 
@@ -234,9 +250,16 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let cases = [
             (form(&[("range", "24h"), ("since", "x")]), Some((at("2026-01-01T00:00:00Z"), None))),
-            (form(&[("range", "exact"), ("since", "2026-01-01T14:30")]), Some((at("2026-01-01T14:30:00Z"), None))),
             (
-                form(&[("range", "exact"), ("since", "2026-01-01T14:30:00+01:00"), ("until", "2026-01-01 15:00")]),
+                form(&[("range", "exact"), ("since", "2026-01-01T14:30")]),
+                Some((at("2026-01-01T14:30:00Z"), None)),
+            ),
+            (
+                form(&[
+                    ("range", "exact"),
+                    ("since", "2026-01-01T14:30:00+01:00"),
+                    ("until", "2026-01-01 15:00"),
+                ]),
                 Some((at("2026-01-01T13:30:00Z"), Some(at("2026-01-01T15:00:00Z")))),
             ),
             (form(&[("range", "exact")]), None),

@@ -4,11 +4,7 @@ use maud::{Markup, html};
 use postrider::api::{EndpointOut, EndpointStateOut, StatisticsSeriesOut};
 
 use super::{condition::Condition, kinds, traffic};
-use crate::{
-    context::Context,
-    ui::{self, Icon, icon},
-    viewer::Action,
-};
+use crate::{context::Context, ui, viewer::Action};
 
 /// What a row shows.
 #[derive(Clone, Debug)]
@@ -21,23 +17,25 @@ pub(super) struct Row {
     pub(super) app_name: Option<String>,
 }
 
-/// The table; with the application if it has the endpoints of all of them.
+/// The table; with the applications if it has the endpoints of all of them.
 pub(super) fn table(context: &Context, rows: &[Row], has_apps: bool) -> Markup {
-    let app = if has_apps { Some("Application") } else { None };
     let may = context.may(Action::ManageEndpoints) || context.may(Action::CreateAttempts);
     let heads: Vec<_> = ["Endpoint"]
         .into_iter()
-        .chain(app)
         .chain(["State", "#Pending", "Last 24 hours"])
         .chain(may.then_some(""))
         .collect();
-    ui::table("Endpoints", &heads, &html! {
-        @for row in rows { (line(context, row, has_apps, may)) }
-    })
+    ui::table(
+        "Endpoints",
+        &heads,
+        &html! {
+            @for row in rows { (line(context, row, has_apps, may)) }
+        },
+    )
 }
 
 fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
-    let Row { endpoint, state, series, app_name } = row;
+    let Row { endpoint, state, series, .. } = row;
     let (app, id) = (state.app_id.to_string(), endpoint.id.to_string());
     let condition = Condition::of(state);
     let kind = kinds::form(endpoint.kind).title;
@@ -46,13 +44,7 @@ fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
         tr {
             td.endpoint-cell {
                 a.truncate href=(context.link(&context.app_path(&app, &["endpoints", &id]))) title=(name) { (name) }
-                small {
-                    @if !endpoint.kind.is_http() { (kind) @if !endpoint.description.is_empty() { " · " } }
-                    (endpoint.description)
-                }
-            }
-            @if has_app {
-                td { a href=(context.link(&context.app_path(&app, &[]))) { (app_name.as_deref().unwrap_or(&app)) } }
+                small { (about(context, row, &app, has_app)) }
             }
             td.state-cell { (condition.badge()) small { (condition.reason(context)) } }
             td.number {
@@ -65,24 +57,45 @@ fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {
     }
 }
 
+/// Whose it is, what it is, and what people say about it.
+fn about(context: &Context, row: &Row, app: &str, has_app: bool) -> Markup {
+    let endpoint = &row.endpoint;
+    let kind = (!endpoint.kind.is_http()).then(|| kinds::form(endpoint.kind).title);
+    let description = Some(endpoint.description.as_str()).filter(|it| !it.is_empty());
+    let app_name = row.app_name.as_deref().unwrap_or(app);
+    html! {
+        @if has_app { a.soft href=(context.link(&context.app_path(app, &[]))) { (app_name) } }
+        @for (index, text) in kind.into_iter().chain(description).enumerate() {
+            @if has_app || index > 0 { " · " }
+            (text)
+        }
+    }
+}
+
 fn actions(context: &Context, row: &Row, app: &str, id: &str) -> Markup {
     let path = |action: &str| context.app_path(app, &["endpoints", id, action]);
-    let return_to = context.query.on(&context.path);
-    let fields = [("return_to", return_to.as_str())];
     html! {
         div.row-actions {
             @if row.endpoint.disabled {
-                @if context.may(Action::ManageEndpoints) {
-                    (ui::action_button(context, &path("enable"), (Icon::Check, "Enable"), &fields))
-                }
+                @if context.may(Action::ManageEndpoints) { (switch(context, &path("enable"), "Enable")) }
             } @else {
                 @if context.may(Action::CreateAttempts) {
-                    a.button.secondary href=(context.link(&path("recover"))) { (icon(Icon::Repeat)) "Recover" }
+                    a.button.plain href=(context.link(&path("recover"))) { "Recover" }
                 }
-                @if context.may(Action::ManageEndpoints) {
-                    (ui::action_button(context, &path("disable"), (Icon::Pause, "Disable"), &fields))
-                }
+                @if context.may(Action::ManageEndpoints) { (switch(context, &path("disable"), "Disable")) }
             }
+        }
+    }
+}
+
+/// A button that leads back to the same list.
+fn switch(context: &Context, path: &str, label: &str) -> Markup {
+    let return_to = context.query.on(&context.path);
+    html! {
+        form.inline method="post" action=(context.link(path)) {
+            (ui::form::csrf(context))
+            (ui::form::hidden(&[("return_to", &return_to)]))
+            button.plain type="submit" { (label) }
         }
     }
 }

@@ -23,6 +23,10 @@ use crate::{
 /// The event type of tests, unless another is chosen.
 const PING: &str = "svix.ping";
 
+/// The buttons besides the first.
+const CHECK: &str = "check";
+const PUBLISH: &str = "publish";
+
 /// What was done, and what came of it.
 enum Tried<'a> {
     Nothing,
@@ -37,42 +41,50 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     show(&context, &subject, &Form::default(), &Tried::Nothing).await
 }
 
-/// Delivers a test message, which is not stored.
-pub(super) async fn test(context: Arc<Context>, form: Form) -> ActionResult {
+/// Does what the pressed button says.
+pub(super) async fn act(context: Arc<Context>, form: Form) -> ActionResult {
     let subject = Subject::read(&context).await?;
-    let payload = match payload(&form) {
+    match form.text("do") {
+        Some(CHECK) => check(&context, &subject, &form).await,
+        Some(PUBLISH) => publish(&context, &subject, &form).await,
+        Some(_) | None => test(&context, &subject, &form).await,
+    }
+}
+
+/// Delivers a test message, which is not stored.
+async fn test(context: &Context, subject: &Subject, form: &Form) -> ActionResult {
+    let payload = match payload(form) {
         Ok(payload) => payload,
-        Err(problem) => return refuse(&context, &subject, &form, &Tried::Payload(problem)).await,
+        Err(problem) => return refuse(context, subject, form, &Tried::Payload(problem)).await,
     };
-    let body = EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
+    let body =
+        EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
     match context.api.post::<EndpointTestOut>(subject.api(&["test"]), &body).await {
         Ok(result) => {
-            let page = show(&context, &subject, &form, &Tried::Tested(&result)).await?;
+            let page = show(context, subject, form, &Tried::Tested(&result)).await?;
             Ok(Outcome::page(page))
         },
-        Err(error) => failed(&context, &subject, &form, error).await,
+        Err(error) => failed(context, subject, form, error).await,
     }
 }
 
 /// Connects without delivering anything.
-pub(super) async fn check(context: Arc<Context>, form: Form) -> ActionResult {
-    let subject = Subject::read(&context).await?;
+async fn check(context: &Context, subject: &Subject, form: &Form) -> ActionResult {
     let body = serde_json::json!({});
     match context.api.post::<EndpointTestOut>(subject.api(&["check"]), &body).await {
         Ok(result) => {
-            let page = show(&context, &subject, &form, &Tried::Checked(&result)).await?;
+            let page = show(context, subject, form, &Tried::Checked(&result)).await?;
             Ok(Outcome::page(page))
         },
-        Err(error) => failed(&context, &subject, &form, error).await,
+        Err(error) => failed(context, subject, form, error).await,
     }
 }
 
 /// Publishes an example as a message for this endpoint only.
-pub(super) async fn publish(context: Arc<Context>, form: Form) -> ActionResult {
-    let subject = Subject::read(&context).await?;
-    let payload = match payload(&form) {
+async fn publish(context: &Context, subject: &Subject, form: &Form) -> ActionResult {
+    let payload = match payload(form) {
         Ok(payload) => payload,
-        Err(problem) => return refuse(&context, &subject, &form, &Tried::Payload(problem)).await,
+        Err(problem) => return refuse(context, subject, form, &Tried::Payload(problem)).await,
     };
     let event_type = form.text("eventType").unwrap_or(PING).to_owned();
     let body = EventExampleIn { event_type, payload, example_index: None };
@@ -81,18 +93,28 @@ pub(super) async fn publish(context: Arc<Context>, form: Form) -> ActionResult {
             let path = context.app_path(&subject.app, &["messages", &message.id.to_string()]);
             Ok(Outcome::done(path, "The example has been sent, to this endpoint only."))
         },
-        Err(error) => failed(&context, &subject, &form, error).await,
+        Err(error) => failed(context, subject, form, error).await,
     }
 }
 
-async fn failed(context: &Context, subject: &Subject, form: &Form, error: ApiFailure) -> ActionResult {
+async fn failed(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    error: ApiFailure,
+) -> ActionResult {
     if error.is_input() {
         return refuse(context, subject, form, &Tried::Refused(&error)).await;
     }
     Err(error.into())
 }
 
-async fn refuse(context: &Context, subject: &Subject, form: &Form, tried: &Tried<'_>) -> ActionResult {
+async fn refuse(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    tried: &Tried<'_>,
+) -> ActionResult {
     Ok(Outcome::again(show(context, subject, form, tried).await?))
 }
 
@@ -113,7 +135,7 @@ async fn show(
     let page = subject.page(context, Tab::Test);
     Ok(page.part(html! {
         div.try-out {
-            (ui::form(context, &subject.path(context, &["test"]), &fields(context, subject, form, tried, &types)))
+            (ui::form(context, &subject.path(context, &["test"]), &fields(subject, form, tried, &types)))
             div.stack role="region" aria-label="Result" {
                 @match tried {
                     Tried::Tested(it) => (result(it, true)),
@@ -125,13 +147,7 @@ async fn show(
     }))
 }
 
-fn fields(
-    context: &Context,
-    subject: &Subject,
-    form: &Form,
-    tried: &Tried<'_>,
-    types: &[EventTypeOut],
-) -> Markup {
+fn fields(subject: &Subject, form: &Form, tried: &Tried<'_>, types: &[EventTypeOut]) -> Markup {
     let failure = match tried {
         Tried::Refused(error) => Some(*error),
         Tried::Nothing | Tried::Payload(_) | Tried::Tested(_) | Tried::Checked(_) => None,
@@ -144,7 +160,6 @@ fn fields(
     };
     let names = types.iter().map(|it| it.name.as_str()).filter(|it| *it != PING);
     let options: Vec<_> = [PING].into_iter().chain(names).map(|it| (it, it)).collect();
-    let to = |rest: &str| context.link(&subject.path(context, &[rest]));
     html! {
         (ui::form::problems(failure, &["eventType", "payload"]))
         (Field::new("eventType", "Event type").sent(form, failure, "eventType").select(&options))
@@ -152,9 +167,9 @@ fn fields(
             .hint(html! { "A JSON object. Empty for the example of the event type." }).area())
         div.buttons {
             button type="submit" { (icon(Icon::Send)) "Send test" }
-            button.secondary type="submit" formaction=(to("check")) { "Check connection" }
+            button.secondary type="submit" name="do" value=(CHECK) { "Check connection" }
             @if !subject.endpoint.disabled {
-                button.secondary type="submit" formaction=(to("publish")) { "Send as message" }
+                button.secondary type="submit" name="do" value=(PUBLISH) { "Send as message" }
             }
         }
     }
@@ -176,7 +191,8 @@ fn advice(subject: &Subject) -> Markup {
 }
 
 fn result(result: &EndpointTestOut, is_delivery: bool) -> Markup {
-    let (tone, shape) = if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
+    let (tone, shape) =
+        if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
     let word = match (result.success, is_delivery) {
         (true, true) => "Delivered",
         (true, false) => "Reachable",

@@ -32,23 +32,27 @@ fn group(context: &Context, it: &FailureGroupOut, names: &Names, is_minimum: boo
     let endpoint = context.app_path(&app, &["endpoints", &it.endpoint_id.to_string()]);
     html! {
         li.card.failure-group {
-            div.failure-head {
-                (cause_badge(it))
-                a.strong href=(context.link(&endpoint)) { (it.url) }
-                span.soft { (app_link(context, names, &app)) }
+            div.failure-what {
+                div.failure-head {
+                    (cause_badge(it))
+                    a.strong href=(context.link(&endpoint)) { (it.url) }
+                    (app_link(context, names, &app))
+                }
+                p { (sentence(&it.remedy)) }
+                div.failure-foot {
+                    span {
+                        @if it.count == 1 { (ui::time(context, it.last_at)) }
+                        @else { "First " (ui::time(context, it.first_at)) ", last " (ui::time(context, it.last_at)) }
+                    }
+                    (samples(context, it, &app))
+                }
             }
             div.failure-count {
-                @if is_minimum { span.soft { "at least " } }
-                strong { (ui::number(it.count)) }
-                span.soft { " failed " (if it.count == 1 { "attempt" } else { "attempts" }) }
-            }
-            p.remedy { (sentence(&it.remedy)) }
-            div.failure-foot {
-                span.soft {
-                    @if it.count == 1 { (ui::time(context, it.last_at)) }
-                    @else { "First " (ui::time(context, it.first_at)) ", last " (ui::time(context, it.last_at)) }
+                p {
+                    @if is_minimum { span.soft { "at least " } }
+                    strong { (ui::number(it.count)) }
+                    span.soft { " failed " (if it.count == 1 { "attempt" } else { "attempts" }) }
                 }
-                (samples(context, it, &app))
                 @if context.may(Action::Operate) {
                     a.button.secondary href=(context.link(&resend_path(context, it))) { (icon(Icon::Repeat)) "Resend…" }
                 }

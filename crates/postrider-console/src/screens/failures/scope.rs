@@ -16,11 +16,7 @@ pub(super) const STATUSES: [(&str, &str, &[MessageStatus]); 5] = [
     ("failed", "Failed", &[MessageStatus::Fail]),
     ("canceled", "Canceled", &[MessageStatus::Canceled]),
     ("delivered", "Delivered", &[MessageStatus::Success]),
-    (
-        "ended",
-        "All that have ended",
-        &[MessageStatus::Success, MessageStatus::Fail, MessageStatus::Canceled],
-    ),
+    ("ended", "All ended", &[MessageStatus::Success, MessageStatus::Fail, MessageStatus::Canceled]),
 ];
 
 /// More deliveries than this have to be confirmed by their number.
@@ -69,32 +65,38 @@ pub(super) fn words(
     endpoint: Option<&str>,
 ) -> String {
     let status = query.text("status").unwrap_or_default();
-    let mut text = match status {
-        "failed" => "failed deliveries".to_owned(),
-        "canceled" => "canceled deliveries".to_owned(),
-        "delivered" => "deliveries that succeeded".to_owned(),
-        "ended" => "deliveries that have ended, also those that succeeded,".to_owned(),
-        _ => "failed or canceled deliveries".to_owned(),
+    let kind = match status {
+        "failed" => "failed deliveries",
+        "canceled" => "canceled deliveries",
+        "delivered" => "deliveries that succeeded",
+        "ended" => "deliveries that have ended, also those that succeeded,",
+        _ => "failed or canceled deliveries",
     };
-    match (endpoint, app) {
-        (Some(endpoint), Some(app)) => text.push_str(&format!(" to {endpoint} of {app}")),
-        (_, Some(app)) => text.push_str(&format!(" to all endpoints of {app}")),
-        (_, None) => text.push_str(" to all endpoints of all applications"),
-    }
+    let place = match (endpoint, app) {
+        (Some(endpoint), Some(app)) => format!("{endpoint} of {app}"),
+        (_, Some(app)) => format!("all endpoints of {app}"),
+        (_, None) => "all endpoints of all applications".to_owned(),
+    };
+    let conditions = conditions(scope).join(", ");
+    let cause = scope.cause.as_deref().map(cause_words);
+    let cause = cause.map(|it| format!(", whose last attempt ended with {it}"));
+    format!("{kind} to {place}, with messages {conditions}{}", cause.unwrap_or_default())
+}
+
+/// The conditions on the messages.
+fn conditions(scope: &ResendIn) -> Vec<String> {
     let event_types: Vec<_> = scope.event_types.iter().map(ToString::to_string).collect();
-    let mut conditions = Vec::new();
-    if !event_types.is_empty() {
-        conditions.push(format!("of the type {}", event_types.join(" or ")));
-    }
-    conditions.extend(scope.channel.as_ref().map(|it| format!("in the channel {it}")));
-    conditions.extend(scope.tag.as_ref().map(|it| format!("with the tag {it}")));
+    let event_types = (!event_types.is_empty()).then(|| event_types.join(" or "));
     let at = period::Period { after: Some(scope.since), before: scope.until };
-    conditions.extend(at.words("accepted"));
-    text.push_str(&format!(", with messages {}", conditions.join(", ")));
-    if let Some(cause) = &scope.cause {
-        text.push_str(&format!(", whose last attempt ended with {}", cause_words(cause)));
-    }
-    text
+    [
+        event_types.map(|it| format!("of the type {it}")),
+        scope.channel.as_ref().map(|it| format!("in the channel {it}")),
+        scope.tag.as_ref().map(|it| format!("with the tag {it}")),
+        at.words("accepted"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn cause_words(cause: &str) -> String {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     context::Context,
     page::Tone,
+    theme::Zone,
     ui::{self, Icon, icon, state},
 };
 
@@ -85,14 +86,17 @@ impl Entry {
 
 /// The row of an entry.
 pub(super) fn row(context: &Context, entry: &Entry, names: &Names) -> Markup {
+    let is_local = context.preferences.zone == Zone::Local;
     html! {
         li.feed-row data-id=(entry.id()) {
-            time.feed-time datetime=(entry.at()) title=(ui::time::exact(entry.at())) { (entry.at().strftime("%H:%M:%S")) }
+            time.feed-time datetime=(entry.at()) title=(ui::time::exact(entry.at())) data-clock[is_local] {
+                (entry.at().strftime("%H:%M:%S"))
+            }
             span.feed-kind { (kind(entry)) }
             a.feed-what href=(context.link(&entry.path())) { (what(entry)) }
             span.feed-detail { (detail(entry)) }
             span.feed-app { @if let Some(app) = entry.app() { (app_link(context, names, &app)) } }
-            button.plain.pin type="button" data-pin aria-pressed="false" aria-label="Pin" title="Pin" { (icon(Icon::Tag)) }
+            button.plain.pin type="button" data-pin aria-pressed="false" aria-label="Pin" title="Pin" { (icon(Icon::Pin)) }
         }
     }
 }

@@ -45,9 +45,9 @@ impl Filter {
         has_kind && has_status && !(kind == "rejection" && self.event_type.is_some())
     }
 
-    /// Whether a kind was chosen.
+    /// Whether a kind is shown as chosen.
     pub(super) fn has_chosen(&self, kind: &str) -> bool {
-        self.kinds.contains(&kind)
+        self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 
     /// Adds the conditions that lists and the stream have in common.

@@ -34,7 +34,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(", ");
     let form = Form::filled([
         ("event_type", found.event_type.to_string()),
-        ("payload", text),
+        ("payload", ui::code::indent(&text).unwrap_or(text)),
         ("channels", words(found.channels)),
         ("tags", words(found.tags)),
     ]);

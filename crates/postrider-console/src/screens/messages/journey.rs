@@ -135,37 +135,52 @@ fn resend_button(context: &Context, it: &Journey, endpoint: EndpointId) -> Marku
 
 /// What happens next.
 fn outlook(context: &Context, delivery: &MessageEndpointOut, attempts: u64) -> Markup {
+    let waits = html! { " It waits for its turn: the endpoint is slow, limited or paused." };
+    let is_late = delivery.next_attempt.is_some_and(|it| it < context.now);
     html! {
         @match (delivery.status, delivery.next_attempt) {
             (MessageStatus::Success, _) => { "Delivered with " (ui::plural(attempts, "attempt")) "." },
-            (MessageStatus::Pending, Some(at)) => { "The first attempt is due " (ui::time(context, at)) "." },
+            (MessageStatus::Pending, Some(at)) => {
+                "The first attempt " (if is_late { "was" } else { "is" }) " due " (ui::time(context, at)) "."
+                @if is_late { (waits) }
+            },
             (MessageStatus::Sending, Some(at)) => {
-                (ui::plural(attempts, "attempt")) " failed. The next one is due " (ui::time(context, at)) "."
+                (ui::plural(attempts, "attempt")) " failed. The next one " (if is_late { "was" } else { "is" }) " due " (ui::time(context, at)) "."
+                @if is_late { (waits) }
             },
             (MessageStatus::Pending | MessageStatus::Sending, None) => { "The next attempt is about to begin." },
             (MessageStatus::Fail, _) => {
-                (ui::plural(attempts, "attempt")) " failed. There will be no more by itself: resend it once the receiver works."
+                (ui::plural(attempts, "attempt")) " failed, and no more are planned. Resend it once the receiver works."
             },
-            (MessageStatus::Canceled, _) => { "Canceled because the endpoint, the application or the payload was deleted, or on request." },
+            (MessageStatus::Canceled, _) => { "Canceled on request, or because the endpoint, the application or the payload was deleted." },
         }
     }
 }
 
 fn attempt_list(context: &Context, it: &Journey, attempts: &[&MessageAttemptOut]) -> Markup {
     let message = it.message.id.to_string();
+    let has_reasons = attempts.iter().any(|it| it.response_status_code == 0);
+    let mut heads = vec!["Attempt", "Result", "Began", "#Duration", "Trigger"];
+    heads.extend(has_reasons.then_some("Reason"));
     let rows = html! {
-        @for attempt in attempts {
-            @let id = attempt.id.to_string();
+        @for (place, attempt) in attempts.iter().enumerate() {
+            @let path = context.app_path(&it.app, &["messages", &message, "attempts", &attempt.id.to_string()]);
             tr {
-                td { a href=(context.link(&context.app_path(&it.app, &["messages", &message, "attempts", &id]))) { (state::response_code(attempt.response_status_code)) } }
+                td { (ui::link(context, &path, &attempt_name(it, attempts.len() - place))) }
+                td { (state::response_code(attempt.response_status_code)) }
                 td { (ui::time(context, attempt.timestamp)) }
                 td.number { (ui::millis(attempt.response_duration_ms.unsigned_abs())) }
                 td { (trigger(attempt.trigger_type)) }
-                td.said { @if attempt.response_status_code == 0 { (attempt.response) } }
+                @if has_reasons { td.said { @if attempt.response_status_code == 0 { (attempt.response) } } }
             }
         }
     };
-    html! { div.attempts { (ui::table("Attempts", &["Result", "Began", "#Duration", "Trigger", "Reason"], &rows)) } }
+    html! { div.attempts { (ui::table("Attempts", &heads, &rows)) } }
+}
+
+/// Attempts are numbered only if the first ones are known.
+fn attempt_name(it: &Journey, number: usize) -> String {
+    if it.has_all_attempts { format!("Attempt {number}") } else { "Attempt".to_owned() }
 }
 
 pub(super) const fn trigger(trigger: TriggerType) -> &'static str {

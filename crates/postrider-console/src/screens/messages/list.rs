@@ -91,13 +91,12 @@ async fn find(context: &Context, filter: &Filter) -> Result<Found, ApiFailure> {
 
 /// The messages with an id or event id. The other conditions do not matter.
 async fn of_event(context: &Context, filter: &Filter, event: &str) -> Result<Found, ApiFailure> {
-    let places = match &filter.app {
-        Some(app) => vec![(app.clone(), event.to_owned())],
-        None => {
-            let found: LookupOut = context.api.get(v1(&["lookup"]).with("text", event)).await?;
-            let messages = found.data.into_iter().filter(|it| it.r#type == LookupType::Message);
-            messages.filter_map(|it| Some((it.app_id?.to_string(), it.id))).collect()
-        },
+    let places = if let Some(app) = &filter.app {
+        vec![(app.clone(), event.to_owned())]
+    } else {
+        let found: LookupOut = context.api.get(v1(&["lookup"]).with("text", event)).await?;
+        let messages = found.data.into_iter().filter(|it| it.r#type == LookupType::Message);
+        messages.filter_map(|it| Some((it.app_id?.to_string(), it.id))).collect()
     };
     let mut rows = Vec::new();
     for (app, id) in places.into_iter().take(MAX_OF_EVENT) {

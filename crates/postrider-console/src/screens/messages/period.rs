@@ -57,7 +57,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 
 /// The value of an input for a time.
 pub(crate) fn input_value(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+    at.strftime("%Y-%m-%dT%H:%M").to_string()
 }
 
 /// The list of presets.

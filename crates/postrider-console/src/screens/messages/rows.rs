@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 20;
 
 /// A message of the list.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub(super) app: String,
     pub(super) message: MessageOut,
     pub(super) deliveries: Vec<MessageDeliveryOut>,
@@ -31,10 +31,10 @@ impl From<OrganizationMessageOut> for Row {
 }
 
 /// The table. `names` is none if all messages belong to the application of the page.
-pub(super) fn table(context: &Context, rows: &[Row], names: Option<&Names>) -> Markup {
+pub(crate) fn table(context: &Context, rows: &[Row], names: Option<&Names>) -> Markup {
     let mut heads = vec!["Event type", "Deliveries"];
     heads.extend(names.map(|_| "Application"));
-    heads.extend(["Event id", "Message", "Accepted"]);
+    heads.extend(["Event id", "Accepted", "Message"]);
     let rows = html! { @for it in rows { (row(context, it, names)) } };
     html! { div.message-list { (ui::table("Messages", &heads, &rows)) } }
 }
@@ -47,9 +47,9 @@ fn row(context: &Context, it: &Row, names: Option<&Names>) -> Markup {
             td { a.strong href=(context.link(&path)) { (it.message.event_type) } }
             td { (outcomes(&it.deliveries)) }
             @if let Some(names) = names { td { (app_link(context, names, &it.app)) } }
-            td { @if let Some(event) = &it.message.event_id { code { (event) } } @else { span.soft { "–" } } }
-            td { code.soft { (id) } }
+            td { @if let Some(event) = &it.message.event_id { code title=(event) { (event) } } @else { span.soft { "–" } } }
             td { (ui::time(context, it.message.timestamp)) }
+            td { code.soft title=(id) { (id) } }
         }
     }
 }

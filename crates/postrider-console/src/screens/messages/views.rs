@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(views.pairs()[0].0, "view 2");
         views.save("view 2", "status=3");
         assert_eq!(views.pairs().last().unwrap().1, "status=3");
-        views.save("long", &"x".repeat(3_500));
+        views.save("long", &"x".repeat(3_600));
         assert_eq!(views.pairs().len(), 1);
         assert_eq!(Views::parse(&Views::default().to_text()), Views::default());
     }

@@ -134,7 +134,11 @@ mod tests {
             ),
         ];
         for (text, expected) in rows {
-            assert_eq!(creation(&form(text), "stripe", provider::find("stripe")), expected, "{text}");
+            assert_eq!(
+                creation(&form(text), "stripe", provider::find("stripe")),
+                expected,
+                "{text}"
+            );
         }
     }
 

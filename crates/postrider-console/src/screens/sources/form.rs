@@ -130,7 +130,8 @@ impl SourceForm<'_> {
         let field = parameter_field(name);
         let path = format!("parameters.{name}");
         let shown = self.field(&field, name, &path).code(1);
-        let shown = if is_set { shown.placeholder("Set. Leave it empty to keep it.") } else { shown };
+        let shown =
+            if is_set { shown.placeholder("Set. Leave it empty to keep it.") } else { shown };
         let shown = if is_required && !is_set { shown.required() } else { shown };
         shown.hint(html! { (description) }).line()
     }

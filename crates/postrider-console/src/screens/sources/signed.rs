@@ -52,7 +52,11 @@ impl Signer {
     }
 
     /// Signs a request at a time, in seconds since 1970.
-    pub(super) fn sign(&self, draft: UnsignedRequest, now: u64) -> Result<SignedRequest, SignError> {
+    pub(super) fn sign(
+        &self,
+        draft: UnsignedRequest,
+        now: u64,
+    ) -> Result<SignedRequest, SignError> {
         match self.provider.as_deref() {
             Some(provider) => provider::sign(provider, &self.settings, draft, now),
             None => Ok(SignedRequest {

@@ -84,13 +84,11 @@ pub(super) fn bar(task: &BackgroundTaskOut) -> Markup {
     if !is_running(task.state) {
         return Markup::default();
     }
-    match total.filter(|it| *it > 0) {
-        Some(total) => {
-            let done = done.max(found).min(total);
-            html! { progress max=(total) value=(done) aria-label="Progress" {} }
-        },
-        None => html! { progress aria-label="Progress" {} },
-    }
+    let Some(total) = total.filter(|it| *it > 0) else {
+        return html! { progress aria-label="Progress" {} };
+    };
+    let done = done.max(found).min(total);
+    html! { progress max=(total) value=(done) aria-label="Progress" {} }
 }
 
 #[cfg(test)]

@@ -57,11 +57,10 @@ fn duration(attempt: &MessageAttemptOut) -> Markup {
 /// The headers and the body as one text.
 fn response(attempt: &MessageAttemptOut) -> String {
     let headers = attempt.response_headers.as_deref().unwrap_or_default();
-    let headers: String =
-        headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let pretty = serde_json::from_str::<serde_json::Value>(&attempt.response).ok();
     let pretty = pretty.and_then(|it| serde_json::to_string_pretty(&it).ok());
-    format!("{headers}\n{}", pretty.as_deref().unwrap_or(&attempt.response))
+    format!("{}\n\n{}", headers.join("\n"), pretty.as_deref().unwrap_or(&attempt.response))
 }
 
 fn responses(earlier: &MessageAttemptOut, later: &MessageAttemptOut) -> Markup {

@@ -18,25 +18,25 @@ pub(super) enum Stage {
 
 /// The parts of an HTTP request in their order, with how they ended.
 pub(super) fn stages(cause: Option<FailureCause>, is_tls: bool) -> Vec<(&'static str, Stage)> {
-    let mut names = vec!["Host name resolved", "Address allowed", "Connected"];
+    let mut names = vec!["Host name", "Address", "Connection"];
     if is_tls {
-        names.push("TLS agreed on");
+        names.push("TLS");
     }
-    names.extend(["Response received", "Accepted by the receiver"]);
+    names.extend(["Response", "Status"]);
     let failed = match cause {
         None => None,
-        Some(FailureCause::Resolve) => Some("Host name resolved"),
-        Some(FailureCause::Forbidden) => Some("Address allowed"),
-        Some(FailureCause::Connect) => Some("Connected"),
-        Some(FailureCause::Tls) => Some("TLS agreed on"),
-        Some(FailureCause::Timeout | FailureCause::Protocol) => Some("Response received"),
+        Some(FailureCause::Resolve) => Some("Host name"),
+        Some(FailureCause::Forbidden) => Some("Address"),
+        Some(FailureCause::Connect) => Some("Connection"),
+        Some(FailureCause::Tls) => Some("TLS"),
+        Some(FailureCause::Timeout | FailureCause::Protocol) => Some("Response"),
         Some(
             FailureCause::Response
             | FailureCause::Rejected
             | FailureCause::Misconfigured
             | FailureCause::Unavailable
             | FailureCause::Busy,
-        ) => Some("Accepted by the receiver"),
+        ) => Some("Status"),
     };
     let failed = failed.and_then(|failed| names.iter().position(|it| *it == failed));
     let stage = |place| match failed {
@@ -65,13 +65,21 @@ pub(super) fn reached(cause: FailureCause, address: Option<&str>) -> String {
     }
 }
 
-/// What happened.
-fn because(attempt: &MessageAttemptOut) -> String {
-    match attempt.response_status_code {
-        0 if attempt.response.is_empty() => "there was no response".to_owned(),
-        0 => attempt.response.trim_end_matches('.').to_owned(),
-        code => format!("the receiver responded with the status {code} instead of 200 to 299"),
+/// How far the attempt got, and what happened there.
+fn story(attempt: &MessageAttemptOut, cause: FailureCause) -> String {
+    let code = attempt.response_status_code;
+    if code != 0 {
+        return format!(
+            "The request reached the receiver, which responded with the status {code}. Only 200 \
+             to 299 mean that it accepted the message."
+        );
     }
+    let reached = reached(cause, attempt.address.as_deref());
+    let because = match attempt.response.trim_end_matches('.') {
+        "" => "there was no response",
+        text => text,
+    };
+    format!("The attempt got as far as {reached}. It failed because of this: {because}.")
 }
 
 /// A sentence from an explanation of the API, which begins in lower case and has no full stop.
@@ -88,10 +96,7 @@ pub(super) fn explanation(
     remedy: Option<&str>,
 ) -> Markup {
     let text = html! {
-        p {
-            "The attempt got as far as " (reached(cause, attempt.address.as_deref())) ". It failed because "
-            (because(attempt)) "."
-        }
+        p { (story(attempt, cause)) }
         @if let Some(remedy) = remedy { p { strong { "Try this: " } (sentence(remedy)) } }
     };
     banner(Tone::Bad, title(cause, attempt.response_status_code), &text)

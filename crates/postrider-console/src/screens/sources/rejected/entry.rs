@@ -77,9 +77,12 @@ fn buttons(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Ma
 fn explanation(expected: &Expected) -> Markup {
     match expected {
         Err(reason) => ui::notice(Tone::Warning, &html! { (reason) }),
-        Ok(differences) if differences.is_empty() => ui::notice(Tone::Good, &html! {
-            "The headers are those that the provider would have sent with this body and the present secret. The secret may have been set after the request arrived: verify it again."
-        }),
+        Ok(differences) if differences.is_empty() => ui::notice(
+            Tone::Good,
+            &html! {
+                "The headers are those that the provider would have sent with this body and the present secret. The secret may have been set after the request arrived: verify it again."
+            },
+        ),
         Ok(differences) => html! {
             section.section {
                 h3 { "What would have been valid" }
@@ -99,7 +102,8 @@ fn explanation(expected: &Expected) -> Markup {
 }
 
 fn content(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Markup {
-    let headers: String = it.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: String =
+        it.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let head = format!("{} {}\n{headers}", it.method, it.target);
     let body = body(it);
     let text = String::from_utf8_lossy(&body);
