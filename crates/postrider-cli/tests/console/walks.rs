@@ -107,3 +107,8 @@ async fn a_source_is_set_up_and_a_rejection_is_explained() {
 async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
     check("portal").await;
 }
+
+#[tokio::test]
+async fn the_portal_works_alone_and_where_browsers_refuse_cookies_in_frames() {
+    check("portal-sign-in").await;
+}
