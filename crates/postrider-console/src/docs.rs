@@ -19,7 +19,7 @@ use std::{
 use axum::{
     Router,
     extract::{Path, RawQuery, State},
-    response::{Response},
+    response::Response,
     routing::get,
 };
 use http::{HeaderMap, StatusCode};
@@ -27,11 +27,7 @@ use maud::{Markup, PreEscaped, html};
 
 use self::{document::Document, topic::Topic};
 use crate::{
-    assets::Assets,
-    query::Query,
-    settings::ConsoleSettings,
-    site::Site,
-    standalone::Standalone,
+    assets::Assets, query::Query, settings::ConsoleSettings, site::Site, standalone::Standalone,
     ui::empty,
 };
 
@@ -88,7 +84,8 @@ impl Docs {
 
     fn page(&self, headers: &HeaderMap, page: &DocsPage<'_>) -> Response {
         let title = page.topic.map_or("", |it| it.title.as_str());
-        let body = layout::body(&self.common, &self.document, page.topic, page.query, &page.content);
+        let body =
+            layout::body(&self.common, &self.document, page.topic, page.query, &page.content);
         let document = self.common.document(headers, title, &body);
         // There is nothing in it that is not public.
         self.common.public(page.status, headers, document, "no-cache")
@@ -103,7 +100,11 @@ struct DocsPage<'a> {
     content: Markup,
 }
 
-async fn first(State(docs): State<Arc<Docs>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn first(
+    State(docs): State<Arc<Docs>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let query = Query::parse(query.as_deref());
     let query = query.text("q").unwrap_or_default();
     let content = if query.is_empty() {
@@ -116,11 +117,16 @@ async fn first(State(docs): State<Arc<Docs>>, RawQuery(query): RawQuery, headers
 
 /// All operations, for the search in the page.
 async fn operations(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Response {
-    let content = docs.content("operations", || index::list(&docs.common, docs.document.operations()));
+    let content =
+        docs.content("operations", || index::list(&docs.common, docs.document.operations()));
     docs.common.public(StatusCode::OK, &headers, content, "max-age=300")
 }
 
-async fn topic(State(docs): State<Arc<Docs>>, Path(slug): Path<String>, headers: HeaderMap) -> Response {
+async fn topic(
+    State(docs): State<Arc<Docs>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let document = &docs.document;
     let found = document.topics().into_iter().find(|it| it.slug == slug);
     let (status, content) = match found {
@@ -193,12 +199,18 @@ mod tests {
         let (_, headers, html) = get("/docs").await;
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        for (attribute, rest) in ["href=\"/", "src=\"/"].iter().flat_map(|it| html.split(it).skip(1).map(move |rest| (it, rest))) {
+        for (attribute, rest) in ["href=\"/", "src=\"/"]
+            .iter()
+            .flat_map(|it| html.split(it).skip(1).map(move |rest| (it, rest)))
+        {
             assert!(rest.starts_with("hooks/"), "{attribute}{}", &rest[..40]);
         }
         let style = html.split("href=\"/hooks").nth(1).unwrap().split('"').next().unwrap();
         let (status, headers, _) = get(style).await;
-        assert_eq!((status, headers["content-type"].as_bytes()), (StatusCode::OK, &b"text/css; charset=utf-8"[..]));
+        assert_eq!(
+            (status, headers["content-type"].as_bytes()),
+            (StatusCode::OK, &b"text/css; charset=utf-8"[..])
+        );
     }
 
     #[tokio::test]

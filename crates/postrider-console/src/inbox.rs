@@ -200,7 +200,10 @@ mod tests {
         let inbox = Inbox::new();
         let router = inbox_router(&inbox, &CancellationToken::new());
         let html = page(&router, "/inbox").await;
-        assert!(html.contains("curl -X POST http://127.0.0.1:8071/hooks/api/v1/app/demo/msg"), "{html}");
+        assert!(
+            html.contains("curl -X POST http://127.0.0.1:8071/hooks/api/v1/app/demo/msg"),
+            "{html}"
+        );
         inbox.push(entry(Err("no secret matches".to_owned())));
         inbox.push(entry(Ok(())));
         let html = page(&router, "/inbox").await;
