@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
 /** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Frame} Frame */
 
 export const WIDTHS = [390, 1280, 1920];
 const HEIGHT = 800;
@@ -15,7 +16,7 @@ const axeSource = readFile(axePath, "utf8");
 /**
  * The accessibility faults, one line per rule.
  *
- * @param {Page} page
+ * @param {Page | Frame} page
  * @returns {Promise<string[]>}
  */
 export async function axe(page) {
@@ -40,13 +41,14 @@ export async function axe(page) {
  * A line for each width at which the page scrolls horizontally. The size of the window is restored.
  *
  * @param {Page} page
+ * @param {Page | Frame} frame
  */
-export async function overflow(page) {
+export async function overflow(page, frame = page) {
   const before = page.viewportSize();
   const faults = [];
   for (const width of WIDTHS) {
     await resize(page, width);
-    const wide = await page.evaluate(overflowing);
+    const wide = await frame.evaluate(overflowing);
     if (wide) faults.push(`overflow at ${width} px: the page is ${wide.width} px wide${wide.cause}`);
   }
   if (before) await resize(page, before.width);
@@ -67,7 +69,7 @@ export async function resize(page, width) {
 /**
  * Waits until the page has been painted in its current state.
  *
- * @param {Page} page
+ * @param {Page | Frame} page
  */
 export async function painted(page) {
   await page.evaluate(() => new Promise((done) => {

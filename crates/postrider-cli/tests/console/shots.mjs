@@ -37,7 +37,9 @@ const address = (path) => (/^https?:/.test(path) ? path : `${base}/${path.replac
 
 /** @param {string} path */
 const fileName = (path) => {
-  const name = path.replace(/^https?:..[^/]*/, "").replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
+  // The beginning of an id is the same for all objects that were created at the same time.
+  const short = path.replace(/^https?:..[^/]*/, "").replace(/_\w{16,}(\w{6})/g, "-$1");
+  const name = short.replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
   return name.slice(0, 80) || "root";
 };
 

@@ -8,6 +8,7 @@ import { axe, overflow, shorten } from "./inspect.mjs";
 
 /** @typedef {import("playwright-core").Browser} Browser */
 /** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Frame} Frame */
 /** @typedef {import("playwright-core").BrowserContextOptions} Options */
 
 /** A walk fails after this time even if nothing else notices. */
@@ -96,15 +97,15 @@ export class Walk {
    *
    * @param {Page} page
    * @param {string} name for messages
-   * @param {{layout?: boolean, access?: boolean}} options whether to check the layout at every
-   *   width, and accessibility, which needs JavaScript
+   * @param {{layout?: boolean, access?: boolean, frame?: Page | Frame}} options whether to check
+   *   the layout at every width, and accessibility, which needs JavaScript; the frame to check
    */
-  async check(page, name, { layout = true, access = true } = {}) {
+  async check(page, name, { layout = true, access = true, frame = page } = {}) {
     this.step(`checking ${name}`);
-    const wide = layout ? await overflow(page) : [];
-    const inaccessible = access ? await axe(page) : [];
+    const wide = layout ? await overflow(page, frame) : [];
+    const inaccessible = access ? await axe(frame) : [];
     const faults = [...inaccessible, ...wide, ...this.#take()];
-    const place = new URL(page.url()).pathname;
+    const place = new URL(frame.url()).pathname;
     this.found.push(...faults.map((fault) => `${name} (${place}): ${fault}`));
   }
 

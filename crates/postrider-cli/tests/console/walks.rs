@@ -82,3 +82,28 @@ async fn a_payload_of_five_megabytes_does_not_slow_its_page_down() {
     let server = Server::with_variables(&[("POSTRIDER_MAX_PAYLOAD", "8MiB")]);
     Walk::new("large-payload", &server).await.run(&server).await;
 }
+
+#[tokio::test]
+async fn requests_verify_with_both_secrets_after_a_rotation() {
+    check("rotation").await;
+}
+
+#[tokio::test]
+async fn a_failure_is_found_understood_and_recovered() {
+    check("recovery").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_deliveries_are_resent_with_progress() {
+    check("bulk").await;
+}
+
+#[tokio::test]
+async fn a_source_is_set_up_and_a_rejection_is_explained() {
+    check("source").await;
+}
+
+#[tokio::test]
+async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
+    check("portal").await;
+}
