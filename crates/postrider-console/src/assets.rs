@@ -46,7 +46,8 @@ const SCRIPTS: [(&str, &str); 12] = [
 ];
 
 /// The style sheet of the documentation.
-const DOCS_STYLES: [&str; 4] = [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
+const DOCS_STYLES: [&str; 4] =
+    [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
 
 /// The scripts of the documentation.
 const DOCS_SCRIPTS: [(&str, &str); 3] = [

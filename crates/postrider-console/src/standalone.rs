@@ -28,7 +28,11 @@ impl Standalone {
     pub(crate) fn document(&self, headers: &HeaderMap, title: &str, body: &Markup) -> Markup {
         let preferences = Preferences::find(headers, self.site.transport());
         let asset = |name| self.link(&self.assets.path(name));
-        let title = if title.is_empty() { self.name.to_owned() } else { format!("{title} · {}", self.name) };
+        let title = if title.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{title} · {}", self.name)
+        };
         html! {
             (DOCTYPE)
             html lang="en" data-theme=(preferences.theme.name()) {

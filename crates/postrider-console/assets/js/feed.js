@@ -3,7 +3,7 @@
 import { setHtml } from "./html.js";
 
 const MAX_ROWS = 500;
-const ROWS_PER_FRAME = 40;
+const ROWS_PER_FRAME = 20;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 /**
@@ -25,14 +25,17 @@ export function followFeed() {
   const pinned = document.getElementById("feed-pinned");
   const status = document.getElementById("feed-status");
   const pause = document.getElementById("feed-pause");
-  if (!feed || !rows || !pinned || !status || !pause) return;
+  if (feed && rows && pinned && status && pause) start({ feed, rows, pinned, status, pause });
+}
 
+/** @param {Record<"feed" | "rows" | "pinned" | "status" | "pause", HTMLElement>} parts */
+function start({ feed, rows, pinned, status, pause }) {
   /** @type {string[]} Rows that have arrived, the oldest first. */
   let waiting = [];
   const known = new Set([...rows.children].map((row) => row.getAttribute("data-id")));
   let [skipped, hasGap, isPaused, isPlanned] = [0, false, false, false];
   let problem = "";
-  let url = new URL(feed.dataset.stream ?? "", location.href);
+  const url = new URL(feed.dataset.stream ?? "", location.href);
   /** @type {EventSource | undefined} */
   let source;
 

@@ -63,7 +63,7 @@ async function read(response) {
     text = events.pop() ?? "";
     for (const event of events) {
       const [, name, data] = /^event: (.*)\ndata: (.*)$/m.exec(event) ?? [];
-      if (name === "start") say("Waiting for requests …");
+      if (name === "start") start(JSON.parse(data).html);
       else if (name === "request") show(JSON.parse(data).html);
       else if (name === "end" && JSON.parse(data).reason === "replaced") {
         say("Another tab receives the requests of this URL now. Use another URL here, or reload to take over.");
@@ -72,6 +72,17 @@ async function read(response) {
     }
   }
   return true;
+}
+
+/**
+ * Shows the URL: another server than that of the page may receive the requests.
+ * @param {string} html
+ */
+function start(html) {
+  const url = document.getElementById("inspect-url");
+  if (url) setHtml(url, html);
+  document.dispatchEvent(new CustomEvent("postrider:replaced", { detail: url }));
+  say("Waiting for requests …");
 }
 
 /** @param {string} html */

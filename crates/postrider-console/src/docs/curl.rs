@@ -28,7 +28,12 @@ pub(super) fn command(request: &Request<'_>) -> String {
             write!(text, " -X {method}").expect("strings take all that is written");
         },
     }
-    text.push_str(&format!(" \"{}{}{}\"", request.server, variables(request.path), query(request.parameters)));
+    text.push_str(&format!(
+        " \"{}{}{}\"",
+        request.server,
+        variables(request.path),
+        query(request.parameters)
+    ));
     if request.needs_token {
         text.push_str(" \\\n  -H \"Authorization: Bearer $POSTRIDER_TOKEN\"");
     }
@@ -55,7 +60,8 @@ fn variable(name: &str) -> String {
 
 /// The parameters that are required.
 fn query(parameters: &Value) -> String {
-    let required = items(parameters).iter().filter(|it| it["in"] == "query" && it["required"] == true);
+    let required =
+        items(parameters).iter().filter(|it| it["in"] == "query" && it["required"] == true);
     let pairs: Vec<_> = required
         .map(|it| format!("{0}={1}", text(&it["name"]), variable(text(&it["name"]))))
         .collect();
@@ -89,9 +95,18 @@ mod tests {
             needs_token: false,
             body: None,
         };
-        assert_eq!(command(&request), r#"curl "https://hooks.example.com/p/api/v1/app/$APP_ID?q=$Q""#);
+        assert_eq!(
+            command(&request),
+            r#"curl "https://hooks.example.com/p/api/v1/app/$APP_ID?q=$Q""#
+        );
         let none = json!([]);
-        let request = Request { method: "PUT", parameters: &none, needs_token: true, body: Some(&body), ..request };
+        let request = Request {
+            method: "PUT",
+            parameters: &none,
+            needs_token: true,
+            body: Some(&body),
+            ..request
+        };
         let expected = r#"curl -X PUT "https://hooks.example.com/p/api/v1/app/$APP_ID" \
   -H "Authorization: Bearer $POSTRIDER_TOKEN" \
   -H 'Content-Type: application/json' \

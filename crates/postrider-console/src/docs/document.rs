@@ -100,8 +100,18 @@ impl Document {
 
 /// Operations that most readers look for, in the order in which a record lives.
 const VERBS: [&str; 12] = [
-    "create", "create-batch", "list", "get", "update", "upsert", "patch", "delete", "get-secret",
-    "rotate-secret", "get-headers", "patch-headers",
+    "create",
+    "create-batch",
+    "list",
+    "get",
+    "update",
+    "upsert",
+    "patch",
+    "delete",
+    "get-secret",
+    "rotate-secret",
+    "get-headers",
+    "patch-headers",
 ];
 
 /// The place of an operation: by its topic, and within it first those of the topic's records, then

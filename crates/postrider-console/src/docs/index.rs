@@ -38,7 +38,9 @@ pub(super) fn page(common: &Standalone, document: &Document) -> Markup {
 
 fn first_request(common: &Standalone) -> String {
     let url = common.site.url("/api/v1/app");
-    format!("export POSTRIDER_TOKEN=…\ncurl -H \"Authorization: Bearer $POSTRIDER_TOKEN\" \"{url}\"")
+    format!(
+        "export POSTRIDER_TOKEN=…\ncurl -H \"Authorization: Bearer $POSTRIDER_TOKEN\" \"{url}\""
+    )
 }
 
 /// The bodies of errors.
@@ -79,7 +81,10 @@ pub(super) fn results(common: &Standalone, document: &Document, query: &str) -> 
 }
 
 /// Operations by topic.
-pub(super) fn list<'a>(common: &Standalone, operations: impl IntoIterator<Item = &'a Operation>) -> Markup {
+pub(super) fn list<'a>(
+    common: &Standalone,
+    operations: impl IntoIterator<Item = &'a Operation>,
+) -> Markup {
     let all: Vec<_> = operations.into_iter().collect();
     html! {
         div.topics {

@@ -29,7 +29,10 @@ pub(super) fn name(document: &Document, schema: &Value) -> String {
             format!("list of {}", plural(&name(document, &schema["items"])))
         },
         "array" => "list".to_owned(),
-        "object" if schema["additionalProperties"]["type"].is_string() || schema["additionalProperties"]["$ref"].is_string() => {
+        "object"
+            if schema["additionalProperties"]["type"].is_string()
+                || schema["additionalProperties"]["$ref"].is_string() =>
+        {
             format!("map of {}", plural(&name(document, &schema["additionalProperties"])))
         },
         "object" => "object".to_owned(),
@@ -109,18 +112,50 @@ mod tests {
             }}}"#,
         );
         let cases = [
-            (json!({"type": "string", "minLength": 1, "maxLength": 256}), "string", "1 to 256 characters"),
+            (
+                json!({"type": "string", "minLength": 1, "maxLength": 256}),
+                "string",
+                "1 to 256 characters",
+            ),
             (json!({"type": ["string", "null"], "format": "date-time"}), "time", "or null"),
-            (json!({"type": "integer", "format": "uint16", "minimum": 0, "maximum": 65535}), "integer", ""),
-            (json!({"type": "integer", "format": "int64", "minimum": 5, "maximum": 90}), "integer", "5 to 90"),
-            (json!({"type": "array", "items": {"$ref": "#/components/schemas/Out"}, "maxItems": 5}), "list of objects", "at most 5 entries"),
-            (json!({"anyOf": [{"$ref": "#/components/schemas/Kind"}, {"type": "null"}]}), "string", "or null"),
-            (json!({"type": "object", "additionalProperties": {"type": "string"}}), "map of strings", ""),
-            (json!({"type": "array", "items": {"type": "array", "prefixItems": []}}), "list of lists", ""),
+            (
+                json!({"type": "integer", "format": "uint16", "minimum": 0, "maximum": 65535}),
+                "integer",
+                "",
+            ),
+            (
+                json!({"type": "integer", "format": "int64", "minimum": 5, "maximum": 90}),
+                "integer",
+                "5 to 90",
+            ),
+            (
+                json!({"type": "array", "items": {"$ref": "#/components/schemas/Out"}, "maxItems": 5}),
+                "list of objects",
+                "at most 5 entries",
+            ),
+            (
+                json!({"anyOf": [{"$ref": "#/components/schemas/Kind"}, {"type": "null"}]}),
+                "string",
+                "or null",
+            ),
+            (
+                json!({"type": "object", "additionalProperties": {"type": "string"}}),
+                "map of strings",
+                "",
+            ),
+            (
+                json!({"type": "array", "items": {"type": "array", "prefixItems": []}}),
+                "list of lists",
+                "",
+            ),
             (json!({"description": "Anything."}), "any value", ""),
         ];
         for (schema, kind, expected) in cases {
-            assert_eq!((name(&document, &schema).as_str(), rules(&schema).join(", ").as_str()), (kind, expected), "{schema}");
+            assert_eq!(
+                (name(&document, &schema).as_str(), rules(&schema).join(", ").as_str()),
+                (kind, expected),
+                "{schema}"
+            );
         }
     }
 }

@@ -10,7 +10,9 @@ pub(super) fn block(text: &str) -> Markup {
 
 /// A description that is part of a line: its paragraphs are joined.
 pub(super) fn inline(text: &str) -> Markup {
-    render(text, |event| !matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph)))
+    render(text, |event| {
+        !matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph))
+    })
 }
 
 fn render(text: &str, is_kept: fn(&Event<'_>) -> bool) -> Markup {
@@ -56,8 +58,14 @@ mod tests {
         let cases = [
             ("Of `uid`.", "Of <code>uid</code>."),
             ("See [`MessageOut::payload`].", "See <code>MessageOut::payload</code>."),
-            ("See [`a`](https://x.y/) & [`b`]", "See <a href=\"https://x.y/\"><code>a</code></a> &amp; <code>b</code>"),
-            ("`{code, detail}` <script>x</script>", "<code>{code, detail}</code> &lt;script&gt;x&lt;/script&gt;"),
+            (
+                "See [`a`](https://x.y/) & [`b`]",
+                "See <a href=\"https://x.y/\"><code>a</code></a> &amp; <code>b</code>",
+            ),
+            (
+                "`{code, detail}` <script>x</script>",
+                "<code>{code, detail}</code> &lt;script&gt;x&lt;/script&gt;",
+            ),
             ("An [`unclosed", "An [`unclosed"),
         ];
         for (text, html) in cases {

@@ -52,7 +52,8 @@ pub(super) fn breakable(path: &str) -> Markup {
 
 fn parameters(document: &Document, definition: &Value) -> Markup {
     let all = items(&definition["parameters"]);
-    let groups = [("path", "Path parameters"), ("query", "Query parameters"), ("header", "Headers")];
+    let groups =
+        [("path", "Path parameters"), ("query", "Query parameters"), ("header", "Headers")];
     html! {
         @for (place, title) in groups {
             @let rows: Vec<_> = all.iter().filter(|it| it["in"] == place).collect();
@@ -127,7 +128,12 @@ fn response_body(document: &Document, schema: &Value) -> Markup {
     }
 }
 
-fn examples(document: &Document, operation: &Operation, definition: &Value, server: &str) -> Markup {
+fn examples(
+    document: &Document,
+    operation: &Operation,
+    definition: &Value,
+    server: &str,
+) -> Markup {
     let body = json_of(&definition["requestBody"]);
     let request = Request {
         method: &operation.method,

@@ -44,7 +44,10 @@ pub(super) fn body(document: &Document, schema: &Value, writer: Writer) -> Marku
 /// The properties of the schema with a name.
 pub(super) fn fields(document: &Document, name: &str) -> Markup {
     let schema = document.schema(name);
-    children(&Place { document, writer: Writer::Server, name, parent: None }, &Part::of(document, schema))
+    children(
+        &Place { document, writer: Writer::Server, name, parent: None },
+        &Part::of(document, schema),
+    )
 }
 
 /// How many properties a body has.
@@ -81,7 +84,9 @@ impl<'a> Part<'a> {
                 schema = &schema["items"];
             } else if schema["additionalProperties"].is_object() {
                 schema = &schema["additionalProperties"];
-            } else if kind::without_null(schema).1 && schema["anyOf"].is_array() || schema["$ref"].is_string() {
+            } else if kind::without_null(schema).1 && schema["anyOf"].is_array()
+                || schema["$ref"].is_string()
+            {
                 continue;
             } else {
                 break;
@@ -271,7 +276,8 @@ mod tests {
 
     #[test]
     fn references_are_followed_but_not_in_circles() {
-        let html = body(&document(), &json!({"$ref": "#/components/schemas/Tree"}), Writer::Client).into_string();
+        let html = body(&document(), &json!({"$ref": "#/components/schemas/Tree"}), Writer::Client)
+            .into_string();
         assert_eq!(html.matches("<table").count(), 1, "{html}");
         assert!(html.contains("the object that it is a part of"), "{html}");
         assert!(html.contains("<code>oak</code> <span>Hard.</span>"), "{html}");
@@ -282,7 +288,9 @@ mod tests {
 
     #[test]
     fn numbers_have_names() {
-        let html = body(&document(), &json!({"$ref": "#/components/schemas/Status"}), Writer::Server).into_string();
+        let html =
+            body(&document(), &json!({"$ref": "#/components/schemas/Status"}), Writer::Server)
+                .into_string();
         assert!(html.contains("<code>1</code> <span>Fail</span>"), "{html}");
     }
 }

@@ -25,15 +25,19 @@ mod tests {
 
     #[test]
     fn all_words_must_be_found() {
-        let operations = [("GET", "/api/v1/app", "List applications"), ("POST", "/api/v1/app", "Create an application")]
-            .map(|(method, path, summary)| Operation {
-                id: "v1.application".to_owned(),
-                method: method.to_owned(),
-                path: path.to_owned(),
-                summary: summary.to_owned(),
-                topic: topic::of("Application"),
-            });
-        for (query, count) in [("", 2), ("post /app", 1), ("Applications LIST", 1), ("endpoint", 0)] {
+        let operations = [
+            ("GET", "/api/v1/app", "List applications"),
+            ("POST", "/api/v1/app", "Create an application"),
+        ]
+        .map(|(method, path, summary)| Operation {
+            id: "v1.application".to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            summary: summary.to_owned(),
+            topic: topic::of("Application"),
+        });
+        for (query, count) in [("", 2), ("post /app", 1), ("Applications LIST", 1), ("endpoint", 0)]
+        {
             assert_eq!(find(&operations, query).len(), count, "{query}");
         }
     }

@@ -57,7 +57,11 @@ mod tests {
         ];
         for (host, expected) in cases {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-            assert_eq!(is_own_host(&Uri::from_static("/inbox"), &headers, &site), expected, "{host}");
+            assert_eq!(
+                is_own_host(&Uri::from_static("/inbox"), &headers, &site),
+                expected,
+                "{host}"
+            );
         }
         assert!(!is_own_host(&Uri::from_static("/inbox"), &HeaderMap::new(), &site));
     }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderMap;
 use serde_json::json;
-use tokio::{sync::watch, time::{sleep, timeout}};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{InboxPage, guard, view::Parts};
 use crate::live::{event, events};

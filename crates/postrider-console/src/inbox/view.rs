@@ -46,7 +46,8 @@ pub(super) fn parts(
         Some(number) => requests.iter().find(|it| it.number == number),
         None => requests.first(),
     };
-    let list = if requests.is_empty() { nothing(page) } else { list(page, requests, shown, moment) };
+    let list =
+        if requests.is_empty() { nothing(page) } else { list(page, requests, shown, moment) };
     let detail = match (shown, selected) {
         (Some(it), _) => detail(it, selected.is_none(), moment),
         (None, Some(_)) => forgotten(page),
@@ -138,7 +139,11 @@ fn list(page: &InboxPage, all: &[Numbered], shown: Option<&Numbered>, moment: Mo
 /// How many requests there were.
 fn counted(all: &[Numbered]) -> String {
     let total = all.first().map_or(0, |it| it.number);
-    if all.len() < CAPACITY { number(total) } else { format!("last {CAPACITY} of {}", number(total)) }
+    if all.len() < CAPACITY {
+        number(total)
+    } else {
+        format!("last {CAPACITY} of {}", number(total))
+    }
 }
 
 fn event_type(entry: &Entry) -> &str {

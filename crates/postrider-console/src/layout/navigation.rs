@@ -86,7 +86,7 @@ pub(super) fn sidebar(context: &Context, current: Section) -> Markup {
 
 fn brand() -> Markup {
     html! {
-        svg.mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
+        svg.brand-mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
             path d="M3 6h13l5 6-5 6H3l4-6z" {}
         }
         span.brand-name { "Postrider" }

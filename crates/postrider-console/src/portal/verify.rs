@@ -34,7 +34,7 @@ fn introduction(context: &Context) -> Markup {
     html! {
         div.stack.narrow {
             p { "Anyone can send requests to your endpoint. The signature tells you which of them are genuine." }
-            ol.steps {
+            ol.numbered {
                 li { "Copy the secret from the page of your " a href=(context.link("/portal/endpoints")) { "endpoint" } "." }
                 li { "Read the body as bytes, before any parsing." }
                 li { "Verify the signature, and that it is at most five minutes old. The code below does both." }

@@ -13,7 +13,7 @@ mod actions;
 mod attempts;
 mod banner;
 mod body;
-mod condition;
+pub(crate) mod condition;
 mod config;
 mod create;
 mod detail;
@@ -23,6 +23,7 @@ mod fields;
 mod headers;
 mod kinds;
 mod list;
+mod readers;
 mod recovery;
 mod row;
 mod secret;
@@ -60,6 +61,8 @@ fn of_application(routes: Routes, base: &str) -> Routes {
         .action(&of("/headers/remove"), headers::remove)
         .page(&of("/secret"), secret::page)
         .action(&of("/secret"), secret::act)
+        .page(&of("/readers"), readers::page)
+        .action(&of("/readers"), readers::create)
         .page(&of("/test"), trial::page)
         .action(&of("/test"), trial::act)
         .page(&of("/recover"), recovery::page)

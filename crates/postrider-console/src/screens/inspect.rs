@@ -65,14 +65,15 @@ async fn page(context: Arc<Context>) -> PageResult {
 fn address(url: &str) -> Markup {
     html! {
         section.card aria-label="URL" {
-            div.inspect-url { (ui::id(url)) }
+            div.inspect-url #inspect-url { (ui::id(url)) }
             p.hint { "It works while this page is open. Opening the page again gives you the same URL." }
         }
     }
 }
 
 fn settings(context: &Context, session: &str) -> Markup {
-    let providers: Vec<_> = provider::all().iter().map(|it| (it.id.as_str(), it.name.as_str())).collect();
+    let providers: Vec<_> =
+        provider::all().iter().map(|it| (it.id.as_str(), it.name.as_str())).collect();
     let options: Vec<_> = std::iter::once(("", "recognize it")).chain(providers).collect();
     html! {
         section.card {

@@ -70,8 +70,8 @@ pub(crate) fn required(
         Failure::SignedOut => "Your session has ended. Sign in again.".to_owned(),
         Failure::Forged
         | Failure::Api(_)
-        | Failure::NotPermitted(_)
         | Failure::NotFound(_)
+        | Failure::NotPermitted(_)
         | Failure::TooLarge(_) => failure.to_string(),
     });
     let view = view::Login {

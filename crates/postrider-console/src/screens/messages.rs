@@ -14,7 +14,7 @@ mod payload;
 pub(crate) mod period;
 mod request;
 mod resend;
-mod rows;
+pub(crate) mod rows;
 mod saved;
 mod signature;
 mod views;

@@ -248,8 +248,9 @@ mod tests {
         for mode in [LIGHT, DARK] {
             for first in choices {
                 for second in choices {
-                    let color =
-                        |place: usize| Color::parse(if place.is_multiple_of(2) { first } else { second });
+                    let color = |place: usize| {
+                        Color::parse(if place.is_multiple_of(2) { first } else { second })
+                    };
                     let fill = |palette: Palette, (place, part): (usize, Part)| {
                         palette.with(part, color(place))
                     };

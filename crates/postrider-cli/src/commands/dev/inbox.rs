@@ -129,8 +129,7 @@ fn entry(received: Received, event_type: Option<String>) -> Entry {
 /// One line: event type, endpoint, status, time since acceptance, signature, id, payload.
 fn render(received: &Received, event_type: &str) -> String {
     let Received { id, status, verification, body, .. } = received;
-    let latency =
-        latency(received).map_or_else(|| "?".to_owned(), |it| it.as_millis().to_string());
+    let latency = latency(received).map_or_else(|| "?".to_owned(), |it| it.as_millis().to_string());
     let verification = verification.as_ref().map_or_else(
         |rejected| format!("NOT VERIFIED: {rejected}"),
         |()| "signature verified".to_owned(),

@@ -16,6 +16,7 @@ use crate::{
     page::{Page, Section, Tone},
     range::{Range, ranges},
     route::PageResult,
+    screens::messages::rows::Row,
     ui::{self, Icon, badge, chart, icon, number},
     viewer::Action,
 };
@@ -35,6 +36,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let Parts { app, state, series, .. } = &parts;
     let id = app.id.to_string();
     let states = endpoints::states(&context, &id, &parts.endpoints.data).await;
+    let messages: Vec<_> = parts.messages.data.iter().cloned().map(Row::from).collect();
     let page = Page::new(Section::Applications, &app.name)
         .crumb("Applications", "/apps")
         .lead(lead(app))
@@ -43,7 +45,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .part(traffic_head(&context, range))
         .live("traffic", traffic(range, series))
         .live("endpoints", endpoints::view(&context, &id, &parts.endpoints, &states))
-        .live("messages", recent::view(&context, &id, &parts.messages.data))
+        .live("messages", recent::view(&context, &id, &messages))
         .part(facts(&context, app))
         .part(ui::api_panel(
             &context,
@@ -151,8 +153,8 @@ fn traffic(range: Range, series: &StatisticsSeriesOut) -> Markup {
     };
     let messages = chart::Series {
         label: &format!("Messages {}", range.per()),
-        values: &[("accepted", "accent"), ("filtered deliveries", "neutral")],
-        points: range.sums(series, |it| vec![it.accepted, it.filtered], 2),
+        values: &[("accepted", "accent")],
+        points: range.sums(series, |it| vec![it.accepted], 1),
         format: number,
     };
     html! {

@@ -2,13 +2,13 @@
 
 use futures_util::future::join_all;
 use maud::{Markup, html};
-use postrider::api::{DisabledReason, EndpointOut, EndpointStateOut, ListResponse};
+use postrider::api::{EndpointOut, EndpointStateOut, ListResponse};
 
 use crate::{
     api::v1,
     context::Context,
-    page::Tone,
-    ui::{self, Icon, badge, icon},
+    screens::endpoints::condition::Condition,
+    ui::{self, Icon, icon},
     viewer::Action,
 };
 
@@ -43,7 +43,7 @@ pub(super) fn view(
     });
     html! {
         section.section {
-            div.section-head { h2 { "Endpoints" } (create.clone().unwrap_or_default()) }
+            div.section-head { h2 { "Endpoints" } (create.unwrap_or_default()) }
             @if endpoints.data.is_empty() {
                 (ui::empty("No endpoints yet", &html! {
                     p { "An endpoint is a URL that receives this application's messages. Without one, messages are stored but not delivered." }
@@ -88,24 +88,11 @@ fn table(
 
 /// The state of an endpoint, and why.
 fn state_of(context: &Context, state: Option<&EndpointStateOut>) -> Markup {
-    let Some(state) = state else { return html! { span.soft { "–" } } };
-    if let Some(disabled) = &state.disabled {
-        let reason = match disabled.reason {
-            DisabledReason::Requested => "by request",
-            DisabledReason::Failing => "it kept failing",
-            DisabledReason::Gone => "it responded 410 Gone",
-            DisabledReason::Unknown => "unknown reason",
-        };
-        return html! { (badge(Tone::Neutral, Icon::Pause, "Disabled")) small { (reason) } };
-    }
-    if let Some(since) = state.failing_since {
-        let word = if state.breakers.is_empty() { "Failing" } else { "Paused by breaker" };
-        return html! { (badge(Tone::Bad, Icon::Cross, word)) small { "since " (ui::time(context, since)) } };
-    }
-    if state.throttled_until.is_some() {
-        return badge(Tone::Warning, Icon::Clock, "Rate limited");
-    }
-    badge(Tone::Good, Icon::Check, "Active")
+    let Some(state) = state else {
+        return html! { span.soft { "–" } };
+    };
+    let condition = Condition::of(state);
+    html! { (condition.badge()) small { (condition.reason(context)) } }
 }
 
 fn event_types(endpoint: &EndpointOut) -> Markup {

@@ -190,7 +190,7 @@ fn created(
                 p { "It contains a token. Anyone with the link can use the portal of " (app.name) " for " (expiry) ", until you end its sessions." }
             }))
             (ui::code::block("Link", &access.url))
-            (ui::facts(&[("The customer may", allowed(form)), ("Valid for", html! { (expiry) })]))
+            section.section { h2 { "The customer may" } (allowed(form)) }
             div.buttons {
                 a.button href=(access.url) target="_blank" rel="noopener noreferrer" { "Open the portal in a new tab" }
                 a.button.secondary href=(context.link(&context.app_path(&id, &["portal"]))) { "Create another link" }
@@ -203,7 +203,7 @@ fn created(
 fn allowed(form: &Form) -> Markup {
     let chosen: Vec<_> = CAPABILITIES.iter().filter(|it| form.has(it.1)).collect();
     html! {
-        @if chosen.len() == CAPABILITIES.len() { "Everything" } @else {
+        @if chosen.len() == CAPABILITIES.len() { p { "Everything." } } @else {
             ul.bullets { @for (_, _, label) in chosen { li { (label) } } }
         }
     }

@@ -71,7 +71,7 @@ fn name(context: &Context, app: &ApplicationOut) -> Markup {
     html! {
         a.strong href=(context.link(&context.app_path(&id, &[]))) { (app.name) }
         @match &app.uid {
-            Some(uid) if is_of_source(app) => { small { "of source " (uid) } },
+            Some(_) if is_of_source(app) => { small { "Belongs to a source" } },
             Some(uid) => { small { (uid) } },
             None => { small { (id) } },
         }

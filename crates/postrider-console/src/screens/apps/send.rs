@@ -189,10 +189,10 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
         Ok(body) => body,
         Err(problem) => return again(&problem.into(), &[]),
     };
-    let differences = subject.chosen.as_ref().filter(|_| !form.has("anyway"));
-    let differences = differences.map(|it| Versions::of(it).differences(body.payload.get()));
+    let differences =
+        subject.chosen.as_ref().map(|it| Versions::of(it).differences(body.payload.get()));
     let differences = differences.unwrap_or_default();
-    if !differences.is_empty() {
+    if !differences.is_empty() && !form.has("anyway") {
         return again(&Refusal::default(), &differences);
     }
     let app = subject.app.id.to_string();
@@ -201,7 +201,7 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
             let path = context.app_path(&app, &["messages", &message.id.to_string()]);
             Ok(Outcome::done(path, format!("The message was accepted as {}.", message.id)))
         },
-        Err(error) if error.is_input() => again(&error.into(), &[]),
+        Err(error) if error.is_input() => again(&error.into(), &differences),
         Err(error) => Err(error.into()),
     }
 }

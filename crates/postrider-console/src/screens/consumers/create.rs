@@ -37,7 +37,7 @@ pub(super) async fn choose(context: Arc<Context>) -> PageResult {
 }
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
-    view(&context, kind(&context)?, &Form::default(), None)
+    Ok(view(&context, kind(&context)?, &Form::default(), None))
 }
 
 pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
@@ -49,7 +49,7 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
             "The consumer was created and reads the queue now.",
         )),
         Err(error) if error.is_input() => {
-            Ok(Outcome::again(view(&context, kind, &form, Some(&error))?))
+            Ok(Outcome::again(view(&context, kind, &form, Some(&error))))
         },
         Err(error) => Err(error.into()),
     }
@@ -61,7 +61,7 @@ fn kind(context: &Context) -> Result<QueueKind, Failure> {
     found.ok_or(Failure::NotFound("this kind of queue"))
 }
 
-fn view(context: &Context, kind: QueueKind, sent: &Form, failure: Option<&ApiFailure>) -> PageResult {
+fn view(context: &Context, kind: QueueKind, sent: &Form, failure: Option<&ApiFailure>) -> Page {
     let paths: Vec<_> = fields::of(kind).iter().map(|it| format!("config.{}", it.name)).collect();
     let shown = paths.iter().map(String::as_str).chain(["uid", "description", "mapping"]);
     let content = html! {
@@ -73,10 +73,10 @@ fn view(context: &Context, kind: QueueKind, sent: &Form, failure: Option<&ApiFai
             .hint(html! { "It can be used wherever the id can." }).line())
         (ui::submit(context, "Create consumer", Some("/consumers/new")))
     };
-    Ok(Page::new(Section::Consumers, format!("Create consumer: {}", state::kind(kind).0))
+    Page::new(Section::Consumers, format!("Create consumer: {}", state::kind(kind).0))
         .crumb("Consumers", "/consumers")
         .crumb("Choose a queue", "/consumers/new")
-        .part(html! { div.narrow { (ui::form(context, &join(&["consumers", "new", kind.name()]), &content)) } }))
+        .part(html! { div.narrow { (ui::form(context, &join(&["consumers", "new", kind.name()]), &content)) } })
 }
 
 fn control(it: &KindField, sent: &Form, failure: Option<&ApiFailure>) -> Markup {

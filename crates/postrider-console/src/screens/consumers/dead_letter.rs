@@ -48,7 +48,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 }
 
 fn body(content: &DeadLetterContentOut) -> Markup {
-    let headers: String = content.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers = ui::text::headers(&content.headers);
     let body = match content.body_encoding {
         PayloadEncoding::Text => content.body.clone(),
         PayloadEncoding::Base64 => {
@@ -57,7 +57,7 @@ fn body(content: &DeadLetterContentOut) -> Markup {
         },
     };
     html! {
-        @if !headers.is_empty() { (code::block("Headers", headers.trim_end())) }
+        @if !headers.is_empty() { (code::block("Headers", &headers)) }
         (code::json("Body", &body, None))
         @if content.letter.truncated {
             p.hint { "Only the first 64 KiB of the body were kept, so that it cannot be retried." }

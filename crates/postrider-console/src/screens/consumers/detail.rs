@@ -23,7 +23,8 @@ use crate::{
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let id = context.param("consumer");
-    let letters = v1(&["consumer", id, "dead-letter"]).with("limit", 50).with("order", "descending");
+    let letters =
+        v1(&["consumer", id, "dead-letter"]).with("limit", 50).with("order", "descending");
     let letters = letters.and("cause", context.query.text("cause"));
     let letters = letters.and("iterator", context.query.text("iterator"));
     let (consumer, state, letters) = tokio::try_join!(
@@ -35,7 +36,11 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let page = Page::new(Section::Consumers, name(&consumer))
         .crumb("Consumers", "/consumers")
         .lead(lead(&consumer));
-    let page = if context.may(Action::Operate) { page.actions(buttons(&context, &consumer)) } else { page };
+    let page = if context.may(Action::Operate) {
+        page.actions(buttons(&context, &consumer))
+    } else {
+        page
+    };
     Ok(page
         .live("state", state_part(&context, &state))
         .part(ui::filters(&context, &cause_field(&context)))
@@ -56,7 +61,8 @@ fn lead(consumer: &ConsumerOut) -> Markup {
 
 fn buttons(context: &Context, consumer: &ConsumerOut) -> Markup {
     let id = consumer.id.to_string();
-    let (disabled, deleted) = (join(&["consumers", &id, "disabled"]), join(&["consumers", &id, "delete"]));
+    let (disabled, deleted) =
+        (join(&["consumers", &id, "disabled"]), join(&["consumers", &id, "delete"]));
     let pause = Confirm {
         id: "pause",
         button: "Pause",
@@ -115,7 +121,11 @@ fn cause_field(context: &Context) -> Markup {
     Field::new("cause", "Dead letters").value(value).select(&options)
 }
 
-fn dead_letters(context: &Context, consumer: &ConsumerOut, letters: &ListResponse<DeadLetterOut>) -> Markup {
+fn dead_letters(
+    context: &Context,
+    consumer: &ConsumerOut,
+    letters: &ListResponse<DeadLetterOut>,
+) -> Markup {
     let id = consumer.id.to_string();
     html! {
         @if letters.data.is_empty() {
@@ -152,7 +162,8 @@ pub(super) async fn disable(context: Arc<Context>, form: Form) -> ActionResult {
     let disabled = form.text("disabled") == Some("yes");
     let body = json!({ "disabled": disabled });
     context.api.send::<ConsumerOut>(Method::PATCH, v1(&["consumer", id]), &body).await?;
-    let done = if disabled { "The consumer is paused." } else { "The consumer reads the queue again." };
+    let done =
+        if disabled { "The consumer is paused." } else { "The consumer reads the queue again." };
     Ok(Outcome::done(join(&["consumers", id]), done))
 }
 

@@ -42,7 +42,11 @@ const fn with(field: KindField, input: Input) -> KindField {
 }
 
 const CERTIFICATES: KindField = with(
-    optional("trustedCertificates", "Trusted certificates", "PEM. They are trusted exclusively; the server’s if empty."),
+    optional(
+        "trustedCertificates",
+        "Trusted certificates",
+        "PEM. They are trusted exclusively; the server’s if empty.",
+    ),
     Input::Area,
 );
 
@@ -53,28 +57,46 @@ const NATS: &[KindField] = &[
     optional("filterSubject", "Subject", "Only messages with this subject; all if empty."),
     with(optional("token", "Token", "If the server asks for one."), Input::Password),
     with(optional("credentials", "Credentials", "The content of a .creds file."), Input::Area),
-    optional("ackWait", "Acknowledge within", "A message that is not acknowledged in this time is delivered again; 30s if empty."),
+    optional(
+        "ackWait",
+        "Acknowledge within",
+        "A message that is not acknowledged in this time is delivered again; 30s if empty.",
+    ),
     CERTIFICATES,
 ];
 
 const RABBITMQ: &[KindField] = &[
     required("url", "URL", "amqp:// or amqps://, with user, password and virtual host."),
     required("queue", "Queue", "It must exist."),
-    with(optional("prefetch", "Prefetch", "Messages that the broker sends ahead; 200 if empty."), Input::Number),
+    with(
+        optional("prefetch", "Prefetch", "Messages that the broker sends ahead; 200 if empty."),
+        Input::Number,
+    ),
     CERTIFICATES,
 ];
 
 const REDIS: &[KindField] = &[
     required("url", "URL", "redis:// or rediss://, with user, password and database."),
     required("stream", "Stream", "The key of the stream."),
-    optional("group", "Consumer group", "It is created if it does not exist. The uid or id of this consumer if empty."),
+    optional(
+        "group",
+        "Consumer group",
+        "It is created if it does not exist. The uid or id of this consumer if empty.",
+    ),
     optional("bodyField", "Field with the body", "payload if empty."),
-    optional("ackWait", "Acknowledge within", "An entry that is not acknowledged in this time is delivered again; 60s if empty."),
+    optional(
+        "ackWait",
+        "Acknowledge within",
+        "An entry that is not acknowledged in this time is delivered again; 60s if empty.",
+    ),
     CERTIFICATES,
 ];
 
 const KAFKA: &[KindField] = &[
-    with(required("brokers", "Brokers", "host:port of the brokers to connect to first."), Input::Words),
+    with(
+        required("brokers", "Brokers", "host:port of the brokers to connect to first."),
+        Input::Words,
+    ),
     required("topic", "Topic", "It must exist."),
     with(
         optional("start", "Begin at", "In partitions that were never read before."),
@@ -99,7 +121,10 @@ const SQS: &[KindField] = &[
     required("queueUrl", "Queue URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/events"),
     required("accessKeyId", "Access key id", ""),
     with(required("secretAccessKey", "Secret access key", ""), Input::Password),
-    with(optional("sessionToken", "Session token", "Only for temporary credentials."), Input::Password),
+    with(
+        optional("sessionToken", "Session token", "Only for temporary credentials."),
+        Input::Password,
+    ),
     optional("region", "Region", "That of the URL if empty."),
     optional("endpointUrl", "Address of the service", "Only if it is not that of the queue."),
 ];
@@ -134,7 +159,8 @@ pub(super) fn creation(form: &Form, kind: QueueKind) -> Value {
 fn config(form: &Form, kind: QueueKind) -> Map<String, Value> {
     let values = of(kind).iter().filter_map(|field| {
         let value = match field.input {
-            Input::Checkbox => form.has(field.name).then(|| json!(true))?,
+            Input::Checkbox if !form.has(field.name) => return None,
+            Input::Checkbox => json!(true),
             Input::Words => json!(form.words(field.name)),
             Input::Number => number(form.text(field.name)?),
             Input::Line | Input::Password | Input::Area | Input::Choice(_) => {
@@ -160,7 +186,9 @@ pub(super) const MAPPING: [(&str, &str, &str, &str); 4] = [
 ];
 
 fn mapping(form: &Form) -> Map<String, Value> {
-    let given = MAPPING.iter().filter_map(|(field, name, ..)| Some(((*name).to_owned(), json!(form.text(field)?))));
+    let given = MAPPING
+        .iter()
+        .filter_map(|(field, name, ..)| Some(((*name).to_owned(), json!(form.text(field)?))));
     given.collect()
 }
 

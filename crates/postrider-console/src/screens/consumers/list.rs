@@ -72,9 +72,12 @@ fn create(context: &Context) -> Markup {
 }
 
 fn empty(context: &Context) -> Markup {
-    ui::empty("No consumers yet", &html! {
-        p { "If your services publish events to NATS, RabbitMQ, Redis, Kafka or Amazon SQS, a consumer turns them into webhooks, each exactly once." }
-        @if context.may(Action::Operate) { (create(context)) }
-        (code::block("Command line", "postrider consumer create uid=orders kind=nats config:=@nats.json"))
-    })
+    ui::empty(
+        "No consumers yet",
+        &html! {
+            p { "If your services publish events to NATS, RabbitMQ, Redis, Kafka or Amazon SQS, a consumer turns them into webhooks, each exactly once." }
+            @if context.may(Action::Operate) { (create(context)) }
+            (code::block("Command line", "postrider consumer create uid=orders kind=nats config:=@nats.json"))
+        },
+    )
 }

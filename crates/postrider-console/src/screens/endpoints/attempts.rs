@@ -1,7 +1,9 @@
 //! The recent attempts of an endpoint.
 
 use maud::{Markup, html};
-use postrider::api::{ListResponse, MessageAttemptOut, MessageStatus, StatusCodeClass, TriggerType};
+use postrider::api::{
+    ListResponse, MessageAttemptOut, MessageStatus, StatusCodeClass, TriggerType,
+};
 
 use super::subject::Subject;
 use crate::{
@@ -14,14 +16,27 @@ use crate::{
 /// Attempts on a page.
 const LIMIT: usize = 25;
 
-/// The filters: the parameter of the URL, the label, and the parameter of the API.
-const FILTERS: [(&str, &str, Option<(&str, u16)>); 6] = [
-    ("", "All", None),
-    ("delivered", "Delivered", Some(("status", MessageStatus::Success.number()))),
-    ("failed", "Failed", Some(("status", MessageStatus::Fail.number()))),
-    ("4xx", "4xx", Some(("status_code_class", StatusCodeClass::Code4xx.number()))),
-    ("5xx", "5xx", Some(("status_code_class", StatusCodeClass::Code5xx.number()))),
-    ("none", "No response", Some(("status_code_class", StatusCodeClass::CodeNone.number()))),
+/// A choice of attempts.
+struct Filter {
+    /// The parameter of the page's URL.
+    name: &'static str,
+    label: &'static str,
+    /// The parameter of the API.
+    parameter: Option<(&'static str, u16)>,
+}
+
+const fn filter(name: &'static str, label: &'static str, parameter: (&'static str, u16)) -> Filter {
+    Filter { name, label, parameter: Some(parameter) }
+}
+
+/// All of them; only the first three apply to kinds other than `http`.
+const FILTERS: [Filter; 6] = [
+    Filter { name: "", label: "All", parameter: None },
+    filter("delivered", "Delivered", ("status", MessageStatus::Success.number())),
+    filter("failed", "Failed", ("status", MessageStatus::Fail.number())),
+    filter("4xx", "4xx", ("status_code_class", StatusCodeClass::Code4xx.number())),
+    filter("5xx", "5xx", ("status_code_class", StatusCodeClass::Code5xx.number())),
+    filter("none", "No response", ("status_code_class", StatusCodeClass::CodeNone.number())),
 ];
 
 /// The operation that lists what the page shows.
@@ -31,8 +46,11 @@ pub(super) fn path(context: &Context, subject: &Subject) -> ApiPath {
         .with("limit", LIMIT)
         .with("with_msg", true)
         .and("iterator", context.query.text("iterator"));
-    let filter = FILTERS.iter().find(|it| it.0 == chosen(context)).and_then(|it| it.2);
-    filter.map_or_else(|| path.clone(), |(name, value)| path.clone().with(name, value))
+    let filter = FILTERS.iter().find(|it| it.name == chosen(context));
+    match filter.and_then(|it| it.parameter) {
+        Some((name, value)) => path.with(name, value),
+        None => path,
+    }
 }
 
 fn chosen(context: &Context) -> &str {
@@ -64,7 +82,7 @@ fn filters(context: &Context, subject: &Subject) -> Markup {
     let chosen = chosen(context);
     html! {
         nav.ranges aria-label="Filter attempts" {
-            @for (name, label, _) in FILTERS.iter().take(if is_http { FILTERS.len() } else { 3 }) {
+            @for Filter { name, label, .. } in FILTERS.iter().take(if is_http { FILTERS.len() } else { 3 }) {
                 @let query = context.query.without("iterator").without("status");
                 @let query = if name.is_empty() { query } else { query.with("status", name) };
                 a href=(context.link(&query.on(&context.path))) aria-current=[(*name == chosen).then_some("true")] { (label) }
@@ -75,12 +93,15 @@ fn filters(context: &Context, subject: &Subject) -> Markup {
 
 fn nothing(context: &Context, subject: &Subject) -> Markup {
     if chosen(context).is_empty() {
-        return ui::empty("No attempts yet", &html! {
-            p { "An attempt is made when a message that the endpoint receives is published." }
-            @if context.may(crate::viewer::Action::CreateAttempts) {
-                p { a.button.secondary href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } }
-            }
-        });
+        return ui::empty(
+            "No attempts yet",
+            &html! {
+                p { "An attempt is made when a message that the endpoint receives is published." }
+                @if context.may(crate::viewer::Action::CreateAttempts) {
+                    p { a.button.secondary href=(context.link(&subject.path(context, &["test"]))) { "Send a test" } }
+                }
+            },
+        );
     }
     ui::empty("No such attempts", &html! { p { "No stored attempt has this result." } })
 }

@@ -8,12 +8,7 @@ use super::{
     condition::{Condition, disabled_reason},
     subject::{Subject, pending},
 };
-use crate::{
-    context::Context,
-    page::Tone,
-    ui,
-    viewer::Action,
-};
+use crate::{context::Context, page::Tone, ui, viewer::Action};
 
 /// The banner; empty if all is well.
 pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) -> Markup {
@@ -22,47 +17,61 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
     let time = |at| ui::time(context, at);
     match condition {
         Condition::Enabled => Markup::default(),
-        Condition::Throttled(until) => ui::banner(Tone::Warning, "Deliveries wait for the rate limit", &html! {
-            p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. They continue " (time(until)) ". The " (waiting) " is worked off in order." }
-        }),
-        Condition::Failing(since) => ui::banner(Tone::Bad, "The endpoint is failing", &html! {
-            p { "A delivery was given up " (time(since)) ", and none has succeeded since. If this goes on for days, the endpoint is disabled." }
-            (remedy(context, subject, series))
-        }),
-        Condition::BreakerOpen { since, next_probe_at } => {
-            ui::banner(Tone::Bad, "Deliveries are paused because the last ones failed", &html! {
+        Condition::Throttled(until) => ui::banner(
+            Tone::Warning,
+            "Deliveries wait for the rate limit",
+            &html! {
+                p { "The endpoint’s rate limit, or a response of the receiver, delays attempts. The " (waiting) " continue " (time(until)) "." }
+            },
+        ),
+        Condition::Failing(since) => ui::banner(
+            Tone::Bad,
+            "The endpoint is failing",
+            &html! {
+                p { "A delivery was given up " (time(since)) ", and none has succeeded since. If this goes on for days, the endpoint is disabled." }
+                (remedy(context, subject, series))
+            },
+        ),
+        Condition::BreakerOpen { since, next_probe_at } => ui::banner(
+            Tone::Bad,
+            "Deliveries are paused because the last ones failed",
+            &html! {
                 p {
                     "The circuit breaker opened " (time(since)) ". "
                     @match next_probe_at {
                         Some(next) if next > context.now => { "The next attempt is " strong { (time(next)) } "; " },
                         Some(_) | None => { "An attempt is being made now; " },
                     }
-                    "if it succeeds, the " (waiting) " continues."
+                    "if it succeeds, the " (waiting) " continue."
                 }
                 (remedy(context, subject, series))
-            })
-        },
+            },
+        ),
         Condition::Disabled(disabled) => off(context, subject, disabled),
     }
 }
 
 fn off(context: &Context, subject: &Subject, disabled: &DisabledOut) -> Markup {
     let tone = if disabled.reason == DisabledReason::Requested { Tone::Warning } else { Tone::Bad };
-    ui::banner(tone, "The endpoint is disabled", &html! {
-        p {
-            "Disabled " (disabled_reason(context, disabled))
-            @if let Some(at) = disabled.at { ", " (ui::time(context, at)) }
-            @if let Some(since) = disabled.failing_since { ". It had been failing since " (ui::time(context, since)) }
-            ". Its " (pending(&subject.state)) " waits; messages that are published now are not queued for it."
-        }
-        @if context.may(Action::ManageEndpoints) {
-            p { @match disabled.reason {
-                DisabledReason::Gone => "The receiver responded with 410, which asks for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
-                DisabledReason::Failing => "Test it, correct the receiver, then enable it and recover the messages that failed.",
-                DisabledReason::Requested | DisabledReason::Unknown => "Enable it to continue, then recover the messages that it missed.",
-            } }
-        }
-    })
+    ui::banner(
+        tone,
+        "The endpoint is disabled",
+        &html! {
+            p {
+                "Disabled " (disabled_reason(context, disabled))
+                @if let Some(at) = disabled.at { ", " (ui::time(context, at)) }
+                @if let Some(since) = disabled.failing_since { ". It had been failing since " (ui::time(context, since)) }
+                ". Its " (pending(&subject.state)) " wait; messages that are published now are not queued for it."
+            }
+            @if context.may(Action::ManageEndpoints) {
+                p { @match disabled.reason {
+                    DisabledReason::Gone => "The receiver responded with 410, which asks for no more messages. Delete the endpoint, or enable it after the receiver accepts messages again.",
+                    DisabledReason::Failing => "Test it, correct the receiver, then enable it and recover the messages that failed.",
+                    DisabledReason::Requested | DisabledReason::Unknown => "Enable it to continue, then recover the messages that it missed.",
+                } }
+            }
+        },
+    )
 }
 
 /// What most often went wrong, and what to do.

@@ -41,7 +41,10 @@ fn common(kind: EndpointKind, form: &Form, old: &Map<String, Value>) -> Map<Stri
     body.insert("uid".to_owned(), text("uid"));
     body.insert("eventTypes".to_owned(), event_types(form));
     let channels = form.words("channels");
-    body.insert("channels".to_owned(), if channels.is_empty() { Value::Null } else { channels.into() });
+    body.insert(
+        "channels".to_owned(),
+        if channels.is_empty() { Value::Null } else { channels.into() },
+    );
     body.insert("throttleRate".to_owned(), rate(form));
     body.insert("strictRate".to_owned(), form.has("strictRate").into());
     let is_fifo = form.has("fifo");
@@ -60,9 +63,8 @@ fn event_types(form: &Form) -> Value {
 
 /// The rate; a text that is not a number is left for the API to refuse.
 fn rate(form: &Form) -> Value {
-    form.text("throttleRate").map_or(Value::Null, |text| {
-        text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
-    })
+    form.text("throttleRate")
+        .map_or(Value::Null, |text| text.parse::<u64>().map_or_else(|_| text.into(), Value::from))
 }
 
 fn insert(body: &mut Map<String, Value>, name: &str, value: Option<Value>) {
@@ -78,8 +80,14 @@ pub(super) fn filled(endpoint: &EndpointOut) -> Vec<(String, String)> {
         ("description".to_owned(), endpoint.description.clone()),
         ("uid".to_owned(), endpoint.uid.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("channels".to_owned(), endpoint.channels.clone().unwrap_or_default().join(", ")),
-        ("throttleRate".to_owned(), endpoint.throttle_rate.0.map(|it| it.to_string()).unwrap_or_default()),
-        ("trustedCertificates".to_owned(), endpoint.trusted_certificates.clone().unwrap_or_default()),
+        (
+            "throttleRate".to_owned(),
+            endpoint.throttle_rate.0.map(|it| it.to_string()).unwrap_or_default(),
+        ),
+        (
+            "trustedCertificates".to_owned(),
+            endpoint.trusted_certificates.clone().unwrap_or_default(),
+        ),
         ("metadata".to_owned(), metadata(endpoint)),
     ];
     let flag = |name: &str, is_set: bool| is_set.then(|| (name.to_owned(), "on".to_owned()));
@@ -105,12 +113,10 @@ fn configured(endpoint: &EndpointOut) -> Vec<(String, String)> {
     let value = |field: &kinds::ConfigField| {
         let stored = config.get(field.name).unwrap_or(&Value::Null);
         let name = config::field_name(field);
-        match field.input {
-            kinds::Input::Flag(default) => {
-                stored.as_bool().unwrap_or(default).then(|| (name, "on".to_owned()))
-            },
-            input => Some((name, config::text(input, stored))),
+        if let kinds::Input::Flag(default) = field.input {
+            return stored.as_bool().unwrap_or(default).then(|| (name, "on".to_owned()));
         }
+        Some((name, config::text(field.input, stored)))
     };
     fields.filter_map(value).collect()
 }

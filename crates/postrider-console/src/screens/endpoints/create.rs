@@ -61,7 +61,10 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.post::<EndpointOut>(path, &body::create(kind, &form)).await {
         Ok(created) => {
             let path = context.app_path(&app, &["endpoints", &created.id.to_string()]);
-            Ok(Outcome::done(path, "The endpoint has been created. Send a test to see how the receiver responds."))
+            Ok(Outcome::done(
+                path,
+                "The endpoint has been created. Send a test to see how the receiver responds.",
+            ))
         },
         Err(error) if error.is_input() => {
             Ok(Outcome::again(show(&context, kind, &form, Some(&error)).await?))
@@ -82,7 +85,8 @@ async fn show(
     let texts = kinds::form(kind);
     let title = format!("Create an endpoint: {}", texts.title);
     let page = subject::above(context, &app, name.as_deref(), &title);
-    let shown = Shown { kind, form, failure, event_types: &event_types, stored: None, is_new: true };
+    let shown =
+        Shown { kind, form, failure, event_types: &event_types, stored: None, is_new: true };
     let path = context.app_path(&app, &["endpoints", "new", kind.name()]);
     let back = context.app_path(&app, &["endpoints"]);
     let other = context.app_path(&app, &["endpoints", "new"]);
@@ -91,6 +95,10 @@ async fn show(
         (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
         (ui::submit(context, "Create endpoint", Some(&back)))
     };
-    let page = page.lead(html! { span { (texts.summary) } a href=(context.link(&other)) { "Choose another kind" } });
-    Ok(page.part(html! { div.narrow { (ui::form(context, &path, &content)) } }).status(StatusCode::OK))
+    let page = page.lead(
+        html! { span { (texts.summary) } a href=(context.link(&other)) { "Choose another kind" } },
+    );
+    Ok(page
+        .part(html! { div.narrow { (ui::form(context, &path, &content)) } })
+        .status(StatusCode::OK))
 }

@@ -77,7 +77,7 @@ fn numbers(context: &Context, subject: &Subject, series: &StatisticsSeriesOut) -
             }
             div {
                 span.name { "Duration" } span.value { (total.attempt_duration.p50_ms.map_or_else(|| "–".to_owned(), ui::millis)) }
-                span.note { "95 % within " (total.attempt_duration.p95_ms.map_or_else(|| "–".to_owned(), ui::millis)) }
+                span.note { @match total.attempt_duration.p95_ms { Some(it) => { "95 % within " (ui::millis(it)) }, None => "no attempts" } }
             }
         }
     }

@@ -38,7 +38,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }
                 (configuration(subject))
-                @for (name, value) in &endpoint.metadata { (fact(name, &html! { (value) })) }
+                @if !endpoint.metadata.is_empty() { (fact("Metadata", &metadata(subject))) }
                 (fact("Created", &ui::time(context, endpoint.created_at)))
                 @if endpoint.updated_at != endpoint.created_at { (fact("Changed", &ui::time(context, endpoint.updated_at))) }
             }
@@ -65,20 +65,20 @@ fn event_types(subject: &Subject) -> Markup {
 }
 
 fn channels(subject: &Subject) -> Markup {
-    match &subject.endpoint.channels {
-        Some(channels) => html! { (channels.join(", ")) },
-        None => html! { "All" },
-    }
+    let channels = subject.endpoint.channels.as_ref();
+    html! { (channels.map_or_else(|| "All".to_owned(), |it| it.join(", "))) }
 }
 
 fn rate(subject: &Subject) -> Markup {
-    match subject.endpoint.throttle_rate.0 {
-        Some(rate) => html! {
-            (ui::number(rate.into())) " attempts/s"
-            @if subject.endpoint.strict_rate { ", all nodes together" }
-        },
-        None => html! { "None" },
+    let Some(rate) = subject.endpoint.throttle_rate.0 else { return html! { "None" } };
+    html! {
+        (ui::number(rate.into())) " attempts/s"
+        @if subject.endpoint.strict_rate { ", all nodes together" }
     }
+}
+
+fn metadata(subject: &Subject) -> Markup {
+    html! { ul { @for (name, value) in &subject.endpoint.metadata { li { span.soft { (name) ": " } (value) } } } }
 }
 
 /// What is configured of the kind. Credentials are masked.

@@ -77,7 +77,7 @@ impl Shown<'_> {
                 h2 { "Messages" }
                 (event_types::choice(self.event_types, self.form, self.problem("eventTypes").as_deref()))
                 (self.field("channels", "Channels").placeholder("eu, customer-17")
-                    .hint(html! { "Separated by commas; up to 10. Messages without channels are always received. Empty for all." }).line())
+                    .hint(html! { "Separated by commas, up to 10. The endpoint then gets only messages that have one of them. Empty for all messages." }).line())
             }
             section.section {
                 h2 { "Delivery" }
@@ -145,7 +145,8 @@ impl Shown<'_> {
     }
 
     fn config(&self, is_advanced: bool) -> Markup {
-        let fields = kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
+        let fields =
+            kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced == is_advanced);
         html! { @for field in fields { (self.config_field(field)) } }
     }
 
@@ -173,7 +174,8 @@ impl Shown<'_> {
     }
 
     fn secret(&self, field: &ConfigField, shown: Field<'_>, is_stored: bool) -> Markup {
-        let shown = if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
+        let shown =
+            if is_stored { shown.placeholder("Stored. Leave empty to keep it.") } else { shown };
         html! {
             (shown.line())
             @if is_stored && !field.is_required { (self.removal(field)) }

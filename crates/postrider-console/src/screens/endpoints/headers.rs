@@ -78,31 +78,43 @@ fn list(context: &Context, subject: &Subject, headers: &EndpointHeadersOut) -> M
     let shown = headers.headers.iter().map(|(name, value)| (name, Some(value)));
     let all: BTreeMap<_, _> = shown.chain(headers.sensitive.iter().map(|it| (it, None))).collect();
     if all.is_empty() {
-        return ui::empty("No headers", &html! {
-            p { "Requests have the headers of Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). Add headers that the receiver requires, such as an API key." }
-        });
+        return ui::empty(
+            "No headers",
+            &html! {
+                p { "Requests have the headers of Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). Add headers that the receiver requires, such as an API key." }
+            },
+        );
     }
     let may = context.may(Action::ManageEndpoints);
     let path = subject.path(context, &["headers", "remove"]);
-    ui::table("Headers", &["Name", "Value", ""], &html! {
-        @for (name, value) in all {
-            tr {
-                td { code { (name) } }
-                td {
-                    @match value {
-                        Some(value) => code { (value) },
-                        None => span.soft { "•••••••• (hidden, because it usually is a credential)" },
+    ui::table(
+        "Headers",
+        &["Name", "Value", ""],
+        &html! {
+            @for (name, value) in all {
+                tr {
+                    td { code { (name) } }
+                    td {
+                        @match value {
+                            Some(value) => code { (value) },
+                            None => span.soft { "•••••••• (hidden, because it usually is a credential)" },
+                        }
+                    }
+                    td.actions-cell {
+                        @if may { (ui::action_button(context, &path, (Icon::Cross, "Remove"), &[("name", name)])) }
                     }
                 }
-                td.actions-cell {
-                    @if may { (ui::action_button(context, &path, (Icon::Cross, "Remove"), &[("name", name)])) }
-                }
             }
-        }
-    })
+        },
+    )
 }
 
-fn addition(context: &Context, subject: &Subject, form: &Form, failure: Option<&ApiFailure>) -> Markup {
+fn addition(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    failure: Option<&ApiFailure>,
+) -> Markup {
     // The API names the header in the location of a problem.
     let problem = failure.and_then(|it| it.of_field("headers"));
     let content = html! {

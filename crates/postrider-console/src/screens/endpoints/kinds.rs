@@ -182,8 +182,11 @@ mod tests {
     fn all_fields_are_fields_of_the_api() {
         for kind in EndpointKind::ALL {
             for field in form(kind).fields {
-                let fields = [(field.name.to_owned(), serde_json::Value::Null)].into_iter().collect();
-                let Err(problems) = postrider_core::kind::Destination::parse(kind, &fields) else { continue };
+                let fields =
+                    [(field.name.to_owned(), serde_json::Value::Null)].into_iter().collect();
+                let Err(problems) = postrider_core::kind::Destination::parse(kind, &fields) else {
+                    continue;
+                };
                 let unknown = problems.iter().any(|it| it.message.contains("unknown field"));
                 assert!(!unknown, "{kind} {}: {problems:?}", field.name);
             }

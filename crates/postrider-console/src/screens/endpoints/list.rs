@@ -60,23 +60,27 @@ pub(super) async fn all(context: Arc<Context>) -> PageResult {
 /// The endpoints of one application.
 pub(super) async fn own(context: Arc<Context>) -> PageResult {
     let app = context.app();
-    let (name, found) = tokio::try_join!(subject::app_name(&context, &app), of_one(&context, &app))?;
+    let (name, found) =
+        tokio::try_join!(subject::app_name(&context, &app), of_one(&context, &app))?;
     let rows = rows(&context, found.data).await?;
     let page = match name {
         Some(name) => {
-            Page::new(Section::Applications, "Endpoints").crumb(name, context.app_path(&app, &[]))
+            Page::new(Section::Endpoints, "Endpoints").crumb(name, context.app_path(&app, &[]))
         },
         None => Page::new(Section::Endpoints, "Endpoints"),
     };
     let is_filtered = context.query.text("state").is_some();
     let page = page.actions(creation(&context, &app));
     let page = if rows.is_empty() && !is_filtered { page } else { page.part(states(&context)) };
-    Ok(page.live("endpoints", html! {
-        @if !rows.is_empty() { (row::table(&context, &rows, false)) }
-        @else if is_filtered { (nothing(&context)) }
-        @else { (first(&context, &app)) }
-        (ui::pages(&context, found.iterator.as_deref(), found.done))
-    }))
+    Ok(page.live(
+        "endpoints",
+        html! {
+            @if !rows.is_empty() { (row::table(&context, &rows, false)) }
+            @else if is_filtered { (nothing(&context)) }
+            @else { (first(&context, &app)) }
+            (ui::pages(&context, found.iterator.as_deref(), found.done))
+        },
+    ))
 }
 
 fn creation(context: &Context, app: &str) -> Markup {
@@ -118,7 +122,12 @@ async fn failing(
         found.extend(page.data.into_iter().filter(|it| Condition::of(it).is_failing()));
         iterator = page.iterator;
         if page.done || found.len() >= LIMIT {
-            return Ok(ListResponse { data: found, iterator, prev_iterator: None, done: page.done });
+            return Ok(ListResponse {
+                data: found,
+                iterator,
+                prev_iterator: None,
+                done: page.done,
+            });
         }
     }
     Ok(ListResponse { data: found, iterator, prev_iterator: None, done: false })
@@ -177,7 +186,8 @@ async fn app_names(
     }
     let mut ids: Vec<_> = states.iter().map(|it| it.app_id.to_string()).collect();
     ids.dedup();
-    let names = ids.iter().map(async |id| context.api.find::<ApplicationOut>(v1(&["app", id])).await);
+    let names =
+        ids.iter().map(async |id| context.api.find::<ApplicationOut>(v1(&["app", id])).await);
     let names = join_all(names).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(names.into_iter().flatten().map(|it| (it.id.to_string(), it.name)).collect())
 }
@@ -186,11 +196,14 @@ fn filters(context: &Context) -> Markup {
     let kinds = EndpointKind::ALL.map(|it| (it.name(), kinds::form(it).title));
     let kinds: Vec<_> = [("", "Any")].into_iter().chain(kinds).collect();
     let value = |name: &str| context.query.text(name).unwrap_or_default();
-    ui::filters(context, &html! {
-        (Field::new("state", "State").value(value("state")).select(&STATES))
-        (Field::new("kind", "Kind").value(value("kind")).select(&kinds))
-        (Field::new("app", "Application").value(value("app")).placeholder("Id or uid").line())
-    })
+    ui::filters(
+        context,
+        &html! {
+            (Field::new("state", "State").value(value("state")).select(&STATES))
+            (Field::new("kind", "Kind").value(value("kind")).select(&kinds))
+            (Field::new("app", "Application").value(value("app")).placeholder("Id or uid").line())
+        },
+    )
 }
 
 /// The choice of the state as links.
@@ -211,31 +224,42 @@ fn states(context: &Context) -> Markup {
 /// Why there is no endpoint in the chosen state.
 fn nothing(context: &Context) -> Markup {
     match state_filter(context) {
-        "failing" => ui::empty("No failing endpoints", &html! {
-            p { "No circuit breaker is open, and no endpoint has given up deliveries since its last success." }
-        }),
-        "disabled" => ui::empty("No disabled endpoints", &html! { p { "Every endpoint gets messages." } }),
-        _ if context.query.pairs().is_empty() => ui::empty("No endpoints yet", &html! {
-            p { "An endpoint is a URL of a customer’s that gets their messages. Choose the application that it belongs to, then create it there." }
-            p { a.button href=(context.link("/apps")) { "Go to applications" } }
-        }),
+        "failing" => ui::empty(
+            "No failing endpoints",
+            &html! {
+                p { "No circuit breaker is open, and no endpoint has given up deliveries since its last success." }
+            },
+        ),
+        "disabled" => {
+            ui::empty("No disabled endpoints", &html! { p { "Every endpoint gets messages." } })
+        },
+        _ if context.query.pairs().is_empty() => ui::empty(
+            "No endpoints yet",
+            &html! {
+                p { "An endpoint is a URL of a customer’s that gets their messages. Choose the application that it belongs to, then create it there." }
+                p { a.button href=(context.link("/apps")) { "Go to applications" } }
+            },
+        ),
         _ => ui::empty("No such endpoints", &html! { p { "No endpoint matches the filters." } }),
     }
 }
 
 /// The first endpoint of an application.
 fn first(context: &Context, app: &str) -> Markup {
-    ui::empty("No endpoints yet", &html! {
-        @if context.is_portal() {
-            p { "An endpoint is a URL of yours. Events are sent there as signed HTTP requests as soon as they happen." }
-        } @else {
-            p { "An endpoint receives the messages of the application: a URL, a chat, a database or a queue." }
-        }
-        @if context.may(Action::ManageEndpoints) {
-            p { a.button href=(context.link(&context.app_path(app, &["endpoints", "new"]))) { (icon(Icon::Plus)) "Create the first endpoint" } }
-            @if !context.is_portal() {
-                (ui::code::block("Command line", &format!("postrider endpoint create {app} url=https://example.com/webhooks")))
+    ui::empty(
+        "No endpoints yet",
+        &html! {
+            @if context.is_portal() {
+                p { "An endpoint is a URL of yours. Events are sent there as signed HTTP requests as soon as they happen." }
+            } @else {
+                p { "An endpoint receives the messages of the application: a URL, a chat, a database or a queue." }
             }
-        }
-    })
+            @if context.may(Action::ManageEndpoints) {
+                p { a.button href=(context.link(&context.app_path(app, &["endpoints", "new"]))) { (icon(Icon::Plus)) "Create the first endpoint" } }
+                @if !context.is_portal() {
+                    (ui::code::block("Command line", &format!("postrider endpoint create {app} url=https://example.com/webhooks")))
+                }
+            }
+        },
+    )
 }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{
-    Timestamp,
-    civil::DateTime,
-    tz::TimeZone,
-};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use maud::{Markup, html};
 use postrider::api::{BulkReplayIn, EndpointStats, RecoverIn, RecoverOut, ReplayIn};
 
@@ -37,8 +33,18 @@ enum Scope {
 impl Scope {
     const ALL: [(Self, &'static str, &'static str, &'static str); 3] = [
         (Self::Failed, "failed", "Failed messages", "Deliveries that failed or were cancelled."),
-        (Self::Missing, "missing", "Missed messages", "Messages that were published while the endpoint was disabled or did not exist, or that its filters excluded then."),
-        (Self::All, "all", "All messages", "Also those that were delivered. The receiver gets them twice."),
+        (
+            Self::Missing,
+            "missing",
+            "Missed messages",
+            "Messages that were published while the endpoint was disabled or did not exist, or that its filters excluded then.",
+        ),
+        (
+            Self::All,
+            "all",
+            "All messages",
+            "Also those that were delivered. The receiver gets them twice.",
+        ),
     ];
 
     fn of(form: &Form) -> Self {
@@ -244,9 +250,16 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let cases = [
             (form(&[("range", "24h"), ("since", "x")]), Some((at("2026-01-01T00:00:00Z"), None))),
-            (form(&[("range", "exact"), ("since", "2026-01-01T14:30")]), Some((at("2026-01-01T14:30:00Z"), None))),
             (
-                form(&[("range", "exact"), ("since", "2026-01-01T14:30:00+01:00"), ("until", "2026-01-01 15:00")]),
+                form(&[("range", "exact"), ("since", "2026-01-01T14:30")]),
+                Some((at("2026-01-01T14:30:00Z"), None)),
+            ),
+            (
+                form(&[
+                    ("range", "exact"),
+                    ("since", "2026-01-01T14:30:00+01:00"),
+                    ("until", "2026-01-01 15:00"),
+                ]),
                 Some((at("2026-01-01T13:30:00Z"), Some(at("2026-01-01T15:00:00Z")))),
             ),
             (form(&[("range", "exact")]), None),

@@ -4,11 +4,7 @@ use maud::{Markup, html};
 use postrider::api::{EndpointOut, EndpointStateOut, StatisticsSeriesOut};
 
 use super::{condition::Condition, kinds, traffic};
-use crate::{
-    context::Context,
-    ui,
-    viewer::Action,
-};
+use crate::{context::Context, ui, viewer::Action};
 
 /// What a row shows.
 #[derive(Clone, Debug)]
@@ -29,9 +25,13 @@ pub(super) fn table(context: &Context, rows: &[Row], has_apps: bool) -> Markup {
         .chain(["State", "#Pending", "Last 24 hours"])
         .chain(may.then_some(""))
         .collect();
-    ui::table("Endpoints", &heads, &html! {
-        @for row in rows { (line(context, row, has_apps, may)) }
-    })
+    ui::table(
+        "Endpoints",
+        &heads,
+        &html! {
+            @for row in rows { (line(context, row, has_apps, may)) }
+        },
+    )
 }
 
 fn line(context: &Context, row: &Row, has_app: bool, may: bool) -> Markup {

@@ -27,7 +27,7 @@ const GRACE: [(&str, &str); 5] = [
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let subject = Subject::read(&context).await?;
-    Ok(show(&context, &subject, None, &Form::default(), None))
+    Ok(show(&context, &subject, Shown::default(), &Form::default(), None))
 }
 
 /// Does what the form is for.
@@ -37,7 +37,8 @@ pub(super) async fn act(context: Arc<Context>, form: Form) -> ActionResult {
         return rotate(&context, &subject, &form).await;
     }
     let secret: EndpointSecretOut = context.api.get(subject.api(&["secret"])).await?;
-    Ok(Outcome::page(show(&context, &subject, Some(&secret.key), &Form::default(), None)))
+    let shown = Shown { secret: Some(&secret.key), rotated: None };
+    Ok(Outcome::page(show(&context, &subject, shown, &Form::default(), None)))
 }
 
 /// Replaces the secret, and shows the new one.
@@ -48,13 +49,11 @@ async fn rotate(context: &Context, subject: &Subject, form: &Form) -> ActionResu
     let path = subject.api(&["secret", "rotate"]);
     match context.api.post::<EndpointSecretOut>(path, &body).await {
         Ok(secret) => {
-            let page = show(context, subject, Some(&secret.key), &Form::default(), None);
-            Ok(Outcome::page(page.part(ui::notice(Tone::Good, &html! {
-                "The secret has been replaced. " (until(grace))
-            }))))
+            let shown = Shown { secret: Some(&secret.key), rotated: Some(until(grace)) };
+            Ok(Outcome::page(show(context, subject, shown, &Form::default(), None)))
         },
         Err(error) if error.is_input() => {
-            Ok(Outcome::again(show(context, subject, None, form, Some(&error))))
+            Ok(Outcome::again(show(context, subject, Shown::default(), form, Some(&error))))
         },
         Err(error) => Err(error.into()),
     }
@@ -68,20 +67,32 @@ fn until(grace: Option<u32>) -> &'static str {
     }
 }
 
+/// What is shown of the secret.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown<'a> {
+    /// The secret, if it was revealed.
+    secret: Option<&'a str>,
+    /// What happens to the old one, if it was just replaced.
+    rotated: Option<&'a str>,
+}
+
 fn show(
     context: &Context,
     subject: &Subject,
-    secret: Option<&str>,
+    shown: Shown<'_>,
     form: &Form,
     failure: Option<&ApiFailure>,
 ) -> Page {
     let page = subject.page(context, Tab::Secret);
     page.part(html! {
         div.narrow.stack {
+            @if let Some(text) = shown.rotated {
+                (ui::notice(Tone::Good, &html! { "The secret has been replaced. " (text) }))
+            }
             section.card {
                 h2 { "Signing secret" }
                 p.soft { "Every request has the headers webhook-id, webhook-timestamp and webhook-signature. The receiver verifies them with this secret, so that it knows who sent the request." }
-                (value(context, subject, secret))
+                (value(context, subject, shown.secret))
                 @if context.is_portal() {
                     p { a href=(context.link("/portal/verify")) { "How to verify webhooks" } }
                 }
@@ -112,7 +123,7 @@ fn value(context: &Context, subject: &Subject, secret: Option<&str>) -> Markup {
     html! {
         div.secret { (ui::id(secret)) }
         @if is_public { p.hint { "This is the public key that belongs to the private key which signs requests." } }
-        @else { p.hint { "Whoever has it can forge requests. Keep it where the receiver keeps its other credentials." } }
+        @else { p.hint { "Anyone with this secret can forge requests. Keep it where the receiver keeps its other credentials." } }
     }
 }
 

@@ -89,7 +89,7 @@ fn deletion(context: &Context, subject: &Subject) -> Markup {
             h2 { "Delete" }
             p.soft { "To stop messages for a while, disable the endpoint instead." }
             div { (ui::confirm(context, &confirm, &html! {
-                p { strong { (subject.title()) } " gets no more messages. Its " (pending(&subject.state)) " is cancelled, and its signing secret is lost." }
+                p { strong { (subject.title()) } " gets no more messages. Its " (pending(&subject.state)) " are cancelled, and its signing secret is lost." }
                 p { "This cannot be undone." }
             })) }
         }

@@ -1,7 +1,7 @@
 //! The endpoint that a page is about, and what all of its pages have in common.
 
 use maud::{Markup, html};
-use postrider::api::{ApplicationOut, EndpointOut, EndpointStateOut};
+use postrider::api::{ApplicationOut, EndpointKind, EndpointOut, EndpointStateOut};
 
 use super::{condition::Condition, kinds};
 use crate::{
@@ -31,6 +31,7 @@ pub(super) enum Tab {
     Settings,
     Headers,
     Secret,
+    Readers,
     Test,
 }
 
@@ -114,10 +115,14 @@ impl Subject {
             path: &self.path(context, &["cancel"]),
             is_dangerous: true,
         };
-        ui::confirm(context, &confirm, &html! {
-            p { "The " (pending(&self.state)) " ends without another attempt. Messages that are published later are not affected." }
-            p { "To send the messages after all, recover the endpoint: cancelled deliveries count as failed." }
-        })
+        ui::confirm(
+            context,
+            &confirm,
+            &html! {
+                p { "The " (pending(&self.state)) " of this endpoint end without another attempt. Messages that are published later are not affected." }
+                p { "To send the messages after all, recover the endpoint: cancelled deliveries count as failed." }
+            },
+        )
     }
 
     /// The button that enables it, or the dialog that disables it.
@@ -135,24 +140,36 @@ impl Subject {
             path: &self.path(context, &["disable"]),
             is_dangerous: false,
         };
-        ui::confirm(context, &confirm, &html! {
-            p { "Its " (pending(&self.state)) " waits until the endpoint is enabled again, or until the payload expires." }
-            p { "Messages published in the meantime are not queued for it. Recover what it missed after you have enabled it." }
-        })
+        ui::confirm(
+            context,
+            &confirm,
+            &html! {
+                p { "Its " (pending(&self.state)) " wait until the endpoint is enabled again, or until their payloads expire." }
+                p { "Messages published in the meantime are not queued for it. Recover what it missed after you have enabled it." }
+            },
+        )
     }
 
     fn tabs(&self, context: &Context, current: Tab) -> Markup {
         let is_http = self.endpoint.kind.is_http();
-        let has_secret = is_http && (context.may(Action::ReadSecret) || context.may(Action::RotateSecret));
+        let has_secret =
+            is_http && (context.may(Action::ReadSecret) || context.may(Action::RotateSecret));
         let all = [
             (Tab::Overview, "Overview", &[][..], true),
             (Tab::Settings, "Settings", &["settings"][..], context.may(Action::ManageEndpoints)),
             (Tab::Headers, "Headers", &["headers"][..], is_http),
             (Tab::Secret, "Signing secret", &["secret"][..], has_secret),
+            (
+                Tab::Readers,
+                "Readers",
+                &["readers"][..],
+                self.endpoint.kind == EndpointKind::Live && context.may(Action::ManageEndpoints),
+            ),
             (Tab::Test, "Test", &["test"][..], context.may(Action::CreateAttempts)),
         ];
         let shown = all.iter().filter(|it| it.3);
-        let links = shown.map(|(tab, name, rest, _)| (*name, self.path(context, rest), *tab == current));
+        let links =
+            shown.map(|(tab, name, rest, _)| (*name, self.path(context, rest), *tab == current));
         tabs(context, "Pages of the endpoint", &links.collect::<Vec<_>>())
     }
 }
@@ -176,13 +193,12 @@ pub(super) async fn app_name(context: &Context, app: &str) -> Result<Option<Stri
     Ok(Some(found.name))
 }
 
-/// The number of deliveries that have not ended, which is counted up to a limit.
+/// The deliveries that have not ended, with their number, which is counted up to a limit.
 pub(super) fn pending(state: &EndpointStateOut) -> String {
     const MAX_COUNTED: u64 = 10_000;
     match state.pending {
-        0 => "queue of no pending deliveries".to_owned(),
-        1 => "pending delivery".to_owned(),
-        MAX_COUNTED.. => format!("queue of at least {} pending deliveries", ui::number(MAX_COUNTED)),
-        count => format!("queue of {} pending deliveries", ui::number(count)),
+        0 => "pending deliveries".to_owned(),
+        MAX_COUNTED.. => format!("pending deliveries (at least {})", ui::number(MAX_COUNTED)),
+        count => format!("pending deliveries ({})", ui::number(count)),
     }
 }

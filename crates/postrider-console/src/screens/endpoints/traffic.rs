@@ -62,8 +62,12 @@ pub(super) fn outcomes(series: &StatisticsSeriesOut, range: Range, kind: Endpoin
     let label = &format!("Attempts {}", range.per());
     let format = ui::number;
     if kind.is_http() {
-        let values =
-            &[("delivered", "good"), ("4xx", "warning"), ("5xx", "bad"), ("other failures", "neutral")];
+        let values = &[
+            ("delivered", "good"),
+            ("4xx", "warning"),
+            ("5xx", "bad"),
+            ("other failures", "neutral"),
+        ];
         let points = range.sums(series, by_status, values.len());
         return chart::bars(&Series { label, values, points, format });
     }

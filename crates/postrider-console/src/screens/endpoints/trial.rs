@@ -57,7 +57,8 @@ async fn test(context: &Context, subject: &Subject, form: &Form) -> ActionResult
         Ok(payload) => payload,
         Err(problem) => return refuse(context, subject, form, &Tried::Payload(problem)).await,
     };
-    let body = EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
+    let body =
+        EndpointTestIn { event_type: form.text("eventType").map(ToOwned::to_owned), payload };
     match context.api.post::<EndpointTestOut>(subject.api(&["test"]), &body).await {
         Ok(result) => {
             let page = show(context, subject, form, &Tried::Tested(&result)).await?;
@@ -96,14 +97,24 @@ async fn publish(context: &Context, subject: &Subject, form: &Form) -> ActionRes
     }
 }
 
-async fn failed(context: &Context, subject: &Subject, form: &Form, error: ApiFailure) -> ActionResult {
+async fn failed(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    error: ApiFailure,
+) -> ActionResult {
     if error.is_input() {
         return refuse(context, subject, form, &Tried::Refused(&error)).await;
     }
     Err(error.into())
 }
 
-async fn refuse(context: &Context, subject: &Subject, form: &Form, tried: &Tried<'_>) -> ActionResult {
+async fn refuse(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+    tried: &Tried<'_>,
+) -> ActionResult {
     Ok(Outcome::again(show(context, subject, form, tried).await?))
 }
 
@@ -136,12 +147,7 @@ async fn show(
     }))
 }
 
-fn fields(
-    subject: &Subject,
-    form: &Form,
-    tried: &Tried<'_>,
-    types: &[EventTypeOut],
-) -> Markup {
+fn fields(subject: &Subject, form: &Form, tried: &Tried<'_>, types: &[EventTypeOut]) -> Markup {
     let failure = match tried {
         Tried::Refused(error) => Some(*error),
         Tried::Nothing | Tried::Payload(_) | Tried::Tested(_) | Tried::Checked(_) => None,
@@ -185,7 +191,8 @@ fn advice(subject: &Subject) -> Markup {
 }
 
 fn result(result: &EndpointTestOut, is_delivery: bool) -> Markup {
-    let (tone, shape) = if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
+    let (tone, shape) =
+        if result.success { (Tone::Good, Icon::Check) } else { (Tone::Bad, Icon::Cross) };
     let word = match (result.success, is_delivery) {
         (true, true) => "Delivered",
         (true, false) => "Reachable",

@@ -117,7 +117,7 @@ fn facts(context: &Context, it: &EventTypeOut) -> Markup {
     }
     facts.push(("Created", ui::time(context, it.created_at)));
     facts.push(("Updated", ui::time(context, it.updated_at)));
-    html! { section.section { h2 { "Details" } (ui::facts(&facts)) } }
+    html! { section.section.type-facts { h2 { "Details" } (ui::facts(&facts)) } }
 }
 
 fn latest(context: &Context, name: &str, messages: &[OrganizationMessageOut]) -> Markup {

@@ -103,9 +103,11 @@ fn leaf(context: &Context, it: &EventTypeOut) -> Markup {
 /// Whether an event type is deprecated or archived.
 pub(super) fn states(it: &EventTypeOut) -> Markup {
     html! {
-        span.cell-line {
-            @if it.deprecated { (badge(Tone::Warning, Icon::Warning, "Deprecated")) }
-            @if it.archived { (badge(Tone::Neutral, Icon::Pause, "Archived")) }
+        @if it.deprecated || it.archived {
+            span.cell-line {
+                @if it.deprecated { (badge(Tone::Warning, Icon::Warning, "Deprecated")) }
+                @if it.archived { (badge(Tone::Neutral, Icon::Pause, "Archived")) }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use postrider::api::EventTypeOut;
 #[derive(Debug)]
 pub(super) enum Item<'a> {
     /// The name, how many event types it contains, and its items.
-    Group(String, usize, Vec<Item<'a>>),
+    Group(String, usize, Vec<Self>),
     Type(&'a EventTypeOut),
 }
 

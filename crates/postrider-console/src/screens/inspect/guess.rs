@@ -27,7 +27,11 @@ fn has_credential(provider: &Provider, headers: &BTreeMap<String, String>) -> bo
             let name = name.to_ascii_lowercase();
             !COMMON.contains(&name.as_str()) && headers.contains_key(&name)
         },
-        _ => false,
+        Selector::Query(_)
+        | Selector::Form(..)
+        | Selector::Json(_)
+        | Selector::Key(_)
+        | Selector::Field(_) => false,
     })
 }
 
@@ -65,7 +69,10 @@ mod tests {
             (&["stripe-signature"][..], Some("stripe")),
             (&["x-hub-signature-256", "x-github-event", "x-github-delivery"], Some("github")),
             (&["x-slack-signature", "x-slack-request-timestamp"], Some("slack")),
-            (&["x-shopify-hmac-sha256", "x-shopify-topic", "x-shopify-webhook-id"], Some("shopify")),
+            (
+                &["x-shopify-hmac-sha256", "x-shopify-topic", "x-shopify-webhook-id"],
+                Some("shopify"),
+            ),
             (&["authorization", "content-type"], None),
         ];
         for (names, expected) in rows {

@@ -24,16 +24,14 @@ use crate::{
     live,
     page::Outcome,
     route::ActionResult,
+    ui,
 };
 
 pub(super) async fn listen(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.stream(path(&context, &form), None).await {
         Ok(body) => {
-            let stream = Stream {
-                verifier: verifier(&form),
-                reader: EventReader::default(),
-                context,
-            };
+            let stream =
+                Stream { verifier: verifier(&form), reader: EventReader::default(), context };
             Ok(Outcome::Response(Box::new(stream.response(body))))
         },
         Err(error) if error.is_input() || error.status() == StatusCode::NOT_FOUND => {
@@ -87,14 +85,15 @@ impl Stream {
         if events.is_empty() {
             return ": \n\n".to_owned();
         }
-        events.into_iter().map(|it| self.render_event(it)).collect()
+        events.iter().map(|it| self.render_event(it)).collect()
     }
 
-    fn render_event(&mut self, event: Event) -> String {
+    fn render_event(&mut self, event: &Event) -> String {
         match serde_json::from_str::<ServerMessage>(&event.data) {
             Ok(ServerMessage::Start(started)) => {
                 self.verifier.url = started.url.unwrap_or_default();
-                live::event("start", &json!({ "url": self.verifier.url }))
+                let html = ui::id(&self.verifier.url).into_string();
+                live::event("start", &json!({ "html": html }))
             },
             Ok(ServerMessage::Event(request)) => {
                 let html = shown(&self.context, &self.verifier, &request).into_string();

@@ -72,8 +72,12 @@ impl Received<'_> {
     /// Whether the request verifies; none without a secret or a provider.
     fn verify(&self, verifier: &Verifier, now: Timestamp) -> Option<Result<(), String>> {
         let provider = self.provider.filter(|_| !verifier.settings.secrets.is_empty())?;
-        let headers: Vec<_> =
-            self.request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let headers: Vec<_> = self
+            .request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
         let request = Request {
             method: &self.request.method,
             url: &self.url,
@@ -95,20 +99,27 @@ impl Received<'_> {
 
     fn explanation(&self, context: &Context, verified: Option<&Result<(), String>>) -> Markup {
         match (self.provider, verified) {
-            (Some(it), Some(Ok(()))) => ui::notice(Tone::Good, &html! {
-                "Signed by " (it.name) " with this secret. "
-                a href=(context.link(&join(&["sources", "new", &it.id]))) { "Create a source" } " to receive such requests permanently."
-            }),
-            (Some(it), Some(Err(reason))) => ui::notice(Tone::Bad, &html! { "Not verified as a request of " (it.name) ": " (reason) "." }),
-            (Some(it), None) => html! { p.hint { "Looks like a request of " (it.name) ". Enter the secret to verify it." } },
+            (Some(it), Some(Ok(()))) => ui::notice(
+                Tone::Good,
+                &html! {
+                    "Signed by " (it.name) " with this secret. "
+                    a href=(context.link(&join(&["sources", "new", &it.id]))) { "Create a source" } " to receive such requests permanently."
+                },
+            ),
+            (Some(it), Some(Err(reason))) => ui::notice(
+                Tone::Bad,
+                &html! { "Not verified as a request of " (it.name) ": " (reason) "." },
+            ),
+            (Some(it), None) => {
+                html! { p.hint { "Looks like a request of " (it.name) ". Enter the secret to verify it." } }
+            },
             (None, _) => html! { p.hint { "It has no signature of a known provider." } },
         }
     }
 
     fn content(&self) -> Markup {
-        let headers: String = self.request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         html! {
-            (code::block("Headers", headers.trim_end()))
+            (code::block("Headers", &ui::text::headers(&self.request.headers)))
             @if self.body.is_empty() { p.soft { "The body is empty." } }
             @else { (code::json("Body", &String::from_utf8_lossy(&self.body), None)) }
             details {
@@ -120,26 +131,34 @@ impl Received<'_> {
 
     /// A command that sends the request to a program on this machine.
     fn curl(&self) -> String {
-        let mut command = format!("curl -X {} {}", self.request.method, quoted(&format!("http://localhost:3000/{}", self.request.target.trim_start_matches('/'))));
+        let mut command = format!(
+            "curl -X {} {}",
+            self.request.method,
+            quoted(&format!(
+                "http://localhost:3000/{}",
+                self.request.target.trim_start_matches('/')
+            ))
+        );
         let headers = self.request.headers.iter().filter(|it| it.0 != "x-forwarded-host");
         for (name, value) in headers {
-            command.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
+            command.push_str(" \\\n  -H ");
+            command.push_str(&quoted(&[name, ": ", value].concat()));
         }
         match std::str::from_utf8(&self.body) {
             Ok("") => command,
             Ok(text) => format!("{command} \\\n  --data-binary {}", quoted(text)),
-            Err(_) => format!("base64 -d <<< {} | {command} \\\n  --data-binary @-", self.request.body),
+            Err(_) => {
+                format!("base64 -d <<< {} | {command} \\\n  --data-binary @-", self.request.body)
+            },
         }
     }
 }
 
 fn reason(error: &VerifyError) -> String {
-    match error {
-        VerifyError::KeyNeeded(_) => {
-            "the key has to be fetched from the provider, which only a source does".to_owned()
-        },
-        other => other.to_string(),
+    if matches!(error, VerifyError::KeyNeeded(_)) {
+        return "the key has to be fetched from the provider, which only a source does".to_owned();
     }
+    error.to_string()
 }
 
 /// A text as one word of a shell.
@@ -164,7 +183,12 @@ mod tests {
             headers: [("content-type".to_owned(), "text/plain".to_owned())].into(),
             ..RelayedRequest::default()
         };
-        let received = Received { request: &request, provider: None, body: b"hi".to_vec(), url: String::new() };
+        let received = Received {
+            request: &request,
+            provider: None,
+            body: b"hi".to_vec(),
+            url: String::new(),
+        };
         let expected = "curl -X POST 'http://localhost:3000/x?a=1' \\\n  -H 'content-type: text/plain' \\\n  --data-binary 'hi'";
         assert_eq!(received.curl(), expected);
     }

@@ -81,7 +81,7 @@ fn filters(context: &Context, filter: &Filter, offered: &Offered) -> Markup {
     ui::filters(
         context,
         &html! {
-            fieldset.kinds {
+            fieldset.entry-kinds {
                 legend { "Show" }
                 @for (name, label) in KINDS {
                     label.choice { input type="checkbox" name="kind" value=(name) checked[filter.has_chosen(name)]; (label) }

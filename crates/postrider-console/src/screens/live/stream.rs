@@ -26,10 +26,10 @@ use crate::{
 };
 
 /// How long entries are collected, so that browsers insert many rows at once.
-const PERIOD: Duration = Duration::from_millis(250);
+const PERIOD: Duration = Duration::from_millis(500);
 
-/// Most rows of a batch, four of which are sent each second. Nobody can read more.
-const MAX_ROWS: usize = 60;
+/// Most rows of a batch. Browsers insert them over several frames.
+const MAX_ROWS: usize = 120;
 
 /// How often an idle stream shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);

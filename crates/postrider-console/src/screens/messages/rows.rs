@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 20;
 
 /// A message of the list.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub(super) app: String,
     pub(super) message: MessageOut,
     pub(super) deliveries: Vec<MessageDeliveryOut>,
@@ -31,7 +31,7 @@ impl From<OrganizationMessageOut> for Row {
 }
 
 /// The table. `names` is none if all messages belong to the application of the page.
-pub(super) fn table(context: &Context, rows: &[Row], names: Option<&Names>) -> Markup {
+pub(crate) fn table(context: &Context, rows: &[Row], names: Option<&Names>) -> Markup {
     let mut heads = vec!["Event type", "Deliveries"];
     heads.extend(names.map(|_| "Application"));
     heads.extend(["Event id", "Accepted", "Message"]);

@@ -16,7 +16,8 @@ use crate::{
     ui::{self, Field, Icon, code, form::Confirm},
 };
 
-const VALIDITY: [(&str, &str); 3] = [("300", "5 minutes"), ("900", "15 minutes"), ("3600", "1 hour")];
+const VALIDITY: [(&str, &str); 3] =
+    [("300", "5 minutes"), ("900", "15 minutes"), ("3600", "1 hour")];
 
 /// When tokens end: seconds, and what is shown.
 const DELAY: [(&str, &str); 4] =
@@ -87,8 +88,12 @@ fn end(context: &Context) -> Markup {
         path: "/settings/access/expire",
         is_dangerous: true,
     };
-    ui::confirm(context, &confirm, &html! {
-        p { "Everyone has to sign in again, including you, and programs that use a token need a new one." }
-        (Field::new("delay", "When").select(&DELAY))
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            p { "Everyone has to sign in again, including you, and programs that use a token need a new one." }
+            (Field::new("delay", "When").select(&DELAY))
+        },
+    )
 }

@@ -122,7 +122,9 @@ fn changes(changes: &[AuditChange]) -> Markup {
 fn change(it: &AuditChange) -> Markup {
     let value = |it: &serde_json::Value| {
         let text = it.to_string();
-        if text.len() <= MAX_VALUE { return text; }
+        if text.len() <= MAX_VALUE {
+            return text;
+        }
         format!("{}…", text.chars().take(MAX_VALUE).collect::<String>())
     };
     html! {

@@ -11,7 +11,8 @@ impl Color {
     /// Reads `#3457c9` or `#abc`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.trim().strip_prefix('#')?;
-        let digit = |place: usize| digits.get(place..=place).and_then(|it| u8::from_str_radix(it, 16).ok());
+        let digit =
+            |place: usize| digits.get(place..=place).and_then(|it| u8::from_str_radix(it, 16).ok());
         let part = |place: usize| match digits.len() {
             3 => Some(digit(place)? * 17),
             6 => Some(digit(2 * place)? * 16 + digit(2 * place + 1)?),
@@ -62,13 +63,17 @@ mod tests {
             ("#000", "#fff", Some(210)),
             ("#777777", "#ffffff", Some(44)),
             ("#767676", "#ffffff", Some(45)),
-            ("#3457c9", "#ffffff", Some(61)),
+            ("#3457c9", "#ffffff", Some(62)),
             ("#12", "#fff", None),
             ("blue", "#fff", None),
         ];
         for (one, other, expected) in rows {
             let pair = Color::parse(one).zip(Color::parse(other));
-            assert_eq!(pair.map(|(one, other)| contrast_tenths(one, other)), expected, "{one} {other}");
+            assert_eq!(
+                pair.map(|(one, other)| contrast_tenths(one, other)),
+                expected,
+                "{one} {other}"
+            );
         }
         assert_eq!(Color::parse("#abc").unwrap().hex(), "#aabbcc");
         assert_eq!(Color::parse("#ffee00").unwrap().text().hex(), "#10162a");

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, response::{IntoResponse, Response}};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use http::{Method, header};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
@@ -22,10 +25,26 @@ use crate::{
 /// The switches: the name in the API, the label, and what it does.
 const SWITCHES: [(&str, &str, &str); 5] = [
     ("enforceHttps", "Endpoints need https", "New URLs of endpoints must begin with https://."),
-    ("requireEndpointFilterTypes", "Endpoints need event types", "An endpoint cannot subscribe to all event types."),
-    ("requireEndpointChannel", "Endpoints need channels", "An endpoint cannot subscribe to all channels."),
-    ("disableEndpointOnFailure", "Disable endpoints that keep failing", "After the time that the server’s configuration sets, their deliveries stop until they are enabled again."),
-    ("readOnly", "Customers can only read", "Tokens of applications, and so the portal, can change nothing."),
+    (
+        "requireEndpointFilterTypes",
+        "Endpoints need event types",
+        "An endpoint cannot subscribe to all event types.",
+    ),
+    (
+        "requireEndpointChannel",
+        "Endpoints need channels",
+        "An endpoint cannot subscribe to all channels.",
+    ),
+    (
+        "disableEndpointOnFailure",
+        "Disable endpoints that keep failing",
+        "After the time that the server’s configuration sets, their deliveries stop until they are enabled again.",
+    ),
+    (
+        "readOnly",
+        "Customers can only read",
+        "Tokens of applications, and so the portal, can change nothing.",
+    ),
 ];
 
 const LIMIT: &str = "endpointsPerAppLimit";
@@ -50,7 +69,8 @@ fn filled(settings: &Map<String, Value>) -> Form {
 fn body(form: &Form) -> Value {
     let switches = SWITCHES.iter().map(|it| (it.0.to_owned(), json!(form.has(it.0))));
     let mut body: Map<String, Value> = switches.collect();
-    let limit = form.text(LIMIT).map(|it| it.parse::<u64>().map_or_else(|_| json!(it), Value::from));
+    let limit =
+        form.text(LIMIT).map(|it| it.parse::<u64>().map_or_else(|_| json!(it), Value::from));
     body.insert(LIMIT.to_owned(), limit.unwrap_or(Value::Null));
     Value::Object(body)
 }

@@ -113,10 +113,13 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
 
 fn list(context: &Context, keys: &ListResponse<ApiKeyOut>) -> Markup {
     if keys.data.is_empty() {
-        return ui::empty("No API keys", &html! {
-            p { "Create one key for each program that uses the API, so that you can revoke it alone." }
-            (code::block("Command line", "postrider key create \"Billing service\" --role publisher"))
-        });
+        return ui::empty(
+            "No API keys",
+            &html! {
+                p { "Create one key for each program that uses the API, so that you can revoke it alone." }
+                (code::block("Command line", "postrider key create \"Billing service\" --role publisher"))
+            },
+        );
     }
     html! {
         (ui::table("API keys", &["Name", "Role", "Last used", "Expires", ""], &html! {
@@ -132,9 +135,9 @@ fn line(context: &Context, key: &ApiKeyOut) -> Markup {
             td { (key.name) small { code { (key.censored_token) } } }
             td {
                 (key.role)
-                @if let Some(app) = key.app_id { small { "only " (ui::link(context, &join(&["apps", &app.to_string()]), &app.to_string())) } }
+                @if let Some(app) = key.app_id { small { (ui::link(context, &join(&["apps", &app.to_string()]), "one application")) } }
             }
-            td { @match key.last_used_at { Some(at) => { (ui::time(context, at)) }, None => { span.soft { "never" } } } small { "created " (ui::time(context, key.created_at)) } }
+            td { @match key.last_used_at { Some(at) => { (ui::time(context, at)) }, None => { span.soft { "never" } } } small.nowrap { "created " (ui::time(context, key.created_at)) } }
             td {
                 @match key.expires_at {
                     Some(at) if at <= context.now => { (badge(Tone::Bad, Icon::Cross, "Expired")) },
@@ -159,12 +162,16 @@ fn rename_button(context: &Context, key: &ApiKeyOut) -> Markup {
         path: &join(&["settings", "keys", &id, "rename"]),
         is_dangerous: false,
     };
-    ui::confirm(context, &confirm, &html! {
-        div.field {
-            label for=(field) { "Name" }
-            input id=(field) name="name" value=(key.name) required autocomplete="off";
-        }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            div.field {
+                label for=(field) { "Name" }
+                input id=(field) name="name" value=(key.name) required autocomplete="off";
+            }
+        },
+    )
 }
 
 fn revoke_button(context: &Context, key: &ApiKeyOut) -> Markup {
@@ -178,9 +185,13 @@ fn revoke_button(context: &Context, key: &ApiKeyOut) -> Markup {
         path: &join(&["settings", "keys", &id, "revoke"]),
         is_dangerous: true,
     };
-    ui::confirm(context, &confirm, &html! {
-        p { "Programs that use this key are refused at once. This cannot be undone." }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            p { "Programs that use this key are refused at once. This cannot be undone." }
+        },
+    )
 }
 
 pub(super) async fn rename(context: Arc<Context>, form: Form) -> ActionResult {
@@ -207,7 +218,10 @@ mod tests {
     #[test]
     fn empty_fields_are_left_out() {
         let body = |text: &str| body(&Form::parse(text.as_bytes()));
-        assert_eq!(body("name=A&role=viewer&app_id=&expiry="), json!({ "name": "A", "role": "viewer" }));
+        assert_eq!(
+            body("name=A&role=viewer&app_id=&expiry="),
+            json!({ "name": "A", "role": "viewer" })
+        );
         let expected = json!({ "name": "A", "role": "viewer", "appId": "acme", "expiry": 86_400 });
         assert_eq!(body("name=A&role=viewer&app_id=acme&expiry=86400"), expected);
     }

@@ -24,11 +24,14 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     };
     let (status, secret) = tokio::try_join!(context.api.get::<StatusOut>(v1(&["status"])), secret)?;
     Ok(tabs::page(&context)
-        .live("status", html! {
-            section.section { h2 { "Store" } (store(&status)) }
-            section.section { h2 { "Nodes" } (nodes(&context, &status)) }
-            section.section { h2 { "Main secret" } (main_secret(&context, secret.as_ref())) }
-        })
+        .live(
+            "status",
+            html! {
+                section.section { h2 { "Store" } (store(&status)) }
+                section.section { h2 { "Nodes" } (nodes(&context, &status)) }
+                section.section { h2 { "Main secret" } (main_secret(&context, secret.as_ref())) }
+            },
+        )
         .part(configuration(&context, &status)))
 }
 
@@ -50,9 +53,13 @@ fn store(status: &StatusOut) -> Markup {
 }
 
 fn nodes(context: &Context, status: &StatusOut) -> Markup {
-    ui::table("Nodes", &["Node", "Version", "Started", "Lease", "State"], &html! {
-        @for it in &status.nodes { (node(context, it)) }
-    })
+    ui::table(
+        "Nodes",
+        &["Node", "Version", "Started", "Lease", "State"],
+        &html! {
+            @for it in &status.nodes { (node(context, it)) }
+        },
+    )
 }
 
 fn node(context: &Context, it: &NodeOut) -> Markup {
@@ -74,7 +81,10 @@ fn node(context: &Context, it: &NodeOut) -> Markup {
 
 fn main_secret(context: &Context, secret: Option<&MainSecretOut>) -> Markup {
     let Some(secret) = secret else {
-        return ui::notice(Tone::Neutral, &html! { "Only the role " strong { (Action::Administer.least_role()) } " can see this." });
+        return ui::notice(
+            Tone::Neutral,
+            &html! { "Only the role " strong { (Action::Administer.least_role()) } " can see this." },
+        );
     };
     let tone = if secret.unreadable_records > 0 { Tone::Bad } else { Tone::Neutral };
     html! {

@@ -33,8 +33,11 @@ pub(super) fn refusal(context: &Context) -> Option<Page> {
         return None;
     }
     let least = Action::Administer.least_role();
-    Some(page(context).part(ui::notice(Tone::Neutral, &html! {
-        "Only people and keys with the role " strong { (least) } " can see this. "
-        @if let Some(role) = context.viewer.who().role { "Yours is " strong { (role) } "." }
-    })))
+    Some(page(context).part(ui::notice(
+        Tone::Neutral,
+        &html! {
+            "Only people and keys with the role " strong { (least) } " can see this. "
+            @if let Some(role) = context.viewer.who().role { "Yours is " strong { (role) } "." }
+        },
+    )))
 }

@@ -40,7 +40,10 @@ pub(super) async fn save(context: Arc<Context>, form: Form) -> ActionResult {
     let body = changed(&form, &load(&context).await?);
     let path = v1(&["management", "environment-settings"]);
     match context.api.send::<Value>(Method::PATCH, path, &body).await {
-        Ok(_) => Ok(Outcome::done("/settings/theme", "The theme was saved. Open pages of the portal show it when they are loaded again.")),
+        Ok(_) => Ok(Outcome::done(
+            "/settings/theme",
+            "The theme was saved. Open pages of the portal show it when they are loaded again.",
+        )),
         Err(error) if error.is_input() => Ok(Outcome::again(view(&context, &form, Some(&error)))),
         Err(error) => Err(error.into()),
     }

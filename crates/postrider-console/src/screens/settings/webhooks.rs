@@ -112,7 +112,10 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
 fn list(context: &Context, shown: &Shown) -> Markup {
     let Shown { endpoints, revealed } = shown;
     if endpoints.data.is_empty() {
-        return ui::empty("No endpoints", &html! { p { "Create one, for example to be notified when an endpoint of a customer was disabled." } });
+        return ui::empty(
+            "No endpoints",
+            &html! { p { "Create one, for example to be notified when an endpoint of a customer was disabled." } },
+        );
     }
     html! {
         @if let Some((id, secret)) = revealed {

@@ -32,10 +32,14 @@ pub(super) fn pause_button(context: &Context, source: &IngestSourceOut) -> Marku
         path: &to,
         is_dangerous: false,
     };
-    ui::confirm(context, &confirm, &html! {
-        input type="hidden" name="disabled" value="yes";
-        p { "Every request is rejected with status 404 until you enable the source again. Most providers repeat rejected requests for some time; what they no longer repeat is lost." }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            input type="hidden" name="disabled" value="yes";
+            p { "Every request is rejected with status 404 until you enable the source again. Most providers repeat rejected requests for some time; what they no longer repeat is lost." }
+        },
+    )
 }
 
 /// The button that deletes a source.
@@ -49,10 +53,14 @@ pub(super) fn delete_button(context: &Context, source: &IngestSourceOut) -> Mark
         path: &path(&source.id.to_string(), &["delete"]),
         is_dangerous: true,
     };
-    ui::confirm(context, &confirm, &html! {
-        p { "Its URL stops working, and its secrets are removed. If the application was created with the source, the application is deleted as well, with its endpoints and pending deliveries." }
-        p { "This cannot be undone." }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            p { "Its URL stops working, and its secrets are removed. If the application was created with the source, the application is deleted as well, with its endpoints and pending deliveries." }
+            p { "This cannot be undone." }
+        },
+    )
 }
 
 /// The button that replaces the URL of a source.
@@ -66,9 +74,13 @@ pub(super) fn rotate_button(context: &Context, source: &IngestSourceOut) -> Mark
         path: &path(&source.id.to_string(), &["token", "rotate"]),
         is_dangerous: true,
     };
-    ui::confirm(context, &confirm, &html! {
-        p { "The present URL stops working at once. Enter the new one at the provider; requests that arrive at the old one are lost unless the provider repeats them." }
-    })
+    ui::confirm(
+        context,
+        &confirm,
+        &html! {
+            p { "The present URL stops working at once. Enter the new one at the provider; requests that arrive at the old one are lost unless the provider repeats them." }
+        },
+    )
 }
 
 pub(super) async fn disable(context: Arc<Context>, form: Form) -> ActionResult {
@@ -77,7 +89,8 @@ pub(super) async fn disable(context: Arc<Context>, form: Form) -> ActionResult {
     let body = json!({ "disabled": disabled });
     let to = ingest(&["source", id]);
     context.api.send::<IngestSourceOut>(Method::PATCH, to, &body).await?;
-    let done = if disabled { "The source is paused." } else { "The source accepts requests again." };
+    let done =
+        if disabled { "The source is paused." } else { "The source accepts requests again." };
     Ok(Outcome::done(path(id, &[]), done))
 }
 

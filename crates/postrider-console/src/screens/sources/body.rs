@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::form::Form;
 
+/// The type of sources that accept every request.
+pub(super) const GENERIC: &str = "generic-webhook";
+
 /// The name of the field of a parameter.
 pub(super) fn parameter_field(name: &str) -> String {
     format!("parameter_{name}")
@@ -13,6 +16,10 @@ pub(super) fn parameter_field(name: &str) -> String {
 /// The body that creates a source of a type.
 pub(super) fn creation(form: &Form, kind: &str, provider: Option<&Provider>) -> Value {
     let mut body = shared(form, provider);
+    if kind == GENERIC {
+        // It says by itself that requests are not verified.
+        body.remove("verification");
+    }
     body.insert("type".to_owned(), json!(kind));
     set(&mut body, "name", form.text("name").unwrap_or_default());
     set_if(&mut body, "uid", form.text("uid"));
@@ -24,8 +31,12 @@ pub(super) fn creation(form: &Form, kind: &str, provider: Option<&Provider>) -> 
 }
 
 /// The body that changes a source. Empty optional fields are removed.
-pub(super) fn change(form: &Form, provider: Option<&Provider>) -> Value {
+pub(super) fn change(form: &Form, kind: &str, provider: Option<&Provider>) -> Value {
+    let is_generic = kind == GENERIC;
     let mut body = shared(form, provider);
+    if is_generic {
+        body.remove("verification");
+    }
     set(&mut body, "name", form.text("name").unwrap_or_default());
     body.insert("uid".to_owned(), json!(form.text("uid")));
     for (field, name) in OPTIONAL {
@@ -134,13 +145,17 @@ mod tests {
             ),
         ];
         for (text, expected) in rows {
-            assert_eq!(creation(&form(text), "stripe", provider::find("stripe")), expected, "{text}");
+            assert_eq!(
+                creation(&form(text), "stripe", provider::find("stripe")),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn an_emptied_field_is_removed_and_an_absent_one_stays() {
-        let body = change(&form("name=A&uid=&public_url=&max_body=10"), None);
+        let body = change(&form("name=A&uid=&public_url=&max_body=10"), "stripe", None);
         let expected = json!({
             "name": "A", "uid": null, "verification": "required", "dedupeByBody": false,
             "publicUrl": null, "maxBody": 10,

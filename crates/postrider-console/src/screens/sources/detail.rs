@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use postrider::api::{
-    EndpointOut, IngestLogOut, IngestSourceOut, ListResponse, MessageOut,
-    ingest::Verification, statistics::StatisticsSeriesOut,
+    EndpointOut, IngestLogOut, IngestSourceOut, ListResponse, MessageOut, ingest::Verification,
+    statistics::StatisticsSeriesOut,
 };
 
 use super::{
@@ -52,7 +52,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .part(html! {
             (endpoints::section(&context, source, &shown.endpoints))
             div.grid {
-                section.card { h2 { "Setup" } (setup::steps(&context, source, provider_of(source).as_deref())) }
+                section.card { h2 { "Setup" } (setup::steps(&context, source, provider_of(source).as_deref(), !shown.endpoints.is_empty())) }
                 section.card { h2 { "Settings" } (settings(&context, source)) }
             }
             (ui::api_panel(&context, source, &ingest(&["source", &id]), Some(&format!("postrider source get {id}"))))
@@ -129,7 +129,7 @@ fn received(context: &Context, shown: &Shown) -> Markup {
             section.section {
                 div.section-head {
                     h2 { "Recent messages" }
-                    (ui::link(context, &format!("/messages?app_id={}", shown.source.app_id), "All messages"))
+                    (ui::link(context, &format!("/messages?app={}", shown.source.app_id), "All messages"))
                 }
                 (messages(context, shown))
             }
@@ -162,33 +162,47 @@ fn totals(context: &Context, shown: &Shown) -> Markup {
 fn messages(context: &Context, shown: &Shown) -> Markup {
     let app = shown.source.app_id.to_string();
     if shown.messages.is_empty() {
-        return ui::empty("No messages yet", &html! { p { "Requests that verify appear here as messages." } });
+        return ui::empty(
+            "No messages yet",
+            &html! { p { "Requests that verify appear here as messages." } },
+        );
     }
-    ui::table("Recent messages", &["Event type", "Event id", "Received"], &html! {
-        @for it in &shown.messages {
-            tr {
-                td { a href=(context.link(&join(&["apps", &app, "messages", &it.id.to_string()]))) { (it.event_type) } }
-                td { @match &it.event_id { Some(id) => { code.truncate title=(id) { (id) } }, None => { span.soft { "none" } } } }
-                td { (ui::time(context, it.timestamp)) }
+    ui::table(
+        "Recent messages",
+        &["Event type", "Event id", "Received"],
+        &html! {
+            @for it in &shown.messages {
+                tr {
+                    td { a href=(context.link(&join(&["apps", &app, "messages", &it.id.to_string()]))) { (it.event_type) } }
+                    td { @match &it.event_id { Some(id) => { code.truncate title=(id) { (id) } }, None => { span.soft { "none" } } } }
+                    td { (ui::time(context, it.timestamp)) }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 fn rejections(context: &Context, shown: &Shown) -> Markup {
     let id = shown.source.id.to_string();
     if shown.log.is_empty() {
-        return ui::empty("Nothing was rejected", &html! { p { "Rejected requests are kept here for one day." } });
+        return ui::empty(
+            "Nothing was rejected",
+            &html! { p { "Rejected requests are kept here for one day." } },
+        );
     }
-    ui::table("Recent rejections", &["Reason", "Status", "Received"], &html! {
-        @for it in &shown.log {
-            tr {
-                td { a href=(context.link(&format!("{}#{}", path(&id, &["rejected"]), it.id))) { (it.error_text) } }
-                td { (it.status_code) }
-                td { (ui::time(context, it.created_at)) }
+    ui::table(
+        "Recent rejections",
+        &["Reason", "Status", "Received"],
+        &html! {
+            @for it in &shown.log {
+                tr {
+                    td { a href=(context.link(&format!("{}#{}", path(&id, &["rejected"]), it.id))) { (it.error_text) } }
+                    td { (it.status_code) }
+                    td { (ui::time(context, it.created_at)) }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 fn settings(context: &Context, source: &IngestSourceOut) -> Markup {

@@ -28,7 +28,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 pub(super) async fn save(context: Arc<Context>, form: Form) -> ActionResult {
     let source = load::source(&context).await?;
     let id = source.id.to_string();
-    let body = body::change(&form, provider_of(&source).as_deref());
+    let body = body::change(&form, &source.provider, provider_of(&source).as_deref());
     let path = ingest(&["source", &id]);
     match context.api.send::<IngestSourceOut>(Method::PATCH, path, &body).await {
         Ok(_) => Ok(Outcome::done(load::path(&id, &[]), "The source was changed.")),

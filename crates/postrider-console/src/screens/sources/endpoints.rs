@@ -99,7 +99,12 @@ fn body(form: &Form) -> Value {
     })
 }
 
-fn view(context: &Context, source: &IngestSourceOut, sent: &Form, failure: Option<&ApiFailure>) -> Page {
+fn view(
+    context: &Context,
+    source: &IngestSourceOut,
+    sent: &Form,
+    failure: Option<&ApiFailure>,
+) -> Page {
     let id = source.id.to_string();
     let fields = html! {
         (ui::form::problems(failure, &["url", "description", "eventTypes"]))

@@ -6,7 +6,7 @@ use postrider::{
     provider::Provider,
 };
 
-use super::body::parameter_field;
+use super::body::{GENERIC, parameter_field};
 use crate::{api::ApiFailure, form::Form, ui::Field};
 
 /// What the form of a source shows.
@@ -98,7 +98,7 @@ impl SourceForm<'_> {
     }
 
     fn verification(&self) -> Markup {
-        let is_generic = self.kind == "generic-webhook";
+        let is_generic = self.kind == GENERIC;
         html! {
             @if self.source.is_none() && !is_generic && self.provider.is_none_or(Provider::is_signed) {
                 (self.secret())
@@ -130,7 +130,8 @@ impl SourceForm<'_> {
         let field = parameter_field(name);
         let path = format!("parameters.{name}");
         let shown = self.field(&field, name, &path).code(1);
-        let shown = if is_set { shown.placeholder("Set. Leave it empty to keep it.") } else { shown };
+        let shown =
+            if is_set { shown.placeholder("Set. Leave it empty to keep it.") } else { shown };
         let shown = if is_required && !is_set { shown.required() } else { shown };
         shown.hint(html! { (description) }).line()
     }

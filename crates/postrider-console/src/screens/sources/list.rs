@@ -11,8 +11,7 @@ use postrider::api::{
 
 use super::{
     load::{path, provider_name},
-    series,
-    state,
+    series, state,
 };
 use crate::{
     api::{ApiFailure, ingest, v1},
@@ -81,8 +80,16 @@ pub(super) async fn last_request(
 }
 
 fn table(context: &Context, rows: &[Row]) -> Markup {
-    let heads =
-        ["Source", "URL", "24 hours", "#Accepted", "#Duplicate", "#Rejected", "Last request", "Status"];
+    let heads = [
+        "Source",
+        "URL",
+        "24 hours",
+        "#Accepted",
+        "#Duplicate",
+        "#Rejected",
+        "Last request",
+        "Status",
+    ];
     ui::table("Sources", &heads, &html! { @for it in rows { (line(context, it)) } })
 }
 

@@ -70,19 +70,25 @@ async fn expected(
 fn reason_field(context: &Context) -> Markup {
     let value = context.query.text("reason").unwrap_or_default();
     html! {
-        (Field::new("reason", "Reason contains").value(value).placeholder("signature, timestamp, duplicate, …").line())
+        (Field::new("reason", "Reason contains").value(value).placeholder("no signature matches").line())
     }
 }
 
 fn empty(context: &Context, source: &IngestSourceOut) -> Markup {
     if context.query.text("reason").is_some() {
-        return ui::empty("No such rejections", &html! { p { "No rejected request of the last day has this reason." } });
+        return ui::empty(
+            "No such rejections",
+            &html! { p { "No rejected request of the last day has this reason." } },
+        );
     }
     let sample = path(&source.id.to_string(), &["sample"]);
-    ui::empty("Nothing was rejected", &html! {
-        p { "In the last day, every request to this source verified. If you expected a request here, the provider may use another URL." }
-        a.button.secondary href=(context.link(&sample)) { (icon(Icon::Send)) "Send a sample" }
-    })
+    ui::empty(
+        "Nothing was rejected",
+        &html! {
+            p { "In the last day, every request to this source verified. If you expected a request here, the provider may use another URL." }
+            a.button.secondary href=(context.link(&sample)) { (icon(Icon::Send)) "Send a sample" }
+        },
+    )
 }
 
 pub(super) async fn verify(context: Arc<Context>, _: Form) -> ActionResult {
@@ -91,11 +97,16 @@ pub(super) async fn verify(context: Arc<Context>, _: Form) -> ActionResult {
     let result: IngestLogVerifyOut = context.api.post(to, &json!({})).await?;
     let back = format!("{}#{log}", path(source, &["rejected"]));
     Ok(match result.reason {
-        None => Outcome::done(back, "The request verifies with the present secrets. You can accept it."),
-        Some(reason) if result.is_incomplete => Outcome::failed(back, format!(
-            "It still does not verify: {reason}. The request is not stored completely, because it \
+        None => {
+            Outcome::done(back, "The request verifies with the present secrets. You can accept it.")
+        },
+        Some(reason) if result.is_incomplete => Outcome::failed(
+            back,
+            format!(
+                "It still does not verify: {reason}. The request is not stored completely, because it \
              was too large or contained secrets, so that the original may verify nevertheless."
-        )),
+            ),
+        ),
         Some(reason) => Outcome::failed(back, format!("It still does not verify: {reason}.")),
     })
 }

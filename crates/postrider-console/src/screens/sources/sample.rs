@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use postrider::{
-    api::{IngestSourceOut, ListResponse, MessageOut, SourceSecretsOut},
+    api::{IngestSourceOut, ListResponse, MessageOut, SourceSecretsOut, ingest::Verification},
     provider::{SignError, SignedRequest, sample},
 };
 
@@ -36,10 +36,7 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
     let signer = Signer::new(&source, &secrets, &form);
     let result = match sign(&context, &signer, &form) {
         Ok(signed) => deliver(&context, &source, &signed).await?,
-        Err(error) => {
-            let name = load::provider_name(&source.provider);
-            ui::notice(Tone::Bad, &html! { (explain(&error, &name)) })
-        },
+        Err(error) => ui::notice(Tone::Bad, &html! { (explain(&error, &source)) }),
     };
     Ok(Outcome::page(view(&context, &source, &form, &result)))
 }
@@ -58,10 +55,7 @@ async fn deliver(
     signed: &SignedRequest,
 ) -> Result<Markup, ApiFailure> {
     let delivered = context.api.deliver(signed, &source.ingest_url).await?;
-    let message = match delivered.status.is_success() {
-        true => newest(context, source).await?,
-        false => None,
-    };
+    let message = if delivered.status.is_success() { newest(context, source).await? } else { None };
     Ok(result(context, source, signed, &delivered, message.as_ref()))
 }
 
@@ -88,12 +82,15 @@ fn result(
     html! {
         @if let Some(message) = message {
             (ui::notice(Tone::Good, &html! {
-                "The request verified and became the message "
+                @if source.verification == Verification::Required { "The request verified" } @else { "The request was accepted" }
+                " and became the message "
                 a href=(context.link(&join(&["apps", &app, "messages", &message.id.to_string()]))) { (message.id) }
                 " of the type " code { (message.event_type) } "."
             }))
         } @else if delivered.status.is_success() {
             (ui::notice(Tone::Good, &html! { "The source accepted the request." }))
+        } @else if source.disabled {
+            (ui::notice(Tone::Bad, &html! { "The source rejected the request, because it is paused." }))
         } @else {
             (ui::notice(Tone::Bad, &html! {
                 "The source rejected the request. "

@@ -52,7 +52,8 @@ pub(super) async fn rotate(context: Arc<Context>, form: Form) -> ActionResult {
     let source = load::source(&context).await?;
     let id = source.id.to_string();
     let grace = form.text("grace").and_then(|it| it.parse::<u32>().ok());
-    let body = json!({ "secret": form.text("secret").unwrap_or_default(), "gracePeriodSeconds": grace });
+    let body =
+        json!({ "secret": form.text("secret").unwrap_or_default(), "gracePeriodSeconds": grace });
     let to = ingest(&["source", &id, "secret", "rotate"]);
     match context.api.send::<IngestSourceOut>(Method::POST, to, &body).await {
         Ok(_) => Ok(Outcome::done(path(&id, &[]), "The secret was set.")),
@@ -87,12 +88,19 @@ fn view(
     })
 }
 
-fn present(context: &Context, source: &IngestSourceOut, revealed: Option<&SourceSecretsOut>) -> Markup {
+fn present(
+    context: &Context,
+    source: &IngestSourceOut,
+    revealed: Option<&SourceSecretsOut>,
+) -> Markup {
     let reveal = path(&source.id.to_string(), &["secrets"]) + "?reveal=1";
     match revealed {
-        _ if source.secret_count == 0 => ui::notice(Tone::Warning, &html! {
-            "The source has no secret. Unless the provider does not sign, every request is rejected."
-        }),
+        _ if source.secret_count == 0 => ui::notice(
+            Tone::Warning,
+            &html! {
+                "The source has no secret. Unless the provider does not sign, every request is rejected."
+            },
+        ),
         Some(revealed) => html! { @for it in &revealed.secrets { (secret(context, it)) } },
         None => html! {
             p {

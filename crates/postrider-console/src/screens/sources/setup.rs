@@ -18,7 +18,9 @@ pub(super) fn steps(
     context: &Context,
     source: &IngestSourceOut,
     provider: Option<&Provider>,
+    has_endpoint: bool,
 ) -> Markup {
+    let done = html! { " " span.step-done { (icon(Icon::Check)) "Done" } };
     let name = provider.map_or("the sender", |it| it.name.as_str());
     let secrets = path(&source.id.to_string(), &["secrets"]);
     let needs_secret = provider.is_some_and(Provider::is_signed);
@@ -37,7 +39,7 @@ pub(super) fn steps(
                         @if context.may(Action::RotateSecret) {
                             a href=(context.link(&secrets)) { "Set the secret" } " that " (name) " shows."
                         } @else { "Set the secret that " (name) " shows." }
-                        @if source.secret_count > 0 { " " span.step-done { (icon(Icon::Check)) "Done" } }
+                        @if source.secret_count > 0 { (done) }
                     }
                     @if let Some(secret) = provider.map(|it| it.secret.as_str()).filter(|it| !it.is_empty()) {
                         p.hint { (secret) }
@@ -47,7 +49,7 @@ pub(super) fn steps(
             @if has_handshake {
                 li { p { (name) " sends a handshake first. It is responded to automatically." } }
             }
-            li { p { "Create an endpoint that the messages are delivered to." } }
+            li { p { "Create an endpoint that the messages are delivered to." @if has_endpoint { (done) } } }
         }
         @if let Some(notes) = provider.map(|it| it.notes.as_str()).filter(|it| !it.is_empty()) {
             p.hint { (notes) }

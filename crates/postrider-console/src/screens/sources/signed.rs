@@ -4,13 +4,17 @@ use std::borrow::Cow;
 
 use postrider::{
     api::{IngestSourceOut, SourceSecretsOut},
-    provider::{self, Provider, Settings, SignError, SignedRequest, UnsignedRequest},
+    provider::{
+        self, Code, JwtAlgorithm, Provider, Scheme, Selector, Settings, SignError, SignedRequest,
+        UnsignedRequest,
+    },
 };
 
-use super::load::provider_of;
+use super::{
+    body::parameter_field,
+    load::{provider_name, provider_of},
+};
 use crate::form::Form;
-
-use super::body::parameter_field;
 
 /// A provider with the secret of one source.
 #[derive(Debug)]
@@ -51,8 +55,27 @@ impl Signer {
         UnsignedRequest { url: self.url.clone(), body, headers, ..UnsignedRequest::default() }
     }
 
+    /// The headers with the signature or the secret, in lower case; none if that is not known.
+    pub(super) fn credentials(&self) -> Vec<String> {
+        let provider = self.provider.as_deref();
+        let selectors = provider.into_iter().flat_map(|it| it.model.credentials());
+        let headers = selectors.filter_map(|it| match it {
+            Selector::Header(name) => Some(name.to_ascii_lowercase()),
+            Selector::Query(_)
+            | Selector::Form(..)
+            | Selector::Json(_)
+            | Selector::Key(_)
+            | Selector::Field(_) => None,
+        });
+        headers.collect()
+    }
+
     /// Signs a request at a time, in seconds since 1970.
-    pub(super) fn sign(&self, draft: UnsignedRequest, now: u64) -> Result<SignedRequest, SignError> {
+    pub(super) fn sign(
+        &self,
+        draft: UnsignedRequest,
+        now: u64,
+    ) -> Result<SignedRequest, SignError> {
         match self.provider.as_deref() {
             Some(provider) => provider::sign(provider, &self.settings, draft, now),
             None => Ok(SignedRequest {
@@ -66,19 +89,45 @@ impl Signer {
 }
 
 /// Why a request could not be signed, and what to do.
-pub(super) fn explain(error: &SignError, provider: &str) -> String {
+pub(super) fn explain(error: &SignError, source: &IngestSourceOut) -> String {
+    let name = provider_name(&source.provider);
+    let has_key_pair = provider_of(source).is_some_and(|it| signs_with_private_key(&it));
     match error {
         SignError::NoSecret => "The source has no secret. Set it first.".to_owned(),
-        SignError::Secret(_) => format!(
-            "{provider} signs with a private key that only it has. The source knows only the \
-             public key, so that the console cannot sign in its place. Send a test from {provider} \
-             instead."
+        SignError::Parameter("private_key") => private_key(&name),
+        SignError::Secret(_) if has_key_pair => private_key(&name),
+        SignError::Secret(reason) => format!("The secret cannot be used to sign: {reason}."),
+        SignError::Parameter(parameter) => format!(
+            "Signing needs the parameter {parameter}. The API does not return it; enter it below."
         ),
-        SignError::Parameter(name) => format!(
-            "Signing needs the parameter {name}. The API does not return it; enter it below."
-        ),
-        other => format!("The request could not be signed: {other}."),
+        SignError::Body(_) | SignError::Unsupported(_) | _ => {
+            format!("The request could not be signed: {error}.")
+        },
     }
+}
+
+fn private_key(name: &str) -> String {
+    format!(
+        "{name} signs with a private key that only {name} has. The source verifies with a public \
+         key, which cannot sign. Send a test from {name} instead."
+    )
+}
+
+fn signs_with_private_key(provider: &Provider) -> bool {
+    let is_hmac = |it: &JwtAlgorithm| {
+        matches!(it, JwtAlgorithm::Hs256 | JwtAlgorithm::Hs384 | JwtAlgorithm::Hs512)
+    };
+    let codes = [Code::AlipayPlus, Code::WechatPay, Code::Ebay, Code::NeonAuth];
+    provider.model.verify.first().is_some_and(|scheme| match scheme {
+        Scheme::Ed25519(_) | Scheme::Ecdsa(_) | Scheme::Rsa(_) => true,
+        Scheme::Jwt(jwt) => !jwt.algorithms.iter().any(is_hmac),
+        Scheme::Code(it) => codes.contains(&it.code),
+        Scheme::Hmac(_)
+        | Scheme::Digest(_)
+        | Scheme::SharedSecret(_)
+        | Scheme::Basic
+        | Scheme::None => false,
+    })
 }
 
 #[cfg(test)]
@@ -112,5 +161,22 @@ mod tests {
         let signer = Signer::new(&source("stripe"), &none, &Form::default());
         let sample = signer.sample(None, 1, 1_790_000_000);
         assert_eq!(signer.sign(sample, 1_790_000_000), Err(SignError::NoSecret));
+    }
+
+    #[test]
+    fn it_is_explained_why_a_request_cannot_be_signed() {
+        let wrong = SignError::Secret("it is not hexadecimal".to_owned());
+        let rows = [
+            ("discord", &wrong, "private key"),
+            ("wechat-pay", &wrong, "private key"),
+            ("paypal", &SignError::Parameter("private_key"), "private key"),
+            ("adyen", &wrong, "it is not hexadecimal"),
+            ("stripe", &SignError::NoSecret, "no secret"),
+            ("twilio", &SignError::Parameter("email"), "parameter email"),
+        ];
+        for (provider, error, expected) in rows {
+            let explained = explain(error, &source(provider));
+            assert!(explained.contains(expected), "{provider}: {explained}");
+        }
     }
 }

@@ -6,7 +6,10 @@ use maud::{Markup, html};
 use postrider::api::{BackgroundTaskOut, BackgroundTaskState};
 use serde_json::{Map, Value};
 
-use super::render;
+use super::{
+    super::messages::names::{Names, app_link},
+    render,
+};
 use crate::{
     api::v1,
     context::Context,
@@ -17,6 +20,9 @@ use crate::{
     viewer::Action,
 };
 
+/// Applications whose names are shown.
+const MAX_NAMED: usize = 50;
+
 /// How often a running task is updated.
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -25,13 +31,13 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let task: BackgroundTaskOut = context.api.get(path.clone()).await?;
     let id = task.id.to_string();
     let is_running = render::is_running(task.state);
+    let names = Names::read(&context, apps(&task.parameters)).await;
     Ok(Page::new(Section::Tasks, render::kind(task.kind))
         .crumb("Tasks", "/tasks")
         .lead(html! { (ui::id(&id)) span { "started " (ui::time(&context, task.created_at)) " by " (task.started_by) } })
-        .actions(cancel_button(&context, &task))
         .live("task", state(&context, &task))
         .part(html! {
-            (parameters(&context, &task.parameters))
+            (parameters(&context, &task.parameters, &names))
             (ui::api_panel(&context, &task, &path, Some(&format!("postrider task get {id}"))))
         })
         .refresh(if is_running { Refresh::Every(PERIOD) } else { Refresh::Never }))
@@ -58,7 +64,7 @@ fn cancel_button(context: &Context, task: &BackgroundTaskOut) -> Markup {
 fn state(context: &Context, task: &BackgroundTaskOut) -> Markup {
     html! {
         section.card.task-state aria-label="Progress" {
-            div.task-line { (render::state(task.state)) strong { (render::progress_words(task)) } }
+            div.task-line { (render::state(task.state)) strong { (render::progress_words(task)) } (cancel_button(context, task)) }
             (render::bar(task))
             (ui::facts(&numbers(context, task)))
         }
@@ -106,15 +112,24 @@ fn result(task: &BackgroundTaskOut) -> Markup {
     }
 }
 
+/// The applications that the task was started with.
+fn apps(parameters: &Map<String, Value>) -> Vec<String> {
+    let several = parameters.get("appIds").and_then(Value::as_array).into_iter().flatten();
+    let all = parameters.get("appId").into_iter().chain(several.take(MAX_NAMED));
+    all.filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+}
+
 /// What the task was started with; without what was not given.
-fn parameters(context: &Context, parameters: &Map<String, Value>) -> Markup {
+fn parameters(context: &Context, parameters: &Map<String, Value>, names: &Names) -> Markup {
     let given: Vec<_> = parameters.iter().filter(|it| !is_empty(it.1)).collect();
     if given.is_empty() {
         return Markup::default();
     }
     let app = parameters.get("appId").and_then(Value::as_str);
-    let values: Vec<_> =
-        given.iter().map(|(name, value)| (label(name), shown(context, app, name, value))).collect();
+    let values: Vec<_> = given
+        .iter()
+        .map(|(name, value)| (label(name), shown(context, (app, names), name, value)))
+        .collect();
     html! {
         section.section aria-labelledby="parameters-title" {
             h2 #parameters-title { "Filter" }
@@ -150,13 +165,18 @@ fn label(name: &str) -> &str {
     }
 }
 
-fn shown(context: &Context, app: Option<&str>, name: &str, value: &Value) -> Markup {
+fn shown(
+    context: &Context,
+    (app, names): (Option<&str>, &Names),
+    name: &str,
+    value: &Value,
+) -> Markup {
     match (name, value) {
         (_, Value::Array(items)) => {
-            let item = |it| shown(context, app, name, it);
+            let item = |it| shown(context, (app, names), name, it);
             html! { @for (place, it) in items.iter().enumerate() { @if place > 0 { ", " } (item(it)) } }
         },
-        ("appId" | "appIds", Value::String(id)) => ui::link(context, &format!("/apps/{id}"), id),
+        ("appId" | "appIds", Value::String(id)) => app_link(context, names, id),
         ("endpointId" | "endpointIds", Value::String(id)) if app.is_some() => {
             let path = context.app_path(app.unwrap_or_default(), &["endpoints", id]);
             ui::link(context, &path, id)

@@ -62,7 +62,8 @@ async fn try_open(relay: &Arc<Relay>, mut request: Request) -> Result<Response, 
     let answer = Answer::new(&query, &mut problems);
     let answer = problems.finish_with(answer)?;
     let place = relay.capacity(Trust::Authenticated).try_connect();
-    let place = place.map_err(|_| ApiError::Unavailable("too many listeners are connected", None))?;
+    let place =
+        place.map_err(|_| ApiError::Unavailable("too many listeners are connected", None))?;
     let connection = request.extensions_mut().remove::<Arc<Activity>>().map(|activity| {
         activity.authenticate();
         Connection { actions: activity.actions(), _stream: StreamGuard::begin(&activity) }
@@ -72,7 +73,17 @@ async fn try_open(relay: &Arc<Relay>, mut request: Request) -> Result<Response, 
     // The key proves that the client owns the token.
     relay.sessions.insert(&token, Arc::clone(&session), true);
     let relay = Arc::clone(relay);
-    Ok(response(Reader { relay, token, session, queue, answer, credentials, connection, has_ended: false, _place: place }))
+    Ok(response(Reader {
+        relay,
+        token,
+        session,
+        queue,
+        answer,
+        credentials,
+        connection,
+        has_ended: false,
+        _place: place,
+    }))
 }
 
 /// Whether the client may listen.

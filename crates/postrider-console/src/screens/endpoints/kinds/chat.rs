@@ -118,7 +118,9 @@ pub(super) const EMAIL: KindForm = KindForm {
             .hint("A template. By default, it is the event type.")
             .example("Your order {{ payload.order.number }}"),
         field("text", "Text", Input::Long)
-            .hint("A template. By default, it has the event type, the payload, the time and the id.")
+            .hint(
+                "A template. By default, it has the event type, the payload, the time and the id.",
+            )
             .example("Hello {{ payload.customer.name }},"),
         field("html", "HTML", Input::Long)
             .hint("A template; inserted values are escaped.")

@@ -8,8 +8,9 @@ const ACCESS_KEY: ConfigField =
 const SECRET_KEY: ConfigField =
     field("secretAccessKey", "Secret access key", Input::Secret).required();
 
-const SESSION: ConfigField =
-    field("sessionToken", "Session token", Input::Secret).hint("Of temporary credentials.").advanced();
+const SESSION: ConfigField = field("sessionToken", "Session token", Input::Secret)
+    .hint("Of temporary credentials.")
+    .advanced();
 
 const ENDPOINT: ConfigField = field("endpointUrl", "Address of the service", Input::Text)
     .hint("For compatible services. By default, it is Amazon’s.")
@@ -82,10 +83,7 @@ pub(super) const S3: KindForm = KindForm {
         field(
             "format",
             "Objects",
-            Input::Choice(&[
-                ("", "Many messages, one in each line"),
-                ("json", "One message each"),
-            ]),
+            Input::Choice(&[("", "Many messages, one in each line"), ("json", "One message each")]),
         ),
         field("key", "Beginning of the key", Input::Text)
             .hint("A template. By default, objects are in folders by date and hour.")
@@ -102,8 +100,12 @@ pub(super) const S3: KindForm = KindForm {
             .hint("100ms to 60s; by default, 10s.")
             .example("10s")
             .advanced(),
-        field("checkExisting", "Leave out messages that the bucket may have already", Input::Flag(true))
-            .advanced(),
+        field(
+            "checkExisting",
+            "Leave out messages that the bucket may have already",
+            Input::Flag(true),
+        )
+        .advanced(),
         SESSION,
         CERTIFICATES,
     ],

@@ -81,7 +81,11 @@ pub(super) const MQTT: KindForm = KindForm {
             .required(),
         field("username", "User name", Input::Text).example("postrider"),
         field("password", "Password", Input::Secret),
-        field("retain", "Keep the last message of a topic for later subscribers", Input::Flag(false)),
+        field(
+            "retain",
+            "Keep the last message of a topic for later subscribers",
+            Input::Flag(false),
+        ),
         field("messageExpiry", "Expiry", Input::Text)
             .hint("How long the broker keeps a message for subscribers that are not connected.")
             .example("24h")
@@ -121,12 +125,8 @@ pub(super) const KAFKA: KindForm = KindForm {
                 ("SCRAM-SHA-512", "SCRAM-SHA-512"),
             ]),
         ),
-        field(
-            "compression",
-            "Compression",
-            Input::Choice(&[("", "None"), ("gzip", "gzip")]),
-        )
-        .advanced(),
+        field("compression", "Compression", Input::Choice(&[("", "None"), ("gzip", "gzip")]))
+            .advanced(),
         HEADERS,
         CERTIFICATES,
     ],

@@ -88,7 +88,7 @@ impl<'a> Comparison<'a> {
             match properties.and_then(|it| it.get(name)) {
                 Some(schema) => self.value(schema, value, &below(place, name), depth + 1),
                 None if is_closed => {
-                    self.add(&below(place, name), "is not a property of the schema")
+                    self.add(&below(place, name), "is not a property of the schema");
                 },
                 None => {},
             }

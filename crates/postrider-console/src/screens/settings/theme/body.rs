@@ -27,7 +27,8 @@ pub(super) fn filled(settings: &Map<String, Value>) -> Form {
     let mut text = String::new();
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish();
+            let pair =
+                form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish();
             text.push_str(&pair);
             text.push('&');
         }
@@ -80,7 +81,8 @@ mod tests {
     fn other_colors_of_a_palette_stay() {
         let old = json!({ "colorPaletteLight": { "textDanger": "#a00", "primary": "#111" } });
         let old = old.as_object().unwrap();
-        let form = Form::parse(b"displayName=Acme&colorPaletteLight.primary=%23222&customBaseFontSize=15");
+        let form =
+            Form::parse(b"displayName=Acme&colorPaletteLight.primary=%23222&customBaseFontSize=15");
         let expected = json!({
             "displayName": "Acme", "customLogoUrl": null, "customFontFamily": null,
             "customBaseFontSize": 15, "customColor": null,

@@ -42,7 +42,8 @@ fn colors(form: &Form, palette: &str, defaults: [&str; 3]) -> Option<Colors> {
 }
 
 fn picture(name: &str, Colors([primary, background, text]): &Colors) -> Markup {
-    let (button, primary, background, text) = (primary.text().hex(), primary.hex(), background.hex(), text.hex());
+    let (button, primary, background, text) =
+        (primary.text().hex(), primary.hex(), background.hex(), text.hex());
     html! {
         svg viewBox="0 0 320 150" role="img" aria-label="Preview of the portal" {
             rect width="320" height="150" rx="8" fill=(background) {}

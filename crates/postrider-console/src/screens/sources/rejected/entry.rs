@@ -36,7 +36,7 @@ pub(super) fn entry(
                 (ui::time(context, it.created_at))
             }
             div.stack {
-                (buttons(context, source, it))
+                (buttons(context, source, it, expected.is_some()))
                 @if let Some(expected) = expected { (explanation(expected)) }
                 (content(context, source, it))
             }
@@ -44,7 +44,12 @@ pub(super) fn entry(
     }
 }
 
-fn buttons(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Markup {
+fn buttons(
+    context: &Context,
+    source: &IngestSourceOut,
+    it: &IngestLogOut,
+    is_explained: bool,
+) -> Markup {
     let (id, log) = (source.id.to_string(), it.id.to_string());
     let confirm = Confirm {
         id: &format!("accept-{log}"),
@@ -64,7 +69,7 @@ fn buttons(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Ma
                     p { "It becomes a message without being verified, and is delivered to the endpoints of the source. Do this only if you know where it came from." }
                 }))
             }
-            @if context.may(Action::ReadSecret) && it.duplicate_of.is_none() {
+            @if context.may(Action::ReadSecret) && it.duplicate_of.is_none() && !is_explained {
                 a.button.secondary href={ (context.link(&explain)) "#" (log) } { "What would have been valid?" }
             }
             @if let Some(message) = it.duplicate_of {
@@ -77,9 +82,12 @@ fn buttons(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Ma
 fn explanation(expected: &Expected) -> Markup {
     match expected {
         Err(reason) => ui::notice(Tone::Warning, &html! { (reason) }),
-        Ok(differences) if differences.is_empty() => ui::notice(Tone::Good, &html! {
-            "The headers are those that the provider would have sent with this body and the present secret. The secret may have been set after the request arrived: verify it again."
-        }),
+        Ok(differences) if differences.is_empty() => ui::notice(
+            Tone::Good,
+            &html! {
+                "The headers are those that the provider would have sent with this body and the present secret. The secret may have been set after the request arrived: verify it again."
+            },
+        ),
         Ok(differences) => html! {
             section.section {
                 h3 { "What would have been valid" }
@@ -99,14 +107,14 @@ fn explanation(expected: &Expected) -> Markup {
 }
 
 fn content(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Markup {
-    let headers: String = it.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers = ui::text::headers(&it.headers);
     let head = format!("{} {}\n{headers}", it.method, it.target);
     let body = body(it);
     let text = String::from_utf8_lossy(&body);
     let reads = context.may(Action::ReadSecret);
     html! {
         div.grid {
-            (code::block("Request", head.trim_end()))
+            (code::block("Request", &head))
             div.stack {
                 @if body.is_empty() { p.soft { "The body is empty." } } @else { (code::json("Body", &text, None)) }
                 @if body.len() >= STORED { p.hint { "Only the first 64 KiB of the body are stored." } }

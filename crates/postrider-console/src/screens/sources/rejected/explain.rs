@@ -8,10 +8,7 @@ use postrider::{
     provider::SignedRequest,
 };
 
-use super::super::{
-    load::provider_name,
-    signed::{Signer, explain},
-};
+use super::super::signed::{Signer, explain};
 use crate::form::Form;
 
 /// The headers that the provider would have sent with the same body, or why they are unknown.
@@ -35,8 +32,8 @@ pub(super) fn expected(
     let at = u64::try_from(entry.created_at.as_second()).unwrap_or_default();
     let draft = signer.draft(body(entry).into_owned(), Vec::new());
     let signed = signer.sign(draft, at);
-    let signed = signed.map_err(|it| explain(&it, &provider_name(&source.provider)))?;
-    Ok(differences(&signed, entry))
+    let signed = signed.map_err(|it| explain(&it, source))?;
+    Ok(differences(&signed, &signer.credentials(), entry))
 }
 
 /// The bytes of the body.
@@ -47,16 +44,48 @@ pub(super) fn body(entry: &IngestLogOut) -> Cow<'_, [u8]> {
     }
 }
 
-/// The headers that differ. The length and type of the content do not matter for verification.
-fn differences(signed: &SignedRequest, entry: &IngestLogOut) -> Vec<Difference> {
-    let is_of_content = |name: &str| name.to_ascii_lowercase().starts_with("content-");
-    let headers = signed.headers.iter().filter(|it| !is_of_content(&it.0));
-    headers
-        .map(|(name, valid)| Difference {
-            name: name.to_ascii_lowercase(),
-            received: entry.headers.get(&name.to_ascii_lowercase()).cloned(),
-            valid: valid.clone(),
-        })
-        .filter(|it| it.received.as_ref() != Some(&it.valid))
-        .collect()
+/// The headers that differ: those with the signature, and those that are missing. Others, such as
+/// ids, differ between any two requests.
+fn differences(
+    signed: &SignedRequest,
+    credentials: &[String],
+    entry: &IngestLogOut,
+) -> Vec<Difference> {
+    let difference = |(name, valid): &(String, String)| {
+        let name = name.to_ascii_lowercase();
+        let received = entry.headers.get(&name).cloned();
+        Difference { received, valid: valid.clone(), name }
+    };
+    let matters = |it: &Difference| {
+        let is_credential = credentials.is_empty() || credentials.contains(&it.name);
+        let differs = it.received.as_ref() != Some(&it.valid);
+        !it.name.starts_with("content-") && differs && (is_credential || it.received.is_none())
+    };
+    signed.headers.iter().map(difference).filter(matters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_signatures_and_missing_headers_are_differences() {
+        let entry: IngestLogOut = serde_json::from_value(json!({
+            "id": "log01m8ewj8kxe00b4bbx0x8en9t4", "source_id": "src_01m8ev56fze009kajsx8p2f640",
+            "status_code": 401, "error_text": "no signature matches", "method": "POST",
+            "target": "/in/", "payload": "{}", "payload_encoding": "text",
+            "headers": { "x-sig": "wrong", "x-id": "1", "content-type": "text/plain" },
+            "created_at": "2026-11-27T15:49:33Z", "updated_at": "2026-11-27T15:49:33Z",
+        }))
+        .unwrap();
+        let headers = [("X-Sig", "right"), ("X-Id", "2"), ("X-Time", "3"), ("Content-Type", "a/b")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let signed = SignedRequest { headers, ..SignedRequest::default() };
+        let found = differences(&signed, &["x-sig".to_owned()], &entry);
+        let names: Vec<_> =
+            found.iter().map(|it| (it.name.as_str(), it.received.is_some())).collect();
+        assert_eq!(names, [("x-sig", true), ("x-time", false)]);
+    }
 }
