@@ -27,6 +27,7 @@ const ACTION_MS = 20_000;
  * @property {string} control where receivers show their calls
  * @property {{[kind: string]: string}} receivers their URLs
  * @property {"light" | "dark" | undefined} theme of the system, for walks that need one
+ * @property {"mouse" | "keyboard" | undefined} hand what the person uses
  * @property {string} artifacts the folder for screenshots of failures
  */
 

@@ -108,7 +108,18 @@ async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
     check("portal").await;
 }
 
+/// The first steps with the mouse or the keyboard.
+async fn check_first_steps(hand: &str) {
+    let server = Server::start();
+    Walk::new("first-steps", &server).await.with("hand", hand).run(&server).await;
+}
+
 #[tokio::test]
-async fn the_portal_works_alone_and_where_browsers_refuse_cookies_in_frames() {
-    check("portal-sign-in").await;
+async fn the_mouse_is_enough_from_an_empty_folder_to_a_verified_delivery() {
+    check_first_steps("mouse").await;
+}
+
+#[tokio::test]
+async fn the_keyboard_is_enough_from_an_empty_folder_to_a_verified_delivery() {
+    check_first_steps("keyboard").await;
 }
