@@ -4,10 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    api::{
-        problems::Problems,
-        query::query,
-    },
+    api::{problems::Problems, query::query},
     relay::sessions::ProgramResponse,
 };
 
