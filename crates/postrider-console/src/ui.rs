@@ -7,6 +7,7 @@ pub(crate) mod field;
 pub(crate) mod form;
 pub(crate) mod icon;
 pub(crate) mod list;
+pub(crate) mod refusal;
 pub(crate) mod state;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -18,6 +19,6 @@ pub(crate) use self::{
     icon::{Icon, icon},
     list::{empty, facts, filters, pages, table, tabs},
     state::{badge, banner, notice},
-    text::{bytes, count, id, link, number, plural, short},
+    text::{bytes, count, id, link, number, plural, sentence, short},
     time::{ago, duration, millis, time},
 };

@@ -1,15 +1,15 @@
 //! Charts, drawn as SVG on the server. Each has a table with its numbers.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::text::{number, short};
 
-const WIDTH: u64 = 720;
-const HEIGHT: u64 = 150;
-const LEFT: u64 = 44;
-const TOP: u64 = 8;
-const BOTTOM: u64 = 22;
+/// The size of the drawing, which is stretched to the size of its place.
+const WIDTH: u64 = 1_000;
+const HEIGHT: u64 = 100;
 
 /// Numbers over time. Points are in order of time, one for each period.
 #[derive(Clone, Debug)]
@@ -30,18 +30,15 @@ pub(crate) fn bars(series: &Series<'_>) -> Markup {
     let slot = slot(series.points.len());
     let marks = html! {
         @for (index, (at, values)) in series.points.iter().enumerate() {
-            @let x = LEFT * 100 + slot * index as u64;
-            @let total = sum(values);
+            @let x = slot * index as u64;
             g {
-                title { (at.strftime("%b %-d, %H:%M UTC")) @for ((name, _), value) in series.values.iter().zip(values) { ", " (name) " " ((series.format)(*value)) } }
-                rect.hit x=(hundredths(x)) y=(TOP) width=(hundredths(slot)) height=(HEIGHT - TOP - BOTTOM) {}
-                @if total > 0 {
-                    @for (place, value) in values.iter().enumerate().filter(|it| *it.1 > 0) {
-                        @let below = sum(&values[..place]);
-                        rect class={ "bar " (series.values[place].1) } x=(hundredths(x + slot / 8))
-                            y=(hundredths(y(below + value, top))) width=(hundredths((slot - slot / 4).max(60)))
-                            height=(hundredths((y(below, top) - y(below + value, top)).max(100))) {}
-                    }
+                (hit(series, *at, values, x, slot))
+                @for (place, _) in values.iter().enumerate().filter(|it| *it.1 > 0) {
+                    @let (above, below) = (y(sum(&values[..=place]), top), y(sum(&values[..place]), top));
+                    rect class={ "bar " (series.values[place].1) } x=(hundredths(x + slot / 10))
+                        y=(hundredths(above)) width=(hundredths(slot - slot / 5))
+                        // Even one in a million is visible.
+                        height=(hundredths((below - above).max(100))) {}
                 }
             }
         }
@@ -49,24 +46,32 @@ pub(crate) fn bars(series: &Series<'_>) -> Markup {
     frame(series, top, &marks)
 }
 
-/// Lines, one for each value.
+/// Lines, one for each value. Where there is no value, the line is interrupted.
 pub(crate) fn lines(series: &Series<'_>) -> Markup {
     let highest =
         series.points.iter().flat_map(|it| it.1.iter().copied()).max().unwrap_or_default();
     let top = ceiling(highest);
     let slot = slot(series.points.len());
     let marks = html! {
-        @for (place, (_, class)) in series.values.iter().enumerate() {
-            polyline class={ "line " (class) } points=(path(&series.points, place, slot, top)) {}
-        }
         @for (index, (at, values)) in series.points.iter().enumerate() {
-            g {
-                title { (at.strftime("%b %-d, %H:%M UTC")) @for ((name, _), value) in series.values.iter().zip(values) { ", " (name) " " ((series.format)(*value)) } }
-                rect.hit x=(hundredths(LEFT * 100 + slot * index as u64)) y=(TOP) width=(hundredths(slot)) height=(HEIGHT - TOP - BOTTOM) {}
-            }
+            g { (hit(series, *at, values, slot * index as u64, slot)) }
+        }
+        @for (place, (_, class)) in series.values.iter().enumerate() {
+            path class={ "line " (class) } d=(path(&series.points, place, slot, top)) {}
         }
     };
     frame(series, top, &marks)
+}
+
+/// The area of a point, which shows its numbers.
+fn hit(series: &Series<'_>, at: Timestamp, values: &[u64], x: u64, slot: u64) -> Markup {
+    html! {
+        title {
+            (at.strftime("%b %-d, %H:%M UTC"))
+            @for ((name, _), value) in series.values.iter().zip(values) { ", " (name) " " ((series.format)(*value)) }
+        }
+        rect.hit x=(hundredths(x)) y="0" width=(hundredths(slot)) height=(HEIGHT) {}
+    }
 }
 
 /// Small bars for a row of a table: successes and failures.
@@ -87,25 +92,42 @@ pub(crate) fn sparkline(label: &str, points: &[(u64, u64)]) -> Markup {
 
 fn frame(series: &Series<'_>, top: u64, marks: &Markup) -> Markup {
     let (first, last) = (series.points.first(), series.points.last());
+    let format = axis_format(first.zip(last).map(|(first, last)| hours(last.0, first.0)));
     html! {
         figure.chart {
             figcaption {
                 span { (series.label) }
                 ul.legend { @for (name, class) in series.values { li class=(class) { (name) } } }
             }
-            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(summary(series)) {
-                @for part in 0..=2_u64 {
-                    @let height = y(top * part / 2, top);
-                    line.rule x1=(LEFT) x2=(WIDTH) y1=(hundredths(height)) y2=(hundredths(height)) {}
-                    text.axis x=(LEFT - 6) y=(hundredths(height + 350)) text-anchor="end" { (axis(series, top * part / 2)) }
+            div.plot {
+                div.y-axis aria-hidden="true" { @for part in [2, 1, 0] { span { (axis(series, top / 2 * part)) } } }
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(series)) {
+                    @for height in [0, HEIGHT / 2, HEIGHT] {
+                        line.rule x1="0" x2=(WIDTH) y1=(height) y2=(height) {}
+                    }
+                    (marks)
                 }
-                (marks)
-                @if let Some((at, _)) = first { text.axis x=(LEFT) y=(HEIGHT - 6) { (at.strftime("%H:%M")) } }
-                @if let Some((at, _)) = last { text.axis x=(WIDTH) y=(HEIGHT - 6) text-anchor="end" { (at.strftime("%H:%M UTC")) } }
+                div.x-axis aria-hidden="true" {
+                    @if let Some((at, _)) = first { span { (at.strftime(format)) } }
+                    @if let Some((at, _)) = last { span { (at.strftime(format)) " UTC" } }
+                }
             }
             (numbers(series))
         }
     }
+}
+
+/// How the ends of the axis are shown, by the hours between them.
+const fn axis_format(hours: Option<i64>) -> &'static str {
+    match hours {
+        None | Some(..20) => "%H:%M",
+        Some(20..60) => "%b %-d, %H:%M",
+        Some(60..) => "%b %-d",
+    }
+}
+
+fn hours(last: Timestamp, first: Timestamp) -> i64 {
+    (last.as_second() - first.as_second()) / 3_600
 }
 
 fn axis(series: &Series<'_>, value: u64) -> String {
@@ -143,22 +165,31 @@ fn summary(series: &Series<'_>) -> String {
 
 /// The distance of two points, in hundredths.
 fn slot(points: usize) -> u64 {
-    (WIDTH - LEFT) * 100 / (points as u64).max(1)
+    WIDTH * 100 / (points as u64).max(1)
 }
 
 /// The place of a value, in hundredths.
 fn y(value: u64, top: u64) -> u64 {
-    let height = (HEIGHT - TOP - BOTTOM) * 100;
-    TOP * 100 + height
+    let height = HEIGHT * 100;
+    height
         - u64::try_from(u128::from(height) * u128::from(value) / u128::from(top)).unwrap_or(height)
 }
 
+/// A step for each point with a value; steps beside each other are connected.
 fn path(points: &[(Timestamp, Vec<u64>)], place: usize, slot: u64, top: u64) -> String {
-    let point = |(index, (_, values)): (usize, &(Timestamp, Vec<u64>))| {
-        let x = LEFT * 100 + slot * index as u64 + slot / 2;
-        format!("{},{}", hundredths(x), hundredths(y(values[place], top)))
-    };
-    points.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
+    let mut path = String::new();
+    let mut is_connected = false;
+    for (index, (_, values)) in points.iter().enumerate() {
+        let value = values[place];
+        if value > 0 {
+            let (x, y) = (slot * index as u64, hundredths(y(value, top)));
+            let command = if is_connected { 'L' } else { 'M' };
+            write!(path, "{command}{} {y}H{}", hundredths(x), hundredths(x + slot))
+                .expect("strings take all that is written");
+        }
+        is_connected = value > 0;
+    }
+    path
 }
 
 fn hundredths(value: u64) -> String {

@@ -25,7 +25,7 @@ pub(crate) fn short(number: u64) -> String {
         return number.to_string();
     };
     let tenths = number / (size / 10);
-    if tenths >= 100 {
+    if tenths >= 1_000 {
         format!("{}{unit}", tenths / 10)
     } else {
         format!("{}.{}{unit}", tenths / 10, tenths % 10)
@@ -36,6 +36,14 @@ pub(crate) fn short(number: u64) -> String {
 pub(crate) fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", number(count))
+}
+
+/// A text of the API as a sentence: with a capital letter and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
 }
 
 /// A number in a table.

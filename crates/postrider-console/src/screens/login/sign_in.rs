@@ -12,6 +12,7 @@ use crate::{
     context::Shared,
     form::Form,
     site::Audience,
+    ui::sentence,
 };
 
 /// How long the browser keeps the token; the token itself may end earlier.
@@ -74,11 +75,4 @@ async fn token_of_key(api: &Api, key: &str) -> Result<String, String> {
         (None, Some(token)) => Ok(token),
         (None, None) => Err(MALFORMED.to_owned()),
     }
-}
-
-/// An error of the API as a sentence.
-fn sentence(error: &str) -> String {
-    let mut letters = error.chars();
-    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

@@ -17,8 +17,8 @@ pub(super) fn worst_endpoints(context: &Context, worst: &WorstEndpointsOut) -> M
             @let path = context.app_path(&it.app_id.to_string(), &["endpoints", &it.endpoint_id.to_string()]);
             tr {
                 td {
-                    a.truncate href=(context.link(&path)) { (it.url.as_deref().unwrap_or("deleted endpoint")) }
-                    small { (it.remedy) }
+                    a href=(context.link(&path)) { (it.url.as_deref().unwrap_or("deleted endpoint")) }
+                    small { (ui::sentence(&it.remedy)) }
                 }
                 td { (badge(Tone::Bad, Icon::Cross, &it.cause)) }
                 td.number { (ui::count(it.counts.failed)) }
@@ -71,7 +71,7 @@ pub(super) fn server(context: &Context, status: &StatusOut) -> Markup {
             (facts(&[
                 ("Store", html! { (ui::bytes(store.bytes)) }),
                 ("Free on disk", html! { (free) }),
-                ("Commits that searches do not show yet", html! { (ui::number(store.index_lag)) }),
+                ("Searches lag behind by", html! { (ui::plural(store.index_lag, "commit")) }),
                 ("Accepts messages", html! {
                     @if store.writable { (badge(Tone::Good, Icon::Check, "Yes")) }
                     @else { (badge(Tone::Bad, Icon::Cross, "No, the store is not writable")) }

@@ -62,7 +62,7 @@ fn numbers(context: &Context, series: &StatisticsSeriesOut, status: &StatusOut) 
             (figure(context, "Failed attempts", &number(total.failed), Some(html! { (number(total.given_up)) " given up" }), "/failures"))
             (figure(context, "Waiting", &number(status.waiting), oldest, "/messages?status=pending"))
             (figure(context, "Attempt", &attempt.0, Some(html! { "95 % within " (attempt.1) }), "/endpoints"))
-            (figure(context, "Acceptance to delivery", &delivery.0, Some(html! { "95 % within " (delivery.1) }), "/endpoints"))
+            (figure(context, "End to end", &delivery.0, Some(html! { "95 % within " (delivery.1) }), "/endpoints"))
         }
     }
 }

@@ -1,0 +1,104 @@
+//! Creating an endpoint: the choice of its kind, and its form.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use maud::{Markup, html};
+use postrider::api::{EndpointKind, EndpointOut};
+
+use super::{body, event_types, fields::Shown, kinds, subject};
+use crate::{
+    api::{ApiFailure, v1},
+    context::Context,
+    failure::Failure,
+    form::Form,
+    page::{Outcome, Page},
+    route::{ActionResult, PageResult},
+    ui::{self, Field},
+};
+
+/// The choice of the kind.
+pub(super) async fn kinds(context: Arc<Context>) -> PageResult {
+    let app = context.app();
+    let name = subject::app_name(&context, &app).await?;
+    let page = subject::above(&context, &app, name.as_deref(), "Create an endpoint");
+    let path = |kind: EndpointKind| context.app_path(&app, &["endpoints", "new", kind.name()]);
+    Ok(page.part(html! {
+        p.soft { "Where do messages go? The kind of an endpoint cannot be changed later." }
+        ul.kinds.first { (card(&context, &path(EndpointKind::Http), EndpointKind::Http)) }
+        @for (group, kinds) in kinds::GROUPS {
+            section.section {
+                h2 { (group) }
+                ul.kinds { @for kind in kinds { (card(&context, &path(*kind), *kind)) } }
+            }
+        }
+    }))
+}
+
+fn card(context: &Context, path: &str, kind: EndpointKind) -> Markup {
+    let form = kinds::form(kind);
+    html! {
+        li { a href=(context.link(path)) {
+            strong { (form.title) @if kind.is_http() { span.badge.neutral { "Default" } } }
+            span { (form.summary) }
+        } }
+    }
+}
+
+/// The form of a kind.
+pub(super) async fn page(context: Arc<Context>) -> PageResult {
+    let kind = context.id::<EndpointKind>("kind")?;
+    let fields = body::empty(kind);
+    let form = Form::filled(fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    show(&context, kind, &form, None).await
+}
+
+/// Creates the endpoint.
+pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
+    let kind = context.id::<EndpointKind>("kind")?;
+    let app = context.app();
+    let path = v1(&["app", &app, "endpoint"]).and("check", form.has("check").then_some(true));
+    match context.api.post::<EndpointOut>(path, &body::create(kind, &form)).await {
+        Ok(created) => {
+            let path = context.app_path(&app, &["endpoints", &created.id.to_string()]);
+            Ok(Outcome::done(
+                path,
+                "The endpoint has been created. Send a test to see how the receiver responds.",
+            ))
+        },
+        Err(error) if error.is_input() => {
+            Ok(Outcome::again(show(&context, kind, &form, Some(&error)).await?))
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn show(
+    context: &Context,
+    kind: EndpointKind,
+    form: &Form,
+    failure: Option<&ApiFailure>,
+) -> Result<Page, Failure> {
+    let app = context.app();
+    let (name, event_types) =
+        tokio::try_join!(subject::app_name(context, &app), event_types::read(context))?;
+    let texts = kinds::form(kind);
+    let title = format!("Create an endpoint: {}", texts.title);
+    let page = subject::above(context, &app, name.as_deref(), &title);
+    let shown =
+        Shown { kind, form, failure, event_types: &event_types, stored: None, is_new: true };
+    let path = context.app_path(&app, &["endpoints", "new", kind.name()]);
+    let back = context.app_path(&app, &["endpoints"]);
+    let other = context.app_path(&app, &["endpoints", "new"]);
+    let content = html! {
+        (shown.fields())
+        (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
+        (ui::submit(context, "Create endpoint", Some(&back)))
+    };
+    let page = page.lead(
+        html! { span { (texts.summary) } a href=(context.link(&other)) { "Choose another kind" } },
+    );
+    Ok(page
+        .part(html! { div.narrow { (ui::form(context, &path, &content)) } })
+        .status(StatusCode::OK))
+}

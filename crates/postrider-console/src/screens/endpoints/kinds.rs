@@ -1,0 +1,195 @@
+//! The kinds of endpoints as forms: what each does, and the fields of its configuration.
+
+mod chat;
+mod cloud;
+mod database;
+mod messaging;
+mod stream;
+
+use postrider::api::EndpointKind;
+
+/// How a field of a configuration is entered, and what it becomes in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// One line.
+    Text,
+    /// A credential, which is never shown.
+    Secret,
+    /// A credential of several lines.
+    SecretText,
+    /// A whole number.
+    Number,
+    /// A whole number or a name.
+    NumberOrText,
+    /// Yes or no, and what it is if it is absent.
+    Flag(bool),
+    /// One of these values; the first is the default.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// Several lines of text.
+    Long,
+    /// A list with one entry per line.
+    Lines,
+    /// An object with one `name: value` per line.
+    Pairs,
+    /// Any JSON.
+    Json,
+}
+
+/// A field of a configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConfigField {
+    /// The name in the API.
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) input: Input,
+    pub(super) hint: &'static str,
+    pub(super) example: &'static str,
+    pub(super) is_required: bool,
+    /// Whether it is shown only on demand.
+    pub(super) is_advanced: bool,
+}
+
+impl ConfigField {
+    const fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
+    const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { is_required: true, ..self }
+    }
+
+    const fn advanced(self) -> Self {
+        Self { is_advanced: true, ..self }
+    }
+}
+
+const fn field(name: &'static str, label: &'static str, input: Input) -> ConfigField {
+    let (hint, example) = ("", "");
+    ConfigField { name, label, input, hint, example, is_required: false, is_advanced: false }
+}
+
+const CERTIFICATES: ConfigField = field("trustedCertificates", "Trusted certificates", Input::Long)
+    .hint("Certificate authorities in PEM, to trust instead of those of the server.")
+    .example("-----BEGIN CERTIFICATE-----")
+    .advanced();
+
+/// What a person chooses from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindForm {
+    pub(super) title: &'static str,
+    /// What happens to a message.
+    pub(super) summary: &'static str,
+    pub(super) fields: &'static [ConfigField],
+}
+
+/// The kinds that can be created, in their groups. `command` can be defined only in the server's
+/// configuration file.
+pub(super) const GROUPS: [(&str, &[EndpointKind]); 5] = [
+    (
+        "Chat and e-mail",
+        &[
+            EndpointKind::Slack,
+            EndpointKind::Discord,
+            EndpointKind::Teams,
+            EndpointKind::Telegram,
+            EndpointKind::Email,
+        ],
+    ),
+    ("Databases", &[EndpointKind::Postgres, EndpointKind::Mysql, EndpointKind::Sqlite]),
+    (
+        "Message brokers",
+        &[
+            EndpointKind::Kafka,
+            EndpointKind::Rabbitmq,
+            EndpointKind::Nats,
+            EndpointKind::Redis,
+            EndpointKind::Mqtt,
+        ],
+    ),
+    ("Amazon Web Services", &[EndpointKind::Sqs, EndpointKind::Sns, EndpointKind::S3]),
+    ("Browsers and programs", &[EndpointKind::Live]),
+];
+
+/// The form of a kind.
+pub(super) const fn form(kind: EndpointKind) -> KindForm {
+    match kind {
+        EndpointKind::Http => KindForm {
+            title: "Webhook",
+            summary: "Posts each message to a URL, signed, so that the receiver can verify it.",
+            fields: &[],
+        },
+        EndpointKind::Command => KindForm {
+            title: "Command",
+            summary: "Runs a program on the server for each message.",
+            fields: &[],
+        },
+        EndpointKind::Postgres => database::POSTGRES,
+        EndpointKind::Mysql => database::MYSQL,
+        EndpointKind::Sqlite => database::SQLITE,
+        EndpointKind::Email => chat::EMAIL,
+        EndpointKind::Live => stream::LIVE,
+        EndpointKind::Slack => chat::SLACK,
+        EndpointKind::Discord => chat::DISCORD,
+        EndpointKind::Teams => chat::TEAMS,
+        EndpointKind::Telegram => chat::TELEGRAM,
+        EndpointKind::Nats => messaging::NATS,
+        EndpointKind::Rabbitmq => messaging::RABBITMQ,
+        EndpointKind::Redis => stream::REDIS,
+        EndpointKind::Mqtt => messaging::MQTT,
+        EndpointKind::Kafka => messaging::KAFKA,
+        EndpointKind::Sqs => cloud::SQS,
+        EndpointKind::Sns => cloud::SNS,
+        EndpointKind::S3 => cloud::S3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_that_clients_can_create_is_offered_once() {
+        let offered: Vec<_> = GROUPS.iter().flat_map(|it| it.1).copied().collect();
+        let distinct: BTreeSet<_> = offered.iter().copied().collect();
+        assert_eq!(offered.len(), distinct.len());
+        for kind in EndpointKind::ALL {
+            let is_special = matches!(kind, EndpointKind::Http | EndpointKind::Command);
+            assert_eq!(distinct.contains(&kind), !is_special, "{kind}");
+            assert_eq!(form(kind).fields.is_empty(), is_special, "{kind}");
+        }
+    }
+
+    #[test]
+    fn names_of_fields_are_distinct_and_choices_begin_with_a_default() {
+        for kind in EndpointKind::ALL {
+            let fields = form(kind).fields;
+            let names: BTreeSet<_> = fields.iter().map(|it| it.name).collect();
+            assert_eq!(names.len(), fields.len(), "{kind}");
+            for field in fields {
+                let Input::Choice(options) = field.input else { continue };
+                assert_eq!(options.first().map(|it| it.0), Some(""), "{kind} {}", field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn all_fields_are_fields_of_the_api() {
+        for kind in EndpointKind::ALL {
+            for field in form(kind).fields {
+                let fields =
+                    [(field.name.to_owned(), serde_json::Value::Null)].into_iter().collect();
+                let Err(problems) = postrider_core::kind::Destination::parse(kind, &fields) else {
+                    continue;
+                };
+                let unknown = problems.iter().any(|it| it.message.contains("unknown field"));
+                assert!(!unknown, "{kind} {}: {problems:?}", field.name);
+            }
+        }
+    }
+}
