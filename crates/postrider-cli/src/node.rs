@@ -177,7 +177,8 @@ impl Node {
         let consumers = server.consumers().run(stop.clone());
         let mut serving = pin!(async {
             let served = async {
-                let router = pages::router(&server, pages, &settings, &engine, config.console);
+                let router =
+                    pages::router(&server, pages, &settings, &engine, config.console, &stop);
                 let served = listeners.serve(&server, router, &settings, &stop).await;
                 stop.cancel();
                 served

@@ -37,7 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             inbox_path: "/inbox".to_owned(),
         }),
     };
-    let pages = console(settings).merge(docs(|| include_str!("../../../openapi.json").to_owned()));
+    let docs = docs(&settings, || include_str!("../../../openapi.json").to_owned());
+    let pages = console(settings).merge(docs);
     let router = strip_prefix(pages.fallback_service(api), &prefix);
     println!("http://{address}{prefix}");
     axum::serve(listener, router).await?;

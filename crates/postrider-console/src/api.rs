@@ -1,5 +1,6 @@
 //! Calls of the API's operations, in process.
 
+mod deliver;
 mod error;
 mod path;
 
@@ -11,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tower::ServiceExt;
 
 pub(crate) use self::{
+    deliver::Delivered,
     error::ApiFailure,
     path::{ApiPath, ingest, v1},
 };

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::context::Shared;
 
 /// The parts of the style sheet, in the order of their layers.
-const STYLES: [&str; 9] = [
+const STYLES: [&str; 10] = [
     include_str!("../assets/css/base.css"),
     include_str!("../assets/css/layout.css"),
     include_str!("../assets/css/components.css"),
@@ -26,26 +26,45 @@ const STYLES: [&str; 9] = [
     include_str!("../assets/css/messages.css"),
     include_str!("../assets/css/sources.css"),
     include_str!("../assets/css/portal.css"),
+    include_str!("../assets/css/inbox.css"),
 ];
 
 /// The scripts: ES modules, which name each other by relative paths.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("app.js", include_str!("../assets/js/app.js")),
+    ("feed.js", include_str!("../assets/js/feed.js")),
+    ("copy.js", include_str!("../assets/js/copy.js")),
     ("live.js", include_str!("../assets/js/live.js")),
     ("time.js", include_str!("../assets/js/time.js")),
     ("keys.js", include_str!("../assets/js/keys.js")),
     ("login.js", include_str!("../assets/js/login.js")),
+    ("file.js", include_str!("../assets/js/file.js")),
+    ("find.js", include_str!("../assets/js/find.js")),
+    ("inspect.js", include_str!("../assets/js/inspect.js")),
+    ("html.js", include_str!("../assets/js/html.js")),
+    ("portal.js", include_str!("../assets/js/portal.js")),
+];
+
+/// The style sheet of the documentation.
+const DOCS_STYLES: [&str; 4] =
+    [STYLES[0], STYLES[1], STYLES[2], include_str!("../assets/css/docs.css")];
+
+/// The scripts of the documentation.
+const DOCS_SCRIPTS: [(&str, &str); 3] = [
+    ("docs.js", include_str!("../assets/js/docs.js")),
+    ("copy.js", include_str!("../assets/js/copy.js")),
     ("html.js", include_str!("../assets/js/html.js")),
 ];
 
 /// A year.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// The styles and scripts, compressed.
-#[derive(Debug)]
+/// Styles and scripts, compressed.
+#[derive(Clone, Debug)]
 pub(crate) struct Assets {
+    folder: String,
     version: String,
-    files: Vec<Asset>,
+    files: Arc<[Asset]>,
 }
 
 #[derive(Debug)]
@@ -56,20 +75,48 @@ struct Asset {
 }
 
 impl Assets {
+    /// Those of the console, whose router serves them.
     pub(crate) fn new() -> Self {
-        let styles = STYLES.concat();
-        let mut texts = vec![("console.css", styles)];
+        Self::console("")
+    }
+
+    /// Those of the console, below a path.
+    pub(crate) fn console(parent: &str) -> Self {
+        let mut texts = vec![("console.css", STYLES.concat())];
         texts.extend(SCRIPTS.map(|(name, text)| (name, text.to_owned())));
+        Self::below(parent, texts)
+    }
+
+    /// Those of the documentation, below a path.
+    pub(crate) fn docs(parent: &str) -> Self {
+        let mut texts = vec![("docs.css", DOCS_STYLES.concat())];
+        texts.extend(DOCS_SCRIPTS.map(|(name, text)| (name, text.to_owned())));
+        Self::below(parent, texts)
+    }
+
+    fn below(parent: &str, texts: Vec<(&'static str, String)>) -> Self {
         let mut digest = Sha256::new();
         texts.iter().for_each(|(_, text)| digest.update(text));
         let version = digest.finalize()[..6].iter().map(|it| format!("{it:02x}")).collect();
         let files = texts.into_iter().map(|(name, text)| Asset::new(name, text)).collect();
-        Self { version, files }
+        Self { folder: format!("{parent}/assets"), version, files }
+    }
+
+    /// The digest of all files.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
     }
 
     /// The path of a file, without the prefix of the site.
     pub(crate) fn path(&self, name: &str) -> String {
-        format!("/assets/{}/{name}", self.version)
+        format!("{}/{}/{name}", self.folder, self.version)
+    }
+
+    /// The routes of the files. A file is found under any version: a page may be older than the
+    /// server.
+    pub(crate) fn router(&self) -> Router {
+        let route = format!("{}/{{version}}/{{name}}", self.folder);
+        Router::new().route(&route, get(serve)).with_state(self.clone())
     }
 
     fn find(&self, name: &str) -> Option<&Asset> {
@@ -79,9 +126,7 @@ impl Assets {
 
 impl Asset {
     fn new(name: &'static str, text: String) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(text.as_bytes()).expect("memory takes all that is written");
-        let compressed = encoder.finish().expect("memory takes all that is written").into();
+        let compressed = gzip(text.as_bytes(), Compression::best());
         Self { name, plain: text.into(), compressed }
     }
 
@@ -107,16 +152,29 @@ impl Asset {
     }
 }
 
-/// The routes of the files. A file is found under any version: a page may be older than the server.
+/// The routes of the console's files.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().route("/assets/{version}/{name}", get(serve)).with_state(shared)
+    shared.assets.router()
+}
+
+/// Whether a client can decompress responses.
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
+    accepted.is_some_and(|it| it.contains("gzip"))
+}
+
+/// Compresses bytes.
+pub(crate) fn gzip(bytes: &[u8], level: Compression) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).expect("memory takes all that is written");
+    encoder.finish().expect("memory takes all that is written").into()
 }
 
 async fn serve(
-    State(shared): State<Arc<Shared>>,
+    State(assets): State<Assets>,
     Path((_, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let found = shared.assets.find(&name);
+    let found = assets.find(&name);
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |it| it.respond(&headers))
 }

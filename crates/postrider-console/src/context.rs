@@ -5,19 +5,19 @@ use std::{str::FromStr, sync::Arc};
 use http::{HeaderMap, request::Parts};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use postrider::api::WhoamiOut;
+use postrider::api::{WhoamiOut, environment::EnvironmentSettingsOut};
 
 use crate::{
     api::{Api, v1},
     assets::Assets,
-    cookie,
+    cookie::{self, Transport},
     failure::Failure,
     page::Tone,
     query::Query,
     session::Session,
     settings::ConsoleSettings,
     site::{Audience, Site, join},
-    theme::Preferences,
+    theme::{Appearance, Preferences},
     viewer::{Action, Viewer},
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Context {
     params: Vec<(String, String)>,
     pub(crate) flash: Option<(Tone, String)>,
     pub(crate) preferences: Preferences,
+    /// How the portal looks; the console always looks the same.
+    pub(crate) appearance: Appearance,
     pub(crate) headers: HeaderMap,
     pub(crate) now: Timestamp,
 }
@@ -60,24 +62,45 @@ pub(crate) async fn context(
     let origin = shared.site.origin();
     let router = shared.settings.api.clone();
     let api = Api::new(router, session.token.as_deref(), &origin, parts);
-    let who: WhoamiOut = api.get(v1(&["auth", "whoami"])).await?;
-    if audience == Audience::Portal && who.app_id.is_none() {
-        return Err(Failure::SignedOut);
-    }
+    let (viewer, appearance) = match audience {
+        Audience::Console => {
+            let who: WhoamiOut = api.get(v1(&["auth", "whoami"])).await?;
+            (Viewer::new(who), Appearance::default())
+        },
+        Audience::Portal => customer(&api, &parts.headers, transport).await?,
+    };
     Ok(Context {
         shared: Arc::clone(shared),
         audience,
         api,
-        viewer: Viewer::new(who),
+        viewer,
         session,
         path: parts.uri.path().to_owned(),
         query: Query::parse(parts.uri.query()),
         params,
         flash: flash(&parts.headers, shared),
         preferences: Preferences::find(&parts.headers, transport),
+        appearance,
         headers: parts.headers.clone(),
         now: (shared.settings.clock)(),
     })
+}
+
+/// The customer who is signed in to the portal, and how it looks.
+async fn customer(
+    api: &Api,
+    headers: &HeaderMap,
+    transport: Transport,
+) -> Result<(Viewer, Appearance), Failure> {
+    let who = api.get::<WhoamiOut>(v1(&["auth", "whoami"]));
+    let settings = api.get::<EnvironmentSettingsOut>(v1(&["environment", "settings"]));
+    let (who, settings) = tokio::try_join!(who, settings)?;
+    if who.app_id.is_none() {
+        return Err(Failure::SignedOut);
+    }
+    let appearance = Appearance::of(headers, transport, &settings.theme);
+    let viewer = Viewer::new(who);
+    Ok((if settings.read_only { viewer.read_only() } else { viewer }, appearance))
 }
 
 impl Context {
@@ -121,6 +144,11 @@ impl Context {
     /// Whether the person may do something.
     pub(crate) fn may(&self, action: Action) -> bool {
         self.viewer.may(action)
+    }
+
+    /// Refuses to show a page for something that the person may not do.
+    pub(crate) fn require(&self, action: Action) -> Result<(), Failure> {
+        if self.may(action) { Ok(()) } else { Err(Failure::NotPermitted(action)) }
     }
 
     /// Whether this is the portal.

@@ -58,6 +58,10 @@ pub(crate) const ZONE: Cookie =
 pub(crate) const KEYS: Cookie =
     Cookie { name: "postrider-keys", secure_name: "__Host-postrider-keys", reach: Reach::Embedded };
 
+/// Saved views of the list of messages.
+pub(crate) const VIEWS: Cookie =
+    Cookie { name: "postrider-views", secure_name: "__Host-postrider-views", reach: Reach::Own };
+
 /// The message after an action, shown once.
 pub(crate) const FLASH: Cookie = Cookie {
     name: "postrider-flash",

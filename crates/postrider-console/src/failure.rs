@@ -1,6 +1,6 @@
 //! Why there is no page.
 
-use crate::api::ApiFailure;
+use crate::{api::ApiFailure, viewer::Action};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// The API refused a call.
     #[error(transparent)]
     Api(ApiFailure),
+    /// The person may not do what the page is for.
+    #[error("you may not do this")]
+    NotPermitted(Action),
     /// There is no such page.
     #[error("{0} does not exist")]
     NotFound(&'static str),
@@ -35,7 +38,7 @@ impl Failure {
     pub(crate) const fn status(&self) -> http::StatusCode {
         match self {
             Self::SignedOut => http::StatusCode::UNAUTHORIZED,
-            Self::Forged => http::StatusCode::FORBIDDEN,
+            Self::Forged | Self::NotPermitted(_) => http::StatusCode::FORBIDDEN,
             Self::Api(failure) => failure.status(),
             Self::NotFound(_) => http::StatusCode::NOT_FOUND,
             Self::TooLarge(_) => http::StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,11 +1,12 @@
 //! What every page has: the navigation, the title, the message after an action.
 
 mod navigation;
+mod portal;
 mod shell;
 
 use maud::{DOCTYPE, Markup, html};
 
-pub(crate) use self::shell::bare;
+pub(crate) use self::{portal::bare as portal_bare, shell::bare};
 use crate::{
     context::Context,
     failure::Failure,
@@ -15,12 +16,14 @@ use crate::{
 
 /// The document of a page.
 pub(crate) fn document(context: &Context, page: &Page) -> Markup {
-    let name = if context.is_portal() { "Webhooks" } else { "Postrider" };
+    if context.is_portal() {
+        return portal::document(context, page, &content(context, page));
+    }
     html! {
         (DOCTYPE)
         html lang="en" data-theme=(context.preferences.theme.name()) {
-            head { (shell::head(&context.shared, &format!("{} · {name}", page.title))) }
-            body.portal[context.is_portal()] data-live[page.refresh != Refresh::Never] data-no-keys[context.preferences.has_no_keys] {
+            head { (shell::head(&context.shared, &format!("{} · Postrider", page.title))) }
+            body data-live[page.refresh != Refresh::Never] data-no-keys[context.preferences.has_no_keys] {
                 a.skip href="#content" { "Skip to content" }
                 div.shell {
                     (navigation::sidebar(context, page.section))
@@ -75,6 +78,15 @@ pub(crate) fn failure(context: &Context, failure: &Failure) -> Page {
                 @if let Some(role) = context.viewer.who().role {
                     "You are signed in as " strong { (context.viewer.label()) } " with the role "
                     strong { (role) } ". Sign in with a role that may do this, or ask an administrator for it."
+                } @else { "Your access to the portal does not include this." }
+            },
+        ),
+        Failure::NotPermitted(action) => (
+            "Not permitted",
+            html! {
+                @if context.viewer.who().role.is_some() {
+                    "You are signed in as " strong { (context.viewer.label()) } ". This needs the role "
+                    strong { (action.least_role()) } " or a higher one."
                 } @else { "Your access to the portal does not include this." }
             },
         ),

@@ -12,6 +12,16 @@ impl Query {
         Self(pairs.into_owned().collect())
     }
 
+    /// The fields of a form as parameters.
+    pub(crate) fn of(pairs: &[(String, String)]) -> Self {
+        Self(pairs.to_vec())
+    }
+
+    /// Whether one of the parameters is present.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|it| names.contains(&it.0.as_str()))
+    }
+
     /// The value of a parameter, if it is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|it| it.0 == name).map(|it| it.1.trim()).filter(|it| !it.is_empty())

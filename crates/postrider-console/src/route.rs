@@ -172,7 +172,7 @@ pub(crate) fn is_own_page(
     })
 }
 
-fn wants_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_stream(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
     accepted.is_some_and(|it| it.starts_with("text/event-stream"))
 }

@@ -66,6 +66,11 @@ impl Site {
         self.public.origin().ascii_serialization()
     }
 
+    /// The host of the public URL, in lower case.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.public.host_str()
+    }
+
     pub(crate) fn transport(&self) -> Transport {
         if self.public.scheme() == "https" {
             return Transport::Encrypted;

@@ -1,7 +1,19 @@
 //! Preferences of a person, and how the portal looks in the page that embeds it.
 
+mod appearance;
+mod color;
+mod embedding;
+mod font;
+mod palette;
+mod sheet;
+
 use http::HeaderMap;
 
+pub(crate) use self::{
+    appearance::Appearance,
+    embedding::{Embedding, PARAMETERS, is_framed},
+    sheet::Choices,
+};
 use crate::cookie::{self, Transport};
 
 /// Light or dark.

@@ -7,6 +7,7 @@ pub(crate) mod field;
 pub(crate) mod form;
 pub(crate) mod icon;
 pub(crate) mod list;
+pub(crate) mod refusal;
 pub(crate) mod state;
 pub(crate) mod text;
 pub(crate) mod time;

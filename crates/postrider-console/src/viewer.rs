@@ -23,33 +23,46 @@ pub(crate) enum Action {
 
 /// The person who is signed in.
 #[derive(Clone, Debug)]
-pub(crate) struct Viewer(WhoamiOut);
+pub(crate) struct Viewer {
+    who: WhoamiOut,
+    /// Whether the settings of the organization forbid changes by applications.
+    is_read_only: bool,
+}
 
 impl Viewer {
     pub(crate) const fn new(who: WhoamiOut) -> Self {
-        Self(who)
+        Self { who, is_read_only: false }
+    }
+
+    /// The same person, who may only read.
+    #[must_use]
+    pub(crate) fn read_only(self) -> Self {
+        Self { is_read_only: true, ..self }
     }
 
     pub(crate) const fn who(&self) -> &WhoamiOut {
-        &self.0
+        &self.who
     }
 
     /// Whether the person may do something.
     pub(crate) fn may(&self, action: Action) -> bool {
-        match &self.0.role {
-            Some(_) => self.0.permissions.contains(&action.permission()),
+        match &self.who.role {
+            Some(_) => self.who.permissions.contains(&action.permission()),
             None => self.has_capability_for(action),
         }
     }
 
     /// The name or the id of the person or key.
     pub(crate) fn label(&self) -> &str {
-        self.0.name.as_deref().unwrap_or(&self.0.id)
+        self.who.name.as_deref().unwrap_or(&self.who.id)
     }
 
     fn has_capability_for(&self, action: Action) -> bool {
         let Some(capabilities) = action.capabilities() else { return false };
-        let own = self.0.capabilities.as_ref();
+        if self.is_read_only && action != Action::ReadSecret {
+            return false;
+        }
+        let own = self.who.capabilities.as_ref();
         own.is_none_or(|own| capabilities.iter().any(|it| own.contains(it)))
     }
 }

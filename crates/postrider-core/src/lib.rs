@@ -43,6 +43,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod schema_example;
 pub mod sign_in;
 pub mod statistics;
 pub mod target;

@@ -5,6 +5,9 @@
 //! stored. With an API token it can follow a source instead: it then receives the messages that
 //! the store holds, from the last one that it responded to.
 //!
+//! A page that shows requests reads them as Server-Sent Events at `/api/v1/listen/requests`, and
+//! chooses one response to all of them.
+//!
 //! Listeners without an API token are only admitted if the operator has opened the relay. They
 //! have connections and memory of their own, so that they cannot crowd out the others.
 
@@ -20,6 +23,7 @@ mod request_filter;
 mod response_filter;
 mod sessions;
 mod state;
+mod stream;
 mod token;
 
 use std::sync::Arc;
@@ -44,6 +48,7 @@ pub(crate) fn router(relay: &Arc<Relay>) -> Router {
     Router::new()
         .route("/api/v1/listen", get(connect::connect))
         .route("/api/v1/listen/", get(connect::connect))
+        .route("/api/v1/listen/requests", get(stream::open))
         .route("/api/v1/receive/{token}", any(receive))
         .route("/api/v1/receive/{token}/", any(receive))
         .route("/api/v1/receive/{token}/{*rest}", any(receive))

@@ -98,6 +98,7 @@ impl Server {
             authenticator: Arc::clone(&resources.authenticator),
             memory: resources.memory.clone(),
             errors: Arc::clone(&self.errors),
+            sso: self.sso.clone(),
         });
         let live = Live::new(live::Dependencies {
             engine: resources.engine.clone(),

@@ -68,7 +68,7 @@ async fn serve(config: Config, declared: Declared, accept_loss: bool) -> anyhow:
         services.local_addr()?,
     );
     let shop = Shop::new(node.engine.clone(), config.sqlite_folder(), records.clone());
-    let pages = Pages { routes: page::router(shop.clone()), welcome: None };
+    let pages = Pages { routes: page::router(shop.clone()), ..Pages::default() };
     let effects = async move {
         let url = setup.page();
         let services = services::serve(services, records.clone(), shop.clone());

@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
         let link = config.console.then(|| sign_in_link_of(&config, &access, &jwt, now));
         let setup = Setup { access };
         let (inbox, routes) = Inbox::new(node.engine.clone());
-        let pages = Pages { routes, welcome: Some(sample::welcome()) };
+        let requests = Some(inbox.requests());
+        let pages = Pages { routes, welcome: Some(sample::welcome()), inbox: requests };
         let location = config.store_location();
         let setup_and_inbox = async move {
             let sample = setup.run().await?;

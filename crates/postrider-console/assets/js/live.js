@@ -30,6 +30,7 @@ function open() {
   source.addEventListener("signed-out", () => {
     close();
     stale("Your session has ended.");
+    document.dispatchEvent(new Event("postrider:signed-out"));
   });
   source.addEventListener("end", close);
   source.addEventListener("open", () => stale(""));

@@ -53,36 +53,22 @@ const CONSOLE: [(&str, &[Entry]); 4] = [
     ),
 ];
 
-/// The entries of the portal.
-const PORTAL: [(&str, &[Entry]); 1] = [(
-    "",
-    &[
-        entry(Section::Endpoints, "Endpoints", "/portal/endpoints", Icon::Endpoints),
-        entry(Section::Messages, "Messages", "/portal/messages", Icon::Messages),
-        entry(Section::EventTypes, "Event catalog", "/portal/event-types", Icon::Tag),
-        entry(Section::Verify, "Verify webhooks", "/portal/verify", Icon::Shield),
-    ],
-)];
-
 /// The path of the first page, without the prefix of the site.
 pub(crate) const fn home(context: &Context) -> &'static str {
     match context.audience {
         crate::site::Audience::Console => "/",
-        crate::site::Audience::Portal => "/portal/endpoints",
+        crate::site::Audience::Portal => "/portal",
     }
 }
 
 pub(super) fn sidebar(context: &Context, current: Section) -> Markup {
-    let groups: &[(&str, &[Entry])] = if context.is_portal() { &PORTAL } else { &CONSOLE };
     html! {
         nav.sidebar #navigation aria-label="Main" {
-            a.brand href=(context.link(home(context))) {
-                (brand(context))
-            }
-            @for (name, entries) in groups {
+            a.brand href=(context.link(home(context))) { (brand()) }
+            @for (name, entries) in CONSOLE {
                 @if !name.is_empty() { h2 { (name) } }
                 ul {
-                    @for it in *entries {
+                    @for it in entries {
                         li {
                             a href=(context.link(it.path)) aria-current=[(it.section == current).then_some("page")] {
                                 (icon(it.shape)) (it.name)
@@ -91,19 +77,16 @@ pub(super) fn sidebar(context: &Context, current: Section) -> Markup {
                     }
                 }
             }
-            @if !context.is_portal() && context.shared.settings.has_docs {
+            @if context.shared.settings.has_docs {
                 ul.last { li { a href=(context.link("/docs")) { (icon(Icon::Book)) "API documentation" } } }
             }
         }
     }
 }
 
-fn brand(context: &Context) -> Markup {
-    if context.is_portal() {
-        return html! { span.brand-name { "Webhooks" } };
-    }
+fn brand() -> Markup {
     html! {
-        svg.mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
+        svg.brand-mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
             path d="M3 6h13l5 6-5 6H3l4-6z" {}
         }
         span.brand-name { "Postrider" }
@@ -114,23 +97,26 @@ pub(super) fn topbar(context: &Context) -> Markup {
     html! {
         div.topbar {
             a.menu.button.plain href="#navigation" { "Menu" }
-            @if !context.is_portal() {
-                form.search role="search" method="get" action=(context.link("/search")) {
-                    (icon(Icon::Search))
-                    input #search name="q" type="search" placeholder="Id, uid or URL" aria-label="Search by id, uid or URL" autocomplete="off" spellcheck="false";
-                    kbd aria-hidden="true" { "/" }
-                }
+            form.search role="search" method="get" action=(context.link("/search")) {
+                (icon(Icon::Search))
+                input #search name="q" type="search" placeholder="Id, uid or URL" aria-label="Search by id, uid or URL" autocomplete="off" spellcheck="false";
+                kbd aria-hidden="true" { "/" }
             }
             div.account {
-                button.plain type="button" popovertarget="preferences" aria-haspopup="dialog" {
-                    (icon(Icon::Half)) span.wide-only { "View" }
-                }
-                @if !context.is_portal() {
-                    button.plain type="button" popovertarget="account" aria-haspopup="dialog" {
-                        (icon(Icon::User)) span.wide-only { (context.viewer.label()) }
-                    }
+                (view_button())
+                button.plain type="button" popovertarget="account" aria-haspopup="dialog" {
+                    (icon(Icon::User)) span.wide-only { (context.viewer.label()) }
                 }
             }
+        }
+    }
+}
+
+/// The button that opens the preferences.
+pub(super) fn view_button() -> Markup {
+    html! {
+        button.plain type="button" popovertarget="preferences" aria-haspopup="dialog" {
+            (icon(Icon::Half)) span.wide-only { "View" }
         }
     }
 }
@@ -155,12 +141,16 @@ fn preferences(context: &Context) -> Markup {
             form.stack method="post" action=(context.link(if context.is_portal() { "/portal/preferences" } else { "/preferences" })) {
                 (csrf(context))
                 input type="hidden" name="return_to" value=(context.query.on(&context.path));
-                fieldset {
-                    legend { "Theme" }
-                    @for theme in Theme::ALL {
-                        label.choice {
-                            input type="radio" name="theme" value=(theme.name()) checked[theme == own.theme];
-                            (match theme { Theme::Auto => "As the system", Theme::Light => "Light", Theme::Dark => "Dark" })
+                @if context.appearance.is_theme_given {
+                    input type="hidden" name="theme" value=(own.theme.name());
+                } @else {
+                    fieldset {
+                        legend { "Theme" }
+                        @for theme in Theme::ALL {
+                            label.choice {
+                                input type="radio" name="theme" value=(theme.name()) checked[theme == own.theme];
+                                (match theme { Theme::Auto => "As the system", Theme::Light => "Light", Theme::Dark => "Dark" })
+                            }
                         }
                     }
                 }

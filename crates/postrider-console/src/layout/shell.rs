@@ -4,7 +4,17 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::{context::Shared, theme::Theme};
 
-pub(crate) fn head(shared: &Shared, title: &str) -> Markup {
+/// The head of a page.
+pub(super) fn head(shared: &Shared, title: &str) -> Markup {
+    content(shared, title, false)
+}
+
+/// The head of a page that may sign in at once: scripts run before anything is shown.
+pub(super) fn sign_in_head(shared: &Shared, title: &str) -> Markup {
+    content(shared, title, true)
+}
+
+fn content(shared: &Shared, title: &str, is_script_first: bool) -> Markup {
     let asset = |name| shared.site.path(&shared.assets.path(name));
     html! {
         meta charset="utf-8";
@@ -13,7 +23,7 @@ pub(crate) fn head(shared: &Shared, title: &str) -> Markup {
         title { (title) }
         link rel="stylesheet" href=(asset("console.css"));
         link rel="icon" href=(shared.site.path("/favicon.svg")) type="image/svg+xml";
-        script type="module" src=(asset("app.js")) {}
+        script type="module" src=(asset("app.js")) blocking=[is_script_first.then_some("render")] {}
     }
 }
 
@@ -22,7 +32,7 @@ pub(crate) fn bare(shared: &Shared, theme: Theme, title: &str, content: &Markup)
     html! {
         (DOCTYPE)
         html lang="en" data-theme=(theme.name()) {
-            head { (head(shared, title)) }
+            head { (sign_in_head(shared, title)) }
             body.bare { main #content { (content) } }
         }
     }

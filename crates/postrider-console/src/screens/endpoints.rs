@@ -13,7 +13,7 @@ mod actions;
 mod attempts;
 mod banner;
 mod body;
-mod condition;
+pub(crate) mod condition;
 mod config;
 mod create;
 mod detail;

@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode, request::Parts};
+use postrider::api::portal_theme::PortalTheme;
 
 use self::sign_in::{SignedIn, sign_in};
 use crate::{
@@ -20,12 +21,13 @@ use crate::{
     cookie,
     failure::Failure,
     form::Form,
+    portal::next,
     query::Query,
     response::{append, html, redirect},
     route::is_own_page,
     session::{self, Session},
     site::Audience,
-    theme::Preferences,
+    theme::{Appearance, Embedding, PARAMETERS, Preferences, is_framed},
 };
 
 /// Most bytes of the form: a token, and the fields of a form that was interrupted.
@@ -43,7 +45,11 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 
 async fn show(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let query = Query::parse(request.uri().query());
-    let view = view::Login { return_to: query.text("return_to"), ..view::Login::default() };
+    let view = view::Login {
+        return_to: query.text("return_to"),
+        embedding: Some(&query),
+        ..view::Login::default()
+    };
     respond(&shared, request.headers(), StatusCode::OK, &view)
 }
 
@@ -58,15 +64,22 @@ pub(crate) fn required(
     let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
     let is_expired = Session::find(&parts.headers, audience, shared.site.transport()).is_some();
     let signed_out = matches!(failure, Failure::SignedOut);
+    let is_portal = audience == Audience::Portal;
     let problem = (!signed_out || is_expired).then(|| match failure {
+        Failure::SignedOut if is_portal => "Your session has ended.".to_owned(),
         Failure::SignedOut => "Your session has ended. Sign in again.".to_owned(),
-        other => other.to_string(),
+        Failure::Forged
+        | Failure::Api(_)
+        | Failure::NotFound(_)
+        | Failure::NotPermitted(_)
+        | Failure::TooLarge(_) => failure.to_string(),
     });
     let view = view::Login {
         problem: problem.as_deref(),
         return_to: Some(path).filter(|_| parts.method.is_safe()),
         interrupted: form.map(|form| (path, form)),
         audience: Some(audience),
+        embedding: None,
     };
     let mut response = respond(shared, &parts.headers, failure.status(), &view);
     if signed_out && is_expired {
@@ -86,8 +99,13 @@ async fn submit(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match sign_in(&shared, &parts, &form).await {
         Ok(signed_in) => welcome(&shared, &parts.headers, &form, &signed_in),
         Err(problem) => {
-            let return_to = form.text("return_to");
-            let view = view::Login { problem: Some(&problem), return_to, ..view::Login::default() };
+            let given = Query::of(form.pairs());
+            let view = view::Login {
+                problem: Some(&problem),
+                return_to: form.text("return_to"),
+                embedding: Some(&given),
+                ..view::Login::default()
+            };
             respond(&shared, &parts.headers, StatusCode::UNAUTHORIZED, &view)
         },
     }
@@ -107,19 +125,26 @@ fn welcome(shared: &Shared, headers: &HeaderMap, form: &Form, signed_in: &Signed
         None => redirect(&shared.site.path(&return_path(form, *audience))),
     };
     append(&mut response, session::cookie(*audience).set(token, *lifetime, transport));
+    if *audience == Audience::Portal {
+        let embedding = Embedding::of(&Query::of(form.pairs())).cookie();
+        let kept = embedding.map_or_else(
+            || cookie::EMBEDDING.remove(transport),
+            |it| cookie::EMBEDDING.set(&it, None, transport),
+        );
+        append(&mut response, kept);
+    }
     response
 }
 
 /// Where a sign-in leads: a page of the same audience on this server.
 fn return_path(form: &Form, audience: Audience) -> String {
-    let asked = form.text("return_to").and_then(postrider_core::sign_in::return_path);
-    let (home, is_portal) = match audience {
-        Audience::Console => ("/", false),
-        Audience::Portal => ("/portal/endpoints", true),
-    };
-    let asked =
-        asked.filter(|it| it.starts_with("/portal") == is_portal && !it.starts_with("/login"));
-    asked.unwrap_or(home).to_owned()
+    let asked = form.text("return_to");
+    if audience == Audience::Portal {
+        return next::path(asked.or_else(|| form.text("next")));
+    }
+    let asked = asked.and_then(postrider_core::sign_in::return_path);
+    let is_page = |it: &&str| !it.starts_with("/portal") && !it.starts_with("/login");
+    asked.filter(is_page).unwrap_or("/").to_owned()
 }
 
 /// Whether the browser sends the cookie of the portal, which it may refuse in a frame.
@@ -172,8 +197,13 @@ fn respond(
     status: StatusCode,
     login: &view::Login<'_>,
 ) -> Response {
-    let theme = Preferences::find(headers, shared.site.transport()).theme;
+    let transport = shared.site.transport();
+    let given = login.embedding.filter(|it| it.has_any(&PARAMETERS)).map(Embedding::of);
+    let embedding = given.unwrap_or_else(|| Embedding::find(headers, transport));
+    let own = Preferences::find(headers, transport).theme;
+    let theme = PortalTheme::default();
+    let appearance = Appearance::new(&embedding, is_framed(headers), own, &theme);
     // The portal signs in on this page in a frame of any site. The page changes nothing by itself:
     // it needs a token that the embedding site has.
-    html(status, Audience::Portal, view::login(shared, theme, login))
+    html(status, Audience::Portal, view::login(shared, &appearance, login))
 }

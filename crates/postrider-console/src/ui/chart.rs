@@ -33,7 +33,7 @@ pub(crate) fn bars(series: &Series<'_>) -> Markup {
             @let x = slot * index as u64;
             g {
                 (hit(series, *at, values, x, slot))
-                @for (place, value) in values.iter().enumerate().filter(|it| *it.1 > 0) {
+                @for (place, _) in values.iter().enumerate().filter(|it| *it.1 > 0) {
                     @let (above, below) = (y(sum(&values[..=place]), top), y(sum(&values[..place]), top));
                     rect class={ "bar " (series.values[place].1) } x=(hundredths(x + slot / 10))
                         y=(hundredths(above)) width=(hundredths(slot - slot / 5))
@@ -92,11 +92,7 @@ pub(crate) fn sparkline(label: &str, points: &[(u64, u64)]) -> Markup {
 
 fn frame(series: &Series<'_>, top: u64, marks: &Markup) -> Markup {
     let (first, last) = (series.points.first(), series.points.last());
-    let format = if last.zip(first).is_some_and(|(last, first)| days(last.0, first.0) >= 2) {
-        "%b %-d"
-    } else {
-        "%H:%M"
-    };
+    let format = axis_format(first.zip(last).map(|(first, last)| hours(last.0, first.0)));
     html! {
         figure.chart {
             figcaption {
@@ -121,8 +117,17 @@ fn frame(series: &Series<'_>, top: u64, marks: &Markup) -> Markup {
     }
 }
 
-fn days(last: Timestamp, first: Timestamp) -> i64 {
-    (last.as_second() - first.as_second()) / 86_400
+/// How the ends of the axis are shown, by the hours between them.
+const fn axis_format(hours: Option<i64>) -> &'static str {
+    match hours {
+        None | Some(..20) => "%H:%M",
+        Some(20..60) => "%b %-d, %H:%M",
+        Some(60..) => "%b %-d",
+    }
+}
+
+fn hours(last: Timestamp, first: Timestamp) -> i64 {
+    (last.as_second() - first.as_second()) / 3_600
 }
 
 fn axis(series: &Series<'_>, value: u64) -> String {

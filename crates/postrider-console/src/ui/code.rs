@@ -53,6 +53,17 @@ pub(crate) fn json(label: &str, text: &str, download: Option<&str>) -> Markup {
     }
 }
 
+/// An example in JSON, which is short and never folded.
+pub(crate) fn example(label: &str, value: &serde_json::Value) -> Markup {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    html! {
+        figure.code-block {
+            figcaption { span { (label) } (copy(&text, &format!("Copy {label}"))) }
+            pre tabindex="0" aria-label=(label) { code { (highlight(&text)) } }
+        }
+    }
+}
+
 fn too_long(label: &str, length: usize, download: Option<&str>) -> Markup {
     html! {
         figure.code-block {
@@ -69,7 +80,7 @@ fn too_long(label: &str, length: usize, download: Option<&str>) -> Markup {
 
 /// The same JSON with line breaks and indentation; numbers and escapes stay as they are. None if
 /// it would become too deep to read.
-fn indent(text: &str) -> Option<String> {
+pub(crate) fn indent(text: &str) -> Option<String> {
     const MAX_DEPTH: usize = 64;
     let mut indented = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);

@@ -86,7 +86,7 @@ pub(crate) fn confirm(context: &Context, confirm: &Confirm<'_>, content: &Markup
                 (content)
                 div.buttons {
                     button.danger[*is_dangerous] type="submit" { (submit) }
-                    button.plain type="button" popovertarget=(id) popovertargetaction="hide" { "Cancel" }
+                    button.plain type="button" popovertarget=(id) popovertargetaction="hide" { "Close" }
                 }
             }
         }

@@ -25,7 +25,7 @@ pub(crate) fn short(number: u64) -> String {
         return number.to_string();
     };
     let tenths = number / (size / 10);
-    if tenths >= 100 {
+    if tenths >= 1_000 {
         format!("{}{unit}", tenths / 10)
     } else {
         format!("{}.{}{unit}", tenths / 10, tenths % 10)
@@ -78,6 +78,11 @@ pub(crate) fn copy(text: &str, label: &str) -> Markup {
             (icon(Icon::Copy))
         }
     }
+}
+
+/// Headers with one line for each.
+pub(crate) fn headers(headers: &std::collections::BTreeMap<String, String>) -> String {
+    headers.iter().map(|(name, value)| [name, ": ", value].concat()).collect::<Vec<_>>().join("\n")
 }
 
 /// A link to a page, whose path is without the prefix of the site.

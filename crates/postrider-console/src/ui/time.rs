@@ -10,10 +10,13 @@ use crate::{context::Context, theme::Zone};
 /// A time, relative to now, with the exact time on hover. Scripts keep it up to date, and show the
 /// exact time in the zone that the person has chosen.
 pub(crate) fn time(context: &Context, at: Timestamp) -> Markup {
+    of(at, context.now, context.preferences.zone)
+}
+
+/// The same for pages without a session.
+pub(crate) fn of(at: Timestamp, now: Timestamp, zone: Zone) -> Markup {
     html! {
-        time datetime=(at) data-zone=(context.preferences.zone.name()) title=(exact(at)) {
-            (ago(context.now, at))
-        }
+        time datetime=(at) data-zone=(zone.name()) title=(exact(at)) { (ago(now, at)) }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The settings of an organization.
 
+use postrider::api::portal_theme::PortalTheme;
 use serde::{Deserialize, Serialize};
 
 /// The settings of an organization.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OrganizationSettings {
     /// URLs of endpoints begin with `https`.
@@ -19,6 +20,9 @@ pub struct OrganizationSettings {
     pub disable_endpoint_on_failure: bool,
     /// Most endpoints of an application.
     pub endpoints_per_app_limit: Option<u32>,
+    /// How the portal looks. It is in a box because most applications have no settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theme: Option<Box<PortalTheme>>,
 }
 
 impl Default for OrganizationSettings {
@@ -30,6 +34,7 @@ impl Default for OrganizationSettings {
             read_only: false,
             disable_endpoint_on_failure: true,
             endpoints_per_app_limit: None,
+            theme: None,
         }
     }
 }

@@ -68,7 +68,7 @@ impl OperationalListeners {
         organization: &OrganizationId,
     ) -> Result<OrganizationSettings, StoreError> {
         let entry = self.own_application(organization).await?;
-        Ok(entry.and_then(|entry| entry.application.settings).unwrap_or_default())
+        Ok(entry.and_then(|entry| entry.application.settings.clone()).unwrap_or_default())
     }
 
     /// The application that the server created for the organization, if it did.

@@ -1,6 +1,7 @@
 //! The environment of an organization: its settings and event types.
 
 mod settings;
+mod theme;
 
 use std::collections::HashSet;
 

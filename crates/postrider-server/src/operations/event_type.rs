@@ -3,7 +3,6 @@
 pub(crate) mod archived;
 pub(super) mod builtin;
 pub(super) mod bulk;
-pub(super) mod example;
 mod json_schema;
 pub(super) mod openapi;
 

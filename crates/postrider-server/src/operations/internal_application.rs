@@ -65,7 +65,7 @@ async fn try_change(
     let _lock = call.locks().application(id).await;
     let (old, version) = application::current(call, id).await?;
     let settings = change(old.settings.unwrap_or_default())?;
-    let new = Application { settings: Some(settings), updated_at: call.now, ..old };
+    let new = Application { settings: Some(settings.clone()), updated_at: call.now, ..old };
     application::save(call, new, Expected::Version(version)).await?;
     Ok(settings)
 }

@@ -110,7 +110,8 @@ async fn forward(
     }
 }
 
-fn started(relay: &Relay, token: &str) -> Started {
+/// Tells a listener its URL.
+pub(super) fn started(relay: &Relay, token: &str) -> Started {
     let settings = &relay.settings;
     Started {
         token: token.to_owned(),

@@ -15,6 +15,7 @@ use crate::{
     auth::Authenticator,
     http::memory::MemoryBudget,
     settings::Settings,
+    sso::SingleSignOn,
 };
 
 /// What the relay needs of the server.
@@ -25,6 +26,7 @@ pub(crate) struct Dependencies {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) memory: MemoryBudget,
     pub(crate) errors: Arc<ErrorReporter>,
+    pub(crate) sso: Option<Arc<SingleSignOn>>,
 }
 
 /// What all listeners share.
@@ -35,6 +37,7 @@ pub(crate) struct Relay {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) memory: MemoryBudget,
     pub(super) errors: Arc<ErrorReporter>,
+    pub(super) sso: Option<Arc<SingleSignOn>>,
     pub(super) sessions: Sessions,
     pub(super) guess_limiter: GuessLimiter,
     anonymous: Capacity,
@@ -43,7 +46,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(dependencies: Dependencies) -> Arc<Self> {
-        let Dependencies { engine, settings, authenticator, memory, errors } = dependencies;
+        let Dependencies { engine, settings, authenticator, memory, errors, sso } = dependencies;
         let limits = &settings.limits;
         Arc::new(Self {
             sessions: Sessions::default(),
@@ -55,6 +58,7 @@ impl Relay {
             authenticator,
             memory,
             errors,
+            sso,
         })
     }
 

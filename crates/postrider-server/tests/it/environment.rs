@@ -45,9 +45,29 @@ async fn settings_are_replaced_changed_and_apply_to_one_organization() {
     assert_eq!(replaced["enforceHttps"], false);
     let error = world.post(endpoints, json!({ "url": "http://example.com" })).await.expect(422);
     assert_eq!(error["detail"][0]["loc"], json!(["body", "channels"]));
-    let error = world.put(SETTINGS, json!({ "displayName": "Ours" })).await.expect(422);
+    let error = world.put(SETTINGS, json!({ "showSvixBrandFooter": true })).await.expect(422);
     let message = error["detail"][0]["msg"].as_str().unwrap();
-    assert_eq!(message, "cannot be set: there is no page whose appearance it could change");
+    assert_eq!(message, "cannot be set: the portal does not name its maker");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_theme_of_the_portal_is_a_setting_that_applications_can_read() {
+    let world = World::new();
+    let palette = json!({ "primary": "#28bb93", "backgroundPrimary": "#fafafa" });
+    let theme = json!({ "displayName": "Events of Acme", "colorPaletteLight": palette });
+    world.patch(SETTINGS, theme).await.expect(200);
+    let id = world.post("/api/v1/app", json!({ "name": "A" })).await.id();
+    let own = token(&world.engine, ORGANIZATION, Some(ApplicationGrant::full(id.parse().unwrap())));
+    let path = "/api/v1/environment/settings";
+    let read = world.call_as(&own, Method::GET, path, None).await.expect(200);
+    assert_eq!(
+        (&read["displayName"], &read["colorPaletteLight"]),
+        (&json!("Events of Acme"), &palette)
+    );
+    assert_eq!(read.get("customColor"), None);
+    world.patch(SETTINGS, json!({ "displayName": null })).await.expect(200);
+    let read = world.get(path).await.expect(200);
+    assert_eq!((read.get("displayName"), &read["colorPaletteLight"]), (None, &palette));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,7 @@ mod openapi;
 mod operational;
 mod quotas;
 mod rejected;
+mod relay_stream;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]

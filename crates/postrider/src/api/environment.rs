@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{EventTypeIn, EventTypeOut},
+    api::{EventTypeIn, EventTypeOut, portal_theme::PortalTheme},
     name::EventTypeName,
 };
 
@@ -16,7 +16,7 @@ pub const VERSION: u32 = 1;
 pub const MAX_EVENT_TYPES: usize = 2_000;
 
 /// The settings of an organization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +35,9 @@ pub struct EnvironmentSettingsOut {
     /// Maximum number of endpoints of an application, if it is less than the quota of the server.
     #[serde(default)]
     pub endpoints_per_app_limit: Option<u32>,
+    /// How the customer portal looks.
+    #[serde(flatten)]
+    pub theme: PortalTheme,
 }
 
 /// Settings of an organization, by name. Settings of the hosted API that have no effect here are

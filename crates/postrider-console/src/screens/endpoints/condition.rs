@@ -12,7 +12,7 @@ use crate::{
 
 /// What an endpoint is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Condition<'a> {
+pub(crate) enum Condition<'a> {
     /// It gets no messages.
     Disabled(&'a DisabledOut),
     /// Its circuit breaker is open on at least one node.
@@ -26,7 +26,7 @@ pub(super) enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
-    pub(super) fn of(state: &'a EndpointStateOut) -> Self {
+    pub(crate) fn of(state: &'a EndpointStateOut) -> Self {
         if let Some(disabled) = &state.disabled {
             return Self::Disabled(disabled);
         }
@@ -46,7 +46,7 @@ impl<'a> Condition<'a> {
         matches!(self, Self::BreakerOpen { .. } | Self::Failing(_))
     }
 
-    pub(super) fn badge(self) -> Markup {
+    pub(crate) fn badge(self) -> Markup {
         match self {
             Self::Disabled(it) if it.reason == DisabledReason::Requested => {
                 badge(Tone::Neutral, Icon::Pause, "Disabled")
@@ -60,7 +60,7 @@ impl<'a> Condition<'a> {
     }
 
     /// Why, in a few words for a table.
-    pub(super) fn reason(self, context: &Context) -> Markup {
+    pub(crate) fn reason(self, context: &Context) -> Markup {
         let time = |at| ui::time(context, at);
         match self {
             Self::Disabled(it) => {

@@ -3,8 +3,15 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::{
-    context::Shared, form::Form, layout::bare, page::Tone, session::Session, site::Audience,
-    theme::Theme, ui::notice,
+    context::Shared,
+    form::Form,
+    layout::{bare, portal_bare},
+    page::Tone,
+    query::Query,
+    session::Session,
+    site::Audience,
+    theme::{Appearance, PARAMETERS, Theme},
+    ui::notice,
 };
 
 /// What the sign-in page shows.
@@ -18,35 +25,40 @@ pub(super) struct Login<'a> {
     pub(super) interrupted: Option<(&'a str, &'a Form)>,
     /// Who was to see the page, if it is known.
     pub(super) audience: Option<Audience>,
+    /// The parameters of the page, which tell how the embedding page wants the portal to look.
+    pub(super) embedding: Option<&'a Query>,
 }
 
 /// Fields of the sign-in form, which a form that was interrupted does not contain.
 const OWN: [&str; 6] = ["csrf", "key", "username", "token", "interrupted", "return_to"];
 
-pub(super) fn login(shared: &Shared, theme: Theme, login: &Login<'_>) -> Markup {
+pub(super) fn login(shared: &Shared, appearance: &Appearance, login: &Login<'_>) -> Markup {
     if login.audience == Some(Audience::Portal) {
-        return expired(shared, theme);
+        return ended(shared, appearance, login);
+    }
+    if appearance.is_framed {
+        return framed(shared, appearance, login);
     }
     bare(
         shared,
-        theme,
-        "Sign in · Postrider",
+        appearance.theme,
+        "Sign in",
         &html! {
-            div.login data-login {
+            (running(shared, login))
+            div.login.sign-in {
                 h1 { "Sign in to Postrider" }
                 @if let Some(problem) = login.problem { (notice(Tone::Bad, &html! { (problem) })) }
                 @if login.interrupted.is_some() {
                     (notice(Tone::Neutral, &html! { "What you entered is kept. You can send it after signing in." }))
                 }
-                form.stack #login-form method="post" action=(shared.site.path("/login")) {
-                    input #login-key type="hidden" name="key";
-                // Password managers store the token under this name.
-                input type="text" name="username" value="postrider" autocomplete="username" hidden;
+                form.stack method="post" action=(shared.site.path("/login")) {
                     @if let Some(path) = login.return_to { input type="hidden" name="return_to" value=(path); }
                     @if let Some((path, form)) = login.interrupted {
                         input type="hidden" name="interrupted" value=(path);
                         (fields(form))
                     }
+                    // Password managers store the token under this name.
+                    input type="text" name="username" value="postrider" autocomplete="username" hidden;
                     div.field {
                         label for="login-token" { "Token or API key" }
                         input #login-token.code name="token" type="password" autocomplete="current-password" spellcheck="false";
@@ -63,30 +75,88 @@ pub(super) fn login(shared: &Shared, theme: Theme, login: &Login<'_>) -> Markup 
                     p { "On the server, " code { "postrider console" } " prints a sign-in link, and "
                         code { "postrider token create" } " a token. An administrator can create API keys under Settings." }
                 }
-                div #login-tab hidden {
-                    (notice(Tone::Warning, &html! {
-                        "Your browser keeps no cookies for embedded pages. "
-                        a #login-tab-link target="_blank" rel="noopener" href="" { "Open in a new tab" }
-                    }))
-                }
+            }
+        },
+    )
+}
+
+/// The sign-in with the key of a link: a form that a script sends, and what is shown meanwhile.
+fn running(shared: &Shared, login: &Login<'_>) -> Markup {
+    let given = login.embedding.map(|it| it.only(&PARAMETERS).and("next", it.text("next")));
+    let given = given.unwrap_or_default();
+    let next = Query::default().and("next", given.text("next")).on(&shared.site.path("/portal"));
+    html! {
+        div.key-sign-in data-login {
+            form #login-form method="post" action=(shared.site.path("/login")) data-next=(next) {
+                input #login-key type="hidden" name="key";
+                @if let Some(path) = login.return_to { input type="hidden" name="return_to" value=(path); }
+                @for (name, value) in given.pairs() { input type="hidden" name=(name) value=(value); }
+            }
+            p.signing-in role="status" { "Signing in…" }
+            div.login #login-tab hidden {
+                h1 { "Open in a new tab" }
+                p { "Your browser keeps no cookies for pages inside other pages, so you cannot be signed in here." }
+                a.button #login-tab-link target="_blank" rel="noopener" href="" { "Open in a new tab" }
+            }
+        }
+    }
+}
+
+/// The sign-in inside another page, where people have no token that they could enter.
+fn framed(shared: &Shared, appearance: &Appearance, login: &Login<'_>) -> Markup {
+    portal_bare(
+        shared,
+        appearance,
+        "Sign in",
+        &html! {
+            (running(shared, login))
+            div.login.sign-in data-expired[login.problem.is_some()] {
+                h1 { "You are not signed in" }
+                @if let Some(problem) = login.problem { (notice(Tone::Bad, &html! { (problem) })) }
+                p { "Reload the page, or open it again from the application that you came from." }
+                noscript { p { "Signing in here needs JavaScript." } }
             }
         },
     )
 }
 
 /// The page of a customer whose token has expired. The embedding page is notified by a script.
-fn expired(shared: &Shared, theme: Theme) -> Markup {
-    bare(
+fn ended(shared: &Shared, appearance: &Appearance, login: &Login<'_>) -> Markup {
+    let title =
+        if login.problem.is_some() { "Your session has ended" } else { "You are not signed in" };
+    portal_bare(
         shared,
-        theme,
-        "Session ended",
+        appearance,
+        title,
         &html! {
             div.login data-expired {
-                h1 { "Your session has ended" }
-                p { "Open this page again from the application that you came from." }
+                h1 { (title) }
+                p { "Reload the page, or open it again from the application that you came from." }
+                @if let Some((_, form)) = login.interrupted {
+                    p { "Nothing was changed. Copy what you entered, so that you can enter it again:" }
+                    (entered(form))
+                }
             }
         },
     )
+}
+
+/// What the person entered in a form that could not be sent.
+fn entered(form: &Form) -> Markup {
+    let fields = form
+        .pairs()
+        .iter()
+        .filter(|(name, value)| !OWN.contains(&name.as_str()) && !value.is_empty());
+    html! {
+        div.stack {
+            @for (index, (name, value)) in fields.enumerate() {
+                div.field {
+                    label for={ "entered-" (index) } { (name) }
+                    textarea.code readonly rows="1" id={ "entered-" (index) } { (PreEscaped("\n")) (value) }
+                }
+            }
+        }
+    }
 }
 
 /// A page that sends an interrupted form.

@@ -13,6 +13,7 @@ use postrider_core::{
     catalog::{Endpoint, Resend, ResendFilter, ResendPurpose, Work},
     delivery::StatusKind,
     message::Format,
+    schema_example,
     time::Timestamp,
 };
 use postrider_engine::{Submission, Submitted};
@@ -30,10 +31,7 @@ use crate::{
     },
     operations::{
         call::{self, Call},
-        event_type::{
-            builtin::{self, PING},
-            example,
-        },
+        event_type::builtin::{self, PING},
         message::payload,
         render, task,
     },
@@ -181,7 +179,7 @@ async fn example(call: &Call, name: &EventTypeName, index: usize) -> Result<Stri
     };
     let schemas = event_type.schemas.as_deref().unwrap_or("{}");
     let refused = |message: &str| ApiError::invalid(&["body", "eventType"], message);
-    let found = example::of(schemas, index).ok_or_else(|| {
+    let found = schema_example::of(schemas, index).ok_or_else(|| {
         refused("the event type has no schema with such an example; send a `payload`")
     })?;
     if !payload::is_object(&found) {

@@ -12,6 +12,7 @@ use postrider_core::{
     delivery::Response,
     message::{Format, Message},
     outcome::{Failure, Outcome},
+    schema_example,
     target::Target,
 };
 use postrider_engine::{Entry, Report};
@@ -28,10 +29,7 @@ use crate::{
     },
     operations::{
         call::{self, Call},
-        event_type::{
-            builtin::{self, PING},
-            example,
-        },
+        event_type::builtin::{self, PING},
         message::payload,
     },
 };
@@ -141,7 +139,7 @@ async fn message(call: &Call, entry: &Entry, body: EndpointTestIn) -> Result<Mes
 async fn example_of(call: &Call, name: &EventTypeName) -> Result<Option<String>, ApiError> {
     let event_type = builtin::find(call, name).await?;
     let schemas = event_type.and_then(|it| it.schemas);
-    let found = schemas.and_then(|it| example::of(&it, 0));
+    let found = schemas.and_then(|it| schema_example::of(&it, 0));
     Ok(found.filter(|it| payload::is_object(it)))
 }
 

@@ -7,12 +7,18 @@ use postrider::api::{
 use postrider_core::catalog::{Endpoint, OrganizationSettings};
 use serde_json::{Value, json};
 
+use super::theme;
 use crate::{
     api::{error::ApiError, problems::Problems, suggest},
     operations::call::Call,
 };
 
-const BRANDING: &str = "there is no page whose appearance it could change";
+const NO_FONTS: &str = "pages load no fonts from other servers; name a font in `customFontFamily`";
+const NO_TEXTS: &str = "the texts of the portal are fixed";
+const NO_SHAPES: &str = "the shapes of the portal are fixed; see `customBaseFontSize`";
+const NO_EMAILS: &str = "no emails are sent to customers";
+const TOKENS: &str = "the catalog is shown to those who have a token";
+const NO_BRAND: &str = "the portal does not name its maker";
 const NO_TRANSFORMATIONS: &str = "there are no transformations";
 const CONFIGURED: &str = "the configuration of the server determines it";
 const CAPABILITIES: &str = "the capabilities of tokens determine what applications can do";
@@ -20,23 +26,16 @@ const CAPABILITIES: &str = "the capabilities of tokens determine what applicatio
 /// The settings of the hosted API that have no effect here, with their defaults and the reason.
 fn without_effect(name: &str) -> Option<(Value, &'static str)> {
     Some(match name {
-        "customColor"
-        | "customLogoUrl"
-        | "customThemeOverride"
-        | "customStringsOverride"
-        | "customBaseFontSize"
-        | "customFontFamily"
-        | "customFontFamilyUrl"
-        | "displayName"
-        | "colorPaletteLight"
-        | "colorPaletteDark"
-        | "whitelabelLogo" => (Value::Null, BRANDING),
-        "eventCatalogPublished"
-        | "showSvixBrandFooter"
-        | "showFeatureTooltips"
-        | "enableMessageStream" => (json!(false), BRANDING),
-        "showUseSvixPlay" => (json!(true), BRANDING),
-        "advancedEndpointTypes" => (json!([]), BRANDING),
+        "customFontFamilyUrl" => (Value::Null, NO_FONTS),
+        "customStringsOverride" => (Value::Null, NO_TEXTS),
+        "customThemeOverride" => (Value::Null, NO_SHAPES),
+        "whitelabelLogo" => (Value::Null, NO_EMAILS),
+        "eventCatalogPublished" => (json!(false), TOKENS),
+        "showSvixBrandFooter" => (json!(false), NO_BRAND),
+        "showUseSvixPlay" => (json!(true), NO_BRAND),
+        "showFeatureTooltips" => (json!(false), NO_TEXTS),
+        "enableMessageStream" => (json!(false), CAPABILITIES),
+        "advancedEndpointTypes" => (json!([]), CONFIGURED),
         "retryPolicy" => (Value::Null, "`retry_schedule` in the configuration determines it"),
         "whitelabelHeaders" | "sendSvixWebhookHeaders" => {
             (json!(false), "`signature_headers` in the configuration determines it")
@@ -65,16 +64,23 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
 const OPERATIONAL: &str = "operational webhooks report failures";
 
 /// The settings of the API that have an effect.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 13] = [
     "enforceHttps",
     "requireEndpointChannel",
     "requireEndpointFilterTypes",
     "readOnly",
     "disableEndpointOnFailure",
     "endpointsPerAppLimit",
+    "displayName",
+    "customLogoUrl",
+    "customColor",
+    "customFontFamily",
+    "customBaseFontSize",
+    "colorPaletteLight",
+    "colorPaletteDark",
 ];
 
-pub(super) const fn shown(it: OrganizationSettings) -> EnvironmentSettingsOut {
+pub(super) fn shown(it: OrganizationSettings) -> EnvironmentSettingsOut {
     EnvironmentSettingsOut {
         enforce_https: it.enforce_https,
         require_endpoint_channel: it.require_endpoint_channel,
@@ -82,6 +88,7 @@ pub(super) const fn shown(it: OrganizationSettings) -> EnvironmentSettingsOut {
         read_only: it.read_only,
         disable_endpoint_on_failure: it.disable_endpoint_on_failure,
         endpoints_per_app_limit: it.endpoints_per_app_limit,
+        theme: it.theme.map(|it| *it).unwrap_or_default(),
     }
 }
 
@@ -114,6 +121,7 @@ fn set(settings: &mut OrganizationSettings, name: &str, value: &Value) -> Result
         "readOnly" => settings.read_only = switch(false)?,
         "disableEndpointOnFailure" => settings.disable_endpoint_on_failure = switch(true)?,
         "endpointsPerAppLimit" => settings.endpoints_per_app_limit = limit(value)?,
+        _ if theme::set(&mut settings.theme, name, value)? => {},
         _ => refuse(name, value)?,
     }
     Ok(())
@@ -147,7 +155,7 @@ pub(in crate::operations) async fn check_endpoint(
 ) -> Result<(), ApiError> {
     let settings = call.engine().organization_settings(call.organization()).await?;
     let mut problems = Problems::within(&["body"]);
-    require(settings, old, new, &mut problems);
+    require(&settings, old, new, &mut problems);
     problems.finish()?;
     match (settings.endpoints_per_app_limit, old) {
         (Some(limit), None) => check_count(call, new, limit).await,
@@ -156,7 +164,7 @@ pub(in crate::operations) async fn check_endpoint(
 }
 
 fn require(
-    settings: OrganizationSettings,
+    settings: &OrganizationSettings,
     old: Option<&Endpoint>,
     new: &Endpoint,
     problems: &mut Problems<'_>,
@@ -211,12 +219,12 @@ mod tests {
     #[test]
     fn settings_are_set_or_refused_with_the_reason() {
         let default = OrganizationSettings::default();
-        check(json!({}), &Ok(default));
+        check(json!({}), &Ok(default.clone()));
         let expected = OrganizationSettings {
             enforce_https: true,
             disable_endpoint_on_failure: false,
             endpoints_per_app_limit: Some(3),
-            ..default
+            ..default.clone()
         };
         check(
             json!({

@@ -1,4 +1,4 @@
-//! Example payloads, from the JSON schemas of event types.
+//! Example payloads, generated from the JSON schemas of event types.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ const MAX_GENERATED: usize = 64 << 10;
 
 /// Example number `index` of the newest of the schemas, which are an object by version. If the
 /// schema has no examples, one is generated, unless it would be too large.
-pub(crate) fn of(schemas: &str, index: usize) -> Option<String> {
+pub fn of(schemas: &str, index: usize) -> Option<String> {
     let schemas: Map<String, Value> = serde_json::from_str(schemas).ok()?;
     let version = |text: &str| (text.parse::<u64>().ok(), text.to_owned());
     let (_, schema) = schemas.iter().max_by_key(|(text, _)| version(text))?;

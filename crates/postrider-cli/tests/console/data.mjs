@@ -1,0 +1,144 @@
+// Objects of every kind and in every state, for screens that show them.
+
+import { createHmac } from "node:crypto";
+
+/** @typedef {import("./walk.mjs").Walk} Walk */
+
+const GITHUB_SECRET = "a-secret-of-a-github-webhook";
+const MESSAGES = 12;
+
+const INVOICE = {
+  $schema: "http://json-schema.org/draft-07/schema#",
+  title: "Invoice",
+  type: "object",
+  required: ["id", "amount", "currency"],
+  properties: {
+    id: { type: "string" },
+    amount: { type: "integer", minimum: 0 },
+    currency: { type: "string" },
+  },
+  examples: [{ id: "inv_1", amount: 1_999, currency: "EUR" }],
+};
+
+const EVENT_TYPES = [
+  { name: "invoice.paid", description: "An invoice was paid.", schemas: { 1: INVOICE } },
+  { name: "invoice.failed", description: "A payment failed.", groupName: "billing" },
+  { name: "customer.address.changed", description: "A customer moved." },
+  { name: "customer.removed", description: "No longer used.", archived: true },
+  { name: "order.created", description: "Use `invoice.paid`.", deprecated: true },
+];
+
+/**
+ * @param {Walk} walk
+ * @returns {Promise<Data>}
+ */
+export async function createData(walk) {
+  const app = await createApplication(walk);
+  const endpoints = await createEndpoints(walk);
+  const messages = await sendMessages(walk);
+  const attempts = await failedAttempts(walk, endpoints.failing);
+  return { app, endpoints, messages, attempts, ...(await createSources(walk)) };
+}
+
+/**
+ * @typedef {object} Data
+ * @property {string} app
+ * @property {{[kind: string]: string}} endpoints ids
+ * @property {string[]} messages ids
+ * @property {{id: string, msgId: string}[]} attempts failed ones
+ * @property {{[provider: string]: string}} sources ids
+ */
+
+/** @param {Walk} walk */
+async function createApplication(walk) {
+  const metadata = { plan: "enterprise", region: "eu" };
+  const app = await walk.api("POST", "/app", { name: "Acme Corporation", uid: "acme", metadata });
+  await walk.api("POST", "/app", { name: "Without anything" });
+  for (const eventType of EVENT_TYPES) await walk.api("POST", "/event-type", eventType);
+  return app.id;
+}
+
+/** @param {Walk} walk */
+async function createEndpoints(walk) {
+  const { good, failing, gone, hanging, slow } = walk.input.receivers;
+  const long = `${good}?${"a-long-parameter=with-a-long-value&".repeat(6)}`;
+  const wanted = {
+    good: { url: good, description: "Books invoices", headers: { "X-Team": "billing" } },
+    failing: { url: failing, metadata: { owner: "ops" } },
+    gone: { url: gone },
+    hanging: { url: hanging },
+    slow: { url: slow, throttleRate: 50 },
+    filtered: { url: long, eventTypes: ["invoice.failed"], channels: ["europe"] },
+    disabled: { url: good, disabled: true },
+  };
+  /** @type {{[kind: string]: string}} */
+  const ids = {};
+  for (const [kind, endpoint] of Object.entries(wanted)) {
+    ids[kind] = (await walk.api("POST", "/app/acme/endpoint", endpoint)).id;
+  }
+  return ids;
+}
+
+/** @param {Walk} walk */
+async function sendMessages(walk) {
+  const ids = [];
+  for (let number = 0; number < MESSAGES; number += 1) {
+    const eventType = number % 3 === 0 ? "customer.address.changed" : "invoice.paid";
+    const payload = { id: `inv_${number}`, amount: number * 100, currency: "EUR" };
+    const eventId = number === 1 ? "order-4711" : undefined;
+    const message = { eventType, payload, eventId, channels: ["europe"], tags: ["trial"] };
+    ids.push((await walk.api("POST", "/app/acme/msg", message)).id);
+  }
+  return ids;
+}
+
+/**
+ * @param {Walk} walk
+ * @param {string} endpoint
+ */
+async function failedAttempts(walk, endpoint) {
+  const path = `/app/acme/attempt/endpoint/${endpoint}?status=2`;
+  return walk.until("there are failed attempts", async () => {
+    const { data } = await walk.api("GET", path);
+    return data.length > 0 && data;
+  });
+}
+
+/** @param {Walk} walk */
+async function createSources(walk) {
+  const github = await ingest(walk, "/source", {
+    name: "Repositories", type: "github", uid: "repositories", appId: "acme",
+    secrets: [{ key: GITHUB_SECRET }],
+  });
+  const silent = await ingest(walk, "/source", { name: "Payments", type: "stripe", appId: "acme" });
+  await postAsGithub(github.ingestUrl, GITHUB_SECRET);
+  await postAsGithub(github.ingestUrl, "another-secret");
+  return { sources: { github: github.id, stripe: silent.id } };
+}
+
+/**
+ * Posts an event as GitHub does; returns the status of the response.
+ *
+ * @param {string} url
+ * @param {string} secret
+ */
+export async function postAsGithub(url, secret) {
+  const body = JSON.stringify({ action: "opened", number: 7 });
+  const signature = createHmac("sha256", secret).update(body).digest("hex");
+  const headers = {
+    "content-type": "application/json",
+    "x-github-event": "pull_request",
+    "x-github-delivery": crypto.randomUUID(),
+    "x-hub-signature-256": `sha256=${signature}`,
+  };
+  return (await fetch(url, { method: "POST", headers, body })).status;
+}
+
+/**
+ * @param {Walk} walk
+ * @param {string} path
+ * @param {unknown} body
+ */
+async function ingest(walk, path, body) {
+  return walk.api("POST", path, body, { below: "/ingest/api/v1" });
+}

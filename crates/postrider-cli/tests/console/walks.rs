@@ -1,0 +1,109 @@
+//! The walks through the console.
+
+use crate::{
+    prefix::{Passing, PrefixProxy},
+    server::Server,
+    walk::Walk,
+};
+
+/// Runs a walk in the console of a new server.
+async fn check(walk: &str) {
+    let server = Server::start();
+    Walk::new(walk, &server).await.run(&server).await;
+}
+
+#[tokio::test]
+async fn a_token_signs_in_and_out() {
+    check("sign-in").await;
+}
+
+#[tokio::test]
+async fn pages_work_without_javascript() {
+    check("without-javascript").await;
+}
+
+#[tokio::test]
+async fn pages_follow_the_theme_of_the_system_and_keep_the_one_that_is_chosen() {
+    check("theme").await;
+}
+
+/// A console below a path, behind a proxy.
+async fn check_prefix(passing: Passing) {
+    let mut proxy = PrefixProxy::bind("/hooks").await;
+    let server = Server::with_variables(&[("POSTRIDER_PUBLIC_URL", &proxy.url)]);
+    proxy.serve(&server.url, passing);
+    let walk = Walk::new("prefix", &server).await.with("url", proxy.url.clone());
+    walk.run(&server).await;
+}
+
+#[tokio::test]
+async fn the_console_works_below_a_path_that_the_proxy_strips() {
+    check_prefix(Passing::Stripped).await;
+}
+
+#[tokio::test]
+async fn the_console_works_below_a_path_that_the_proxy_passes_on() {
+    check_prefix(Passing::Unchanged).await;
+}
+
+/// Every screen, in one theme.
+async fn check_screens(theme: &str) {
+    let server = Server::start();
+    Walk::new("screens", &server).await.with("theme", theme).run(&server).await;
+}
+
+#[tokio::test]
+async fn every_screen_is_accessible_at_every_width_in_the_light_theme() {
+    check_screens("light").await;
+}
+
+#[tokio::test]
+async fn every_screen_is_accessible_at_every_width_in_the_dark_theme() {
+    check_screens("dark").await;
+}
+
+#[tokio::test]
+async fn the_first_page_needs_few_bytes() {
+    check("first-page").await;
+}
+
+#[tokio::test]
+async fn a_form_survives_the_end_of_the_session() {
+    check("expiry").await;
+}
+
+#[tokio::test]
+async fn two_people_see_what_happens_at_the_same_time() {
+    check("two-browsers").await;
+}
+
+#[tokio::test]
+async fn a_payload_of_five_megabytes_does_not_slow_its_page_down() {
+    let server = Server::with_variables(&[("POSTRIDER_MAX_PAYLOAD", "8MiB")]);
+    Walk::new("large-payload", &server).await.run(&server).await;
+}
+
+#[tokio::test]
+async fn requests_verify_with_both_secrets_after_a_rotation() {
+    check("rotation").await;
+}
+
+#[tokio::test]
+async fn a_failure_is_found_understood_and_recovered() {
+    check("recovery").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_deliveries_are_resent_with_progress() {
+    check("bulk").await;
+}
+
+#[tokio::test]
+async fn a_source_is_set_up_and_a_rejection_is_explained() {
+    check("source").await;
+}
+
+#[tokio::test]
+async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
+    check("portal").await;
+}

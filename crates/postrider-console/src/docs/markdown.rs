@@ -1,0 +1,76 @@
+//! Descriptions, which are Markdown.
+
+use maud::{Markup, PreEscaped};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html::push_html};
+
+/// A description. HTML in it is shown as text.
+pub(super) fn block(text: &str) -> Markup {
+    render(text, |_| true)
+}
+
+/// A description that is part of a line: its paragraphs are joined.
+pub(super) fn inline(text: &str) -> Markup {
+    render(text, |event| {
+        !matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph))
+    })
+}
+
+fn render(text: &str, is_kept: fn(&Event<'_>) -> bool) -> Markup {
+    let text = without_code_links(text);
+    let events = Parser::new_ext(&text, Options::ENABLE_TABLES).map(escaped).filter(is_kept);
+    let mut html = String::with_capacity(text.len() * 2);
+    push_html(&mut html, events);
+    PreEscaped(html)
+}
+
+fn escaped(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
+        other => other,
+    }
+}
+
+/// The same text without links to types of the source code, such as ``[`Name`]``.
+fn without_code_links(text: &str) -> String {
+    let mut rest = text;
+    let mut plain = String::with_capacity(text.len());
+    while let Some(start) = rest.find("[`") {
+        let Some(length) = rest[start..].find("`]") else { break };
+        let (code, after) = (&rest[start + 1..=start + length], &rest[start + length + 2..]);
+        if after.starts_with('(') {
+            plain.push_str(&rest[..start + length + 2]);
+        } else {
+            plain.push_str(&rest[..start]);
+            plain.push_str(code);
+        }
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_becomes_html_and_html_becomes_text() {
+        let cases = [
+            ("Of `uid`.", "Of <code>uid</code>."),
+            ("See [`MessageOut::payload`].", "See <code>MessageOut::payload</code>."),
+            (
+                "See [`a`](https://x.y/) & [`b`]",
+                "See <a href=\"https://x.y/\"><code>a</code></a> &amp; <code>b</code>",
+            ),
+            (
+                "`{code, detail}` <script>x</script>",
+                "<code>{code, detail}</code> &lt;script&gt;x&lt;/script&gt;",
+            ),
+            ("An [`unclosed", "An [`unclosed"),
+        ];
+        for (text, html) in cases {
+            assert_eq!(inline(text).into_string(), html, "{text}");
+        }
+        assert_eq!(block("a\n\nb").into_string(), "<p>a</p>\n<p>b</p>\n");
+    }
+}

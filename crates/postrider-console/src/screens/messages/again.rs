@@ -1,0 +1,130 @@
+//! Sends the payload of a message, edited, as a new message.
+
+use std::sync::Arc;
+
+use maud::html;
+use postrider::api::{MessageIn, MessageOut};
+use serde_json::value::RawValue;
+
+use super::{
+    detail::{MAX_EDITED, crumbs, name},
+    payload,
+};
+use crate::{
+    api::{ApiFailure, v1},
+    context::Context,
+    failure::Failure,
+    form::Form,
+    page::{Outcome, Page, Section, Tone},
+    route::{ActionResult, PageResult},
+    ui::{self, Field, form, notice},
+};
+
+/// The fields with their places in the body.
+const FIELDS: [&str; 5] = ["eventType", "payload", "eventId", "channels", "tags"];
+
+pub(super) async fn page(context: Arc<Context>) -> PageResult {
+    let (app, message) = (context.app(), context.param("msg").to_owned());
+    let path = v1(&["app", &app, "msg", &message]).with("with_content", false);
+    let found: MessageOut = context.api.get(path).await?;
+    let text = payload::read(&context, &app, &message).await?;
+    let text = text
+        .filter(|it| it.len() <= MAX_EDITED)
+        .ok_or(Failure::NotFound("a payload that can be edited"))?;
+    let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(", ");
+    let form = Form::filled([
+        ("event_type", found.event_type.to_string()),
+        ("payload", ui::code::indent(&text).unwrap_or(text)),
+        ("channels", words(found.channels)),
+        ("tags", words(found.tags)),
+    ]);
+    Ok(form_page(&context, &form, None, None).await)
+}
+
+async fn form_page(
+    context: &Context,
+    form: &Form,
+    failure: Option<&ApiFailure>,
+    problem: Option<String>,
+) -> Page {
+    let (app, message) = (context.app(), context.param("msg").to_owned());
+    let of_message = context.app_path(&app, &["messages", &message]);
+    let name = name(context, &app).await;
+    let page = Page::new(Section::Messages, "Edit and send as a new message");
+    crumbs(page, context, &app, &name).crumb(message, of_message.clone()).part(html! {
+        div.editor.stack {
+            (notice(Tone::Neutral, &html! {
+                "This becomes a new message with its own id. The original stays as it is, and endpoints that got it may process the event a second time."
+            }))
+            (form::problems(failure, &FIELDS))
+            (ui::form(context, &format!("{of_message}/again"), &html! {
+                (Field::new("event_type", "Event type").required().sent(form, failure, "eventType").line())
+                (Field::new("payload", "Payload").required().code(16).sent(form, failure, "payload")
+                    .problem(problem.or_else(|| failure.and_then(|it| it.of_field("payload")))).area())
+                (Field::new("event_id", "New event id").hint(html! { "Optional. An id that has been used is rejected." })
+                    .sent(form, failure, "eventId").line())
+                (Field::new("channels", "Channels").hint(html! { "Separated by commas." }).sent(form, failure, "channels").line())
+                (Field::new("tags", "Tags").hint(html! { "Separated by commas." }).sent(form, failure, "tags").line())
+                (form::submit(context, "Send as a new message", Some(&of_message)))
+            }))
+        }
+    })
+}
+
+pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
+    let app = context.app();
+    let body = match body(&form) {
+        Ok(body) => body,
+        Err(problem) => {
+            return Ok(Outcome::again(form_page(&context, &form, None, Some(problem)).await));
+        },
+    };
+    match context.api.post::<MessageOut>(v1(&["app", &app, "msg"]), &body).await {
+        Ok(sent) => {
+            let path = context.app_path(&app, &["messages", &sent.id.to_string()]);
+            Ok(Outcome::done(path, "Sent as a new message."))
+        },
+        Err(error) if error.is_input() => {
+            Ok(Outcome::again(form_page(&context, &form, Some(&error), None).await))
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The body of the request, or what is wrong with the payload.
+fn body(form: &Form) -> Result<MessageIn, String> {
+    let payload = form.text("payload").unwrap_or_default().to_owned();
+    let payload =
+        RawValue::from_string(payload).map_err(|error| format!("This is not JSON: {error}"))?;
+    let words = |name| Some(form.words(name)).filter(|it| !it.is_empty());
+    Ok(MessageIn {
+        event_type: form.text("event_type").unwrap_or_default().to_owned(),
+        payload,
+        event_id: form.text("event_id").map(ToOwned::to_owned),
+        channels: words("channels"),
+        tags: words("tags"),
+        application: None,
+        transformations_params: None,
+        deliver_at: None,
+        payload_retention_period: None,
+        payload_retention_hours: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_is_sent_as_it_was_entered() {
+        let form = Form::filled([
+            ("event_type", "a.b".to_owned()),
+            ("payload", "{ \"n\": 1.50 }".to_owned()),
+            ("tags", "x, y".to_owned()),
+        ]);
+        let body = serde_json::to_string(&body(&form).unwrap()).unwrap();
+        assert_eq!(body, r#"{"eventType":"a.b","payload":{ "n": 1.50 },"tags":["x","y"]}"#);
+        let wrong = super::body(&Form::filled([("payload", "{".to_owned())]));
+        assert!(wrong.unwrap_err().starts_with("This is not JSON: "));
+    }
+}
