@@ -22,8 +22,7 @@ use crate::{
     api::v1,
     context::Context,
     failure::Failure,
-    page::{Page, Refresh, Region},
-    route::PageResult,
+    page::{Page, PageResult, Refresh, Region},
 };
 
 /// How long events are collected before a page is rendered again.
@@ -62,7 +61,7 @@ where
     let feed = context.api.stream(v1(&["live"]), None).await;
     let (feed, page) = match (feed, render(Arc::clone(&context)).await) {
         (Ok(feed), Ok(page)) if page.refresh != Refresh::Never => (feed, page),
-        // A page that was deleted, or that nobody may follow, stays as it is.
+        // A page that was deleted, or that the person may not follow, stays as it is.
         (Ok(_), Ok(_)) | (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
     let open = OpenPage {

@@ -17,9 +17,8 @@ use super::{
 use crate::{
     api::{ApiFailure, ingest, v1},
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::{Range, ranges},
-    route::PageResult,
     site::join,
     ui::{self, Icon, icon},
     viewer::Action,

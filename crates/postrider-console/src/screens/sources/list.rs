@@ -16,9 +16,8 @@ use super::{
 use crate::{
     api::{ApiFailure, ingest, v1},
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::Range,
-    route::PageResult,
     ui::{self, Icon, code, icon},
     viewer::Action,
 };

@@ -18,8 +18,7 @@ use crate::{
     api::{ApiFailure, ingest},
     context::Context,
     form::Form,
-    page::{Outcome, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, PageResult, Tone},
     site::join,
     ui::{self, Field, Icon, icon},
 };

@@ -18,8 +18,7 @@ use crate::{
     api::{ApiFailure, Delivered, ingest, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     site::join,
     ui::{self, Field, Icon, badge, code},
 };
