@@ -94,7 +94,7 @@ pub(super) async fn verify(context: Arc<Context>, _: Form) -> ActionResult {
     let (source, log) = (context.param("source"), context.param("log"));
     let to = ingest(&["source", source, "log", log, "verify"]);
     let result: IngestLogVerifyOut = context.api.post(to, &json!({})).await?;
-    let back = format!("{}#{log}", path(source, &["rejected"]));
+    let back = format!("{}?open={log}#{log}", path(source, &["rejected"]));
     Ok(match result.reason {
         None => {
             Outcome::done(back, "The request verifies with the present secrets. You can accept it.")
