@@ -64,7 +64,7 @@ where
         // A page that was deleted, or that the person may not follow, stays as it is.
         (Ok(_), Ok(_)) | (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
-    let open = OpenPage {
+    let mut open = OpenPage {
         feed: feed.into_data_stream(),
         refresh: page.refresh,
         sent: Vec::new(),
@@ -73,7 +73,6 @@ where
         context,
         render,
     };
-    // The page may have changed since the browser loaded it.
     let first = open.first(&page);
     let stream = stream::unfold(open, async |mut open| {
         if open.is_over {
@@ -106,11 +105,9 @@ impl<F> OpenPage<F>
 where
     F: Future<Output = PageResult> + Send + 'static,
 {
-    fn first(&self, page: &Page) -> Bytes {
-        let parts = page.regions.iter().filter_map(part);
-        let text: String =
-            parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
-        format!("retry: 2000\n\n{text}").into()
+    /// All parts: the page may have changed since the browser loaded it.
+    fn first(&mut self, page: &Page) -> Bytes {
+        [b"retry: 2000\n\n", &self.changes(page)[..]].concat().into()
     }
 
     /// Waits for a change, and returns the parts that have changed.
