@@ -108,6 +108,11 @@ async fn the_portal_works_in_a_page_of_another_site_with_each_capability() {
     check("portal").await;
 }
 
+#[tokio::test]
+async fn the_portal_works_alone_and_where_browsers_refuse_cookies_in_frames() {
+    check("portal-sign-in").await;
+}
+
 /// The first steps with the mouse or the keyboard.
 async fn check_first_steps(hand: &str) {
     let server = Server::start();

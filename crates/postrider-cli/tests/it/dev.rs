@@ -79,6 +79,8 @@ fn the_curl_command_publishes_an_event_to_the_inbox_also_after_a_restart() {
         assert!(printed.contains("  signature verified  msg_"), "{printed}");
         assert!(printed.ends_with(r#"{"hello": "world"}"#), "{printed}");
         let url = url.split_whitespace().find(|it| it.starts_with("http")).unwrap();
+        let id = printed.split_whitespace().find(|it| it.starts_with("msg_")).unwrap();
+        assert!(page(&format!("{}/inbox", url.trim_end_matches(','))).contains(id));
         let token = line.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
         for list in [&["app", "list"][..], &["endpoint", "list", "demo"]] {
             let mut command = postrider(list);
@@ -90,6 +92,12 @@ fn the_curl_command_publishes_an_event_to_the_inbox_also_after_a_restart() {
         assert_eq!(relay_status(url.trim_end_matches(',')), "404", "the relay is disabled");
         dev.terminate();
     }
+}
+
+/// The page at a URL.
+fn page(url: &str) -> String {
+    let output = Command::new("curl").args(["--silent", "--fail", url]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The status of a request to an unknown listener; 403 if the relay is disabled.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     page::Tone,
+    site,
     theme::Zone,
     ui::{Icon, badge, bytes, code, empty, facts, icon, millis, number, time},
 };
@@ -49,7 +50,7 @@ pub(super) fn parts(
     let list =
         if requests.is_empty() { nothing(page) } else { list(page, requests, shown, moment) };
     let detail = match (shown, selected) {
-        (Some(it), _) => detail(it, selected.is_none(), moment),
+        (Some(it), _) => detail(page, it, selected.is_none(), moment),
         (None, Some(_)) => forgotten(page),
         (None, None) => Markup::default(),
     };
@@ -74,7 +75,7 @@ pub(super) fn body(page: &InboxPage, parts: &Parts) -> Markup {
                 header.page-head {
                     h1 { "Inbox" }
                     p.lead {
-                        "The requests that the endpoint of the application " code { (page.welcome.application) } " has received. New ones appear by themselves."
+                        span { "The requests that the endpoint of the application " code { (page.welcome.application) } " has received. New ones appear by themselves." }
                     }
                 }
                 div #stale hidden { (crate::ui::notice(Tone::Warning, &html! {
@@ -162,7 +163,7 @@ fn verdict(entry: &Entry) -> Markup {
     }
 }
 
-fn detail(it: &Numbered, is_newest: bool, moment: Moment) -> Markup {
+fn detail(page: &InboxPage, it: &Numbered, is_newest: bool, moment: Moment) -> Markup {
     let entry = &it.entry;
     html! {
         section.section aria-labelledby="request-title" {
@@ -179,11 +180,21 @@ fn detail(it: &Numbered, is_newest: bool, moment: Moment) -> Markup {
                 ("Received", time::of(entry.received_at, moment.now, moment.zone)),
                 ("Since acceptance", html! { (latency(entry).unwrap_or_else(|| "unknown".to_owned())) }),
             ]))
-            @if !entry.message_id.is_empty() {
-                (facts(&[("Message", crate::ui::id(&entry.message_id))]))
-            }
+            @if !entry.message_id.is_empty() { (message(page, entry)) }
             (payload(it))
             (headers(&entry.headers))
+        }
+    }
+}
+
+fn message(page: &InboxPage, entry: &Entry) -> Markup {
+    let path = site::join(&["apps", &page.welcome.application, "messages", &entry.message_id]);
+    html! {
+        div.buttons {
+            (crate::ui::id(&entry.message_id))
+            @if page.has_console && entry.event_type.is_some() {
+                a href=(page.common.link(&path)) { "Show the message" }
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 const PAGES: [(Section, &str, &str, Icon); 5] = [
     (Section::Endpoints, "Endpoints", "/portal/endpoints", Icon::Endpoints),
     (Section::Messages, "Messages", "/portal/messages", Icon::Messages),
-    (Section::EventTypes, "Events", "/portal/event-types", Icon::Tag),
+    (Section::EventTypes, "Event catalog", "/portal/event-types", Icon::Tag),
     (Section::Overview, "Metrics", "/portal/metrics", Icon::Overview),
     (Section::Verify, "Verify", "/portal/verify", Icon::Shield),
 ];

@@ -2,6 +2,7 @@
 //! the listener has chosen. For pages that show what a sender sends: browsers cannot run a program
 //! that responds.
 
+mod admission;
 mod answer;
 mod open;
 mod reader;

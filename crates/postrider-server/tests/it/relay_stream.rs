@@ -59,7 +59,8 @@ impl Listener {
 #[tokio::test(start_paused = true)]
 async fn a_listener_sees_requests_and_chooses_the_response() {
     let world = World::new();
-    let mut listener = Listener::open(&world, "&status=503&content_type=text/plain&body=busy").await;
+    let mut listener =
+        Listener::open(&world, "&status=503&content_type=text/plain&body=busy").await;
     let path = listener.path().await;
     let request = Request::post(format!("{path}orders?a=1")).header("x-own", "1").body("{}".into());
     let (reply, event) = join(world.send(request.unwrap()), listener.next()).await;

@@ -25,11 +25,11 @@ pub(super) async fn kinds(context: Arc<Context>) -> PageResult {
     let path = |kind: EndpointKind| context.app_path(&app, &["endpoints", "new", kind.name()]);
     Ok(page.part(html! {
         p.soft { "Where do messages go? The kind of an endpoint cannot be changed later." }
-        ul.kinds.first { (card(&context, &path(EndpointKind::Http), EndpointKind::Http)) }
+        ul.kind-cards.first { (card(&context, &path(EndpointKind::Http), EndpointKind::Http)) }
         @for (group, kinds) in kinds::GROUPS {
             section.section {
                 h2 { (group) }
-                ul.kinds { @for kind in kinds { (card(&context, &path(*kind), *kind)) } }
+                ul.kind-cards { @for kind in kinds { (card(&context, &path(*kind), *kind)) } }
             }
         }
     }))
@@ -99,6 +99,6 @@ async fn show(
         html! { span { (texts.summary) } a href=(context.link(&other)) { "Choose another kind" } },
     );
     Ok(page
-        .part(html! { div.narrow { (ui::form(context, &path, &content)) } })
+        .part(html! { div.narrow.endpoint-form { (ui::form(context, &path, &content)) } })
         .status(StatusCode::OK))
 }

@@ -77,7 +77,7 @@ pub(super) fn choice(known: &[EventTypeOut], form: &Form, problem: Option<&str>)
             @if groups.is_empty() {
                 p.hint { "There are no event types yet. Messages of every type are sent to the endpoint." }
             } @else {
-                div.tree {
+                div.type-tree {
                     @for group in &groups { (branch(group, &selected, groups.len() == 1)) }
                 }
             }

@@ -111,7 +111,7 @@ impl Shown<'_> {
         let names = ["uid", "metadata", "secret", "headers", "trustedCertificates"];
         let is_open = names.iter().any(|it| self.problem(it).is_some());
         html! {
-            details.more open[is_open] {
+            details.more-fields open[is_open] {
                 summary { "More settings" }
                 div.stack {
                     (self.field("uid", "Uid").code(1).placeholder("production")
@@ -137,7 +137,7 @@ impl Shown<'_> {
         let fields = kinds::form(self.kind).fields.iter().filter(|it| it.is_advanced);
         let is_open = fields.into_iter().any(|it| self.problem(&config::field_name(it)).is_some());
         html! {
-            details.more open[is_open] {
+            details.more-fields open[is_open] {
                 summary { "More about the destination" }
                 div.stack { (self.config(true)) }
             }

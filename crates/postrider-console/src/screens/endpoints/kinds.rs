@@ -3,88 +3,13 @@
 mod chat;
 mod cloud;
 mod database;
+mod field;
 mod messaging;
 mod stream;
 
 use postrider::api::EndpointKind;
 
-/// How a field of a configuration is entered, and what it becomes in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
-    /// One line.
-    Text,
-    /// A credential, which is never shown.
-    Secret,
-    /// A credential of several lines.
-    SecretText,
-    /// A whole number.
-    Number,
-    /// A whole number or a name.
-    NumberOrText,
-    /// Yes or no, and what it is if it is absent.
-    Flag(bool),
-    /// One of these values; the first is the default.
-    Choice(&'static [(&'static str, &'static str)]),
-    /// Several lines of text.
-    Long,
-    /// A list with one entry per line.
-    Lines,
-    /// An object with one `name: value` per line.
-    Pairs,
-    /// Any JSON.
-    Json,
-}
-
-/// A field of a configuration.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ConfigField {
-    /// The name in the API.
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) input: Input,
-    pub(super) hint: &'static str,
-    pub(super) example: &'static str,
-    pub(super) is_required: bool,
-    /// Whether it is shown only on demand.
-    pub(super) is_advanced: bool,
-}
-
-impl ConfigField {
-    const fn hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
-    }
-
-    const fn example(self, example: &'static str) -> Self {
-        Self { example, ..self }
-    }
-
-    const fn required(self) -> Self {
-        Self { is_required: true, ..self }
-    }
-
-    const fn advanced(self) -> Self {
-        Self { is_advanced: true, ..self }
-    }
-}
-
-const fn field(name: &'static str, label: &'static str, input: Input) -> ConfigField {
-    let (hint, example) = ("", "");
-    ConfigField { name, label, input, hint, example, is_required: false, is_advanced: false }
-}
-
-const CERTIFICATES: ConfigField = field("trustedCertificates", "Trusted certificates", Input::Long)
-    .hint("Certificate authorities in PEM, to trust instead of those of the server.")
-    .example("-----BEGIN CERTIFICATE-----")
-    .advanced();
-
-/// What a person chooses from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KindForm {
-    pub(super) title: &'static str,
-    /// What happens to a message.
-    pub(super) summary: &'static str,
-    pub(super) fields: &'static [ConfigField],
-}
+pub(super) use self::field::{ConfigField, Input, KindForm};
 
 /// The kinds that can be created, in their groups. `command` can be defined only in the server's
 /// configuration file.

@@ -167,14 +167,14 @@ async fn show(
         @if subject.endpoint.disabled {
             (ui::notice(Tone::Warning, &html! { "The endpoint is disabled. Enable it first; nothing can be sent to it now." }))
         }
-        div.narrow { (ui::form(context, &path, &content)) }
+        div.narrow.endpoint-form { (ui::form(context, &path, &content)) }
     }))
 }
 
 fn scopes(form: &Form) -> Markup {
     let chosen = Scope::of(form);
     html! {
-        fieldset.options {
+        fieldset.option-cards {
             legend { "What to send again" }
             @for (scope, name, label, text) in Scope::ALL {
                 label.option {
@@ -189,7 +189,7 @@ fn scopes(form: &Form) -> Markup {
 fn ranges(form: &Form, counts: &[(Range, EndpointStats)]) -> Markup {
     let chosen = form.text("range").unwrap_or(Range::Day.name());
     html! {
-        fieldset.options.compact {
+        fieldset.option-cards.compact {
             legend { "Messages accepted in" }
             @for (range, stats) in counts {
                 label.option {

@@ -105,7 +105,7 @@ fn show(
 fn value(context: &Context, subject: &Subject, secret: Option<&str>) -> Markup {
     let Some(secret) = secret else {
         return html! {
-            div.secret {
+            div.endpoint-secret {
                 code aria-label="Hidden secret" { "whsec_••••••••••••••••••••••••" }
                 @if context.may(Action::ReadSecret) {
                     form.inline method="post" action=(context.link(&subject.path(context, &["secret"]))) {
@@ -121,7 +121,7 @@ fn value(context: &Context, subject: &Subject, secret: Option<&str>) -> Markup {
     };
     let is_public = secret.starts_with("whpk_");
     html! {
-        div.secret { (ui::id(secret)) }
+        div.endpoint-secret { (ui::id(secret)) }
         @if is_public { p.hint { "This is the public key that belongs to the private key which signs requests." } }
         @else { p.hint { "Anyone with this secret can forge requests. Keep it where the receiver keeps its other credentials." } }
     }

@@ -69,7 +69,7 @@ async fn show(
     let path = subject.path(context, &["settings"]);
     let page = subject.page(context, Tab::Settings);
     Ok(page.part(html! {
-        div.narrow { (ui::form(context, &path, &content)) }
+        div.narrow.endpoint-form { (ui::form(context, &path, &content)) }
         @if context.may(Action::ManageEndpoints) { (deletion(context, subject)) }
     }))
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     events::{Event, EventReader},
-    key,
+    key::key,
     request::{Verifier, shown},
 };
 use crate::{

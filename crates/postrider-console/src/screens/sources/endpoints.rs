@@ -38,7 +38,7 @@ pub(super) fn section(
             }
             @if endpoints.is_empty() {
                 (ui::empty("No endpoints", &html! {
-                    p { "Messages are stored, but delivered to nobody. Create an endpoint to receive them." }
+                    p { "Messages are stored, but not delivered. Create an endpoint to receive them." }
                     (create)
                 }))
             } @else {

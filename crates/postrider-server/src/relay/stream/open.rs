@@ -8,24 +8,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use postrider::{api::Permission, listen::token_from_key};
+use http::{HeaderName, HeaderValue, header};
+use postrider::listen::token_from_key;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::{Credentials, admit},
     answer::{Answer, StreamQuery},
     reader::{Connection, Reader},
 };
 use crate::{
     api::{error::ApiError, problems::Problems, query::Query},
-    auth::access::check_role,
     http::{Activity, StreamGuard},
     relay::{
-        sessions::{Session, Trust},
+        sessions::{Forward, Session, Trust},
         state::Relay,
     },
-    sso,
 };
 
 /// Shortest key. It is what keeps others from listening in the place of the client.
@@ -34,14 +33,6 @@ const MIN_KEY: usize = 16;
 /// Asks proxies of the nginx kind not to buffer the response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What a client proves who it is with. It is checked again while the stream lasts.
-#[derive(Debug)]
-pub(super) struct Credentials {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
 /// Opens the stream of a listener.
 pub(in crate::relay) async fn open(State(relay): State<Arc<Relay>>, request: Request) -> Response {
     let opened = try_open(&relay, request).await;
@@ -49,11 +40,7 @@ pub(in crate::relay) async fn open(State(relay): State<Arc<Relay>>, request: Req
 }
 
 async fn try_open(relay: &Arc<Relay>, mut request: Request) -> Result<Response, ApiError> {
-    let credentials = Credentials {
-        method: request.method().clone(),
-        uri: request.uri().clone(),
-        headers: request.headers().clone(),
-    };
+    let credentials = Credentials::of(&request);
     admit(relay, &credentials).await?;
     let query = StreamQuery::read(request.uri().query())?;
     let key = query.key.as_deref().filter(|it| it.len() >= MIN_KEY);
@@ -86,19 +73,7 @@ async fn try_open(relay: &Arc<Relay>, mut request: Request) -> Result<Response, 
     }))
 }
 
-/// Whether the client may listen.
-pub(super) async fn admit(relay: &Relay, of: &Credentials) -> Result<(), ApiError> {
-    let request = (&of.method, &of.uri, &of.headers);
-    let authenticator = &relay.authenticator;
-    let caller = sso::authenticate(relay.sso.as_deref(), authenticator, request, relay.now());
-    let caller = caller.await?;
-    if caller.grant.application.is_some() {
-        return Err(ApiError::Forbidden("this needs a token of the organization"));
-    }
-    check_role(Permission::Operate, &caller)
-}
-
-fn session(relay: &Relay) -> (Arc<Session>, mpsc::Receiver<crate::relay::sessions::Forward>) {
+fn session(relay: &Relay) -> (Arc<Session>, mpsc::Receiver<Forward>) {
     let max_in_flight = relay.settings.limits.relay_in_flight;
     let (forwards, queue) = mpsc::channel(max_in_flight);
     let session = Session {

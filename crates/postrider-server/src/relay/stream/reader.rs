@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
+    admission::{Credentials, admit},
     answer::Answer,
-    open::{Credentials, admit},
 };
 use crate::{
     api::error::ApiError,

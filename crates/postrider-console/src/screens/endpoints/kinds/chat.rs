@@ -1,6 +1,6 @@
 //! Kinds that people read.
 
-use super::{CERTIFICATES, Input, KindForm, field};
+use super::field::{CERTIFICATES, Input, KindForm, field};
 
 pub(super) const SLACK: KindForm = KindForm {
     title: "Slack",

@@ -1,6 +1,6 @@
 //! Kinds for Amazon's services.
 
-use super::{CERTIFICATES, ConfigField, Input, KindForm, field};
+use super::field::{CERTIFICATES, ConfigField, Input, KindForm, field};
 
 const ACCESS_KEY: ConfigField =
     field("accessKeyId", "Access key id", Input::Text).example("AKIA…").required();

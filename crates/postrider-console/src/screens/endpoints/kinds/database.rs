@@ -1,6 +1,6 @@
 //! Kinds that write rows.
 
-use super::{CERTIFICATES, ConfigField, Input, KindForm, field};
+use super::field::{CERTIFICATES, ConfigField, Input, KindForm, field};
 
 const TABLE: ConfigField = field("table", "Table", Input::Text)
     .hint("The table, with its schema if needed. By default, it is events.")

@@ -1,8 +1,8 @@
 //! Kinds that publish to message brokers.
 
-use super::{CERTIFICATES, ConfigField, Input, KindForm, field};
+use super::field::{CERTIFICATES, ConfigField, Input, KindForm, field};
 
-pub(super) const HEADERS: ConfigField = field("headers", "Additional headers", Input::Pairs)
+const HEADERS: ConfigField = field("headers", "Additional headers", Input::Pairs)
     .hint("One name: value per line. Values are templates.")
     .example("customer: {{ payload.customer.id }}")
     .advanced();

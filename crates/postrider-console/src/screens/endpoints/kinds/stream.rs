@@ -1,6 +1,6 @@
 //! Kinds that append to streams.
 
-use super::{CERTIFICATES, Input, KindForm, field};
+use super::field::{CERTIFICATES, Input, KindForm, field};
 
 pub(super) const REDIS: KindForm = KindForm {
     title: "Redis stream",

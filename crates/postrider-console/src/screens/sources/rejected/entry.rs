@@ -38,7 +38,7 @@ pub(super) fn entry(
             div.stack {
                 (buttons(context, source, it, expected.is_some()))
                 @if let Some(expected) = expected { (explanation(expected)) }
-                (content(context, source, it))
+                (content(source, it))
             }
         }
     }
@@ -106,12 +106,11 @@ fn explanation(expected: &Expected) -> Markup {
     }
 }
 
-fn content(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Markup {
+fn content(source: &IngestSourceOut, it: &IngestLogOut) -> Markup {
     let headers = ui::text::headers(&it.headers);
     let head = format!("{} {}\n{headers}", it.method, it.target);
     let body = body(it);
     let text = String::from_utf8_lossy(&body);
-    let reads = context.may(Action::ReadSecret);
     html! {
         div.grid {
             (code::block("Request", &head))
@@ -119,7 +118,7 @@ fn content(context: &Context, source: &IngestSourceOut, it: &IngestLogOut) -> Ma
                 @if body.is_empty() { p.soft { "The body is empty." } } @else { (code::json("Body", &text, None)) }
                 @if body.len() >= STORED { p.hint { "Only the first 64 KiB of the body are stored." } }
                 @if headers.contains("[hidden]") {
-                    p.hint { "Credentials are stored as [hidden]" @if !reads { ", and shown to nobody" } "." }
+                    p.hint { "Credentials are replaced by [hidden] before the request is stored." }
                 }
                 p.hint { "Received by " (source.name) " at " (ui::time::exact(it.created_at)) "." }
             }
