@@ -13,8 +13,6 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::context::Shared;
-
 /// The parts of the style sheet, in the order of their layers.
 const STYLES: [&str; 10] = [
     include_str!("../assets/css/base.css"),
@@ -150,11 +148,6 @@ impl Asset {
         }
         response
     }
-}
-
-/// The routes of the console's files.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    shared.assets.router()
 }
 
 /// Whether a client can decompress responses.

@@ -5,7 +5,7 @@ use crate::{api::ApiFailure, viewer::Action};
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// Nobody is signed in, or the session has ended.
+    /// There is no session, or it has ended.
     #[error("sign in first")]
     SignedOut,
     /// A page of another site sent the form.

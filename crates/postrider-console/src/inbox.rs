@@ -1,7 +1,9 @@
 //! The inbox of `postrider dev`: a page with the requests that its receiver got. It needs no
 //! session, like the receiver itself, and shows no secrets.
 
+mod entry;
 mod guard;
+mod page;
 mod ring;
 mod stream;
 mod view;
@@ -19,37 +21,16 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use self::ring::Ring;
+pub use self::entry::Entry;
+use self::{page::InboxPage, ring::Ring};
 use crate::{
     assets::Assets,
+    origin::wants_stream,
     query::Query,
-    route::wants_stream,
     settings::{ConsoleSettings, Welcome},
     site::Site,
     standalone::Standalone,
-    theme::Preferences,
 };
-
-/// A request that the receiver got.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// The event type, if the message is known.
-    pub event_type: Option<String>,
-    /// The id of the message; empty if the request has none.
-    pub message_id: String,
-    /// The status that the receiver responded with.
-    pub status: StatusCode,
-    /// Why the signature was rejected, if it was.
-    pub verification: Result<(), String>,
-    /// The time since the message was accepted.
-    pub latency: Option<Duration>,
-    /// The headers of the request.
-    pub headers: HeaderMap,
-    /// The body of the request.
-    pub body: Bytes,
-}
 
 /// The last requests. Clones are the same inbox.
 #[derive(Clone, Default)]
@@ -72,16 +53,6 @@ impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox").finish_non_exhaustive()
     }
-}
-
-/// What the page is made of.
-pub(crate) struct InboxPage {
-    pub(crate) common: Standalone,
-    pub(crate) welcome: Welcome,
-    pub(crate) has_console: bool,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    ring: Arc<Ring>,
-    stop: CancellationToken,
 }
 
 /// The page of an inbox, at the path of its receiver; none if no command has prepared one.
@@ -125,18 +96,9 @@ async fn show(
     if wants_stream(headers) {
         return stream::follow(page, headers.clone(), selected);
     }
-    let parts = page.render(headers, selected);
+    let parts = view::render(&page, headers, selected);
     let document = page.common.document(headers, "Inbox", &view::body(&page, &parts));
     guard::protect(page.common.respond(StatusCode::OK, document))
-}
-
-impl InboxPage {
-    /// The parts of the page that change.
-    fn render(&self, headers: &HeaderMap, selected: Option<u64>) -> view::Parts {
-        let zone = Preferences::find(headers, self.common.site.transport()).zone;
-        let moment = view::Moment { now: (self.clock)(), zone };
-        view::parts(self, &self.ring.snapshot(), selected, moment)
-    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod form;
 pub mod inbox;
 mod layout;
 mod live;
+mod origin;
 mod page;
 mod portal;
 mod prefix;

@@ -6,6 +6,14 @@ use axum::response::Response;
 use http::StatusCode;
 use maud::Markup;
 
+use crate::failure::Failure;
+
+/// The page, or why there is none.
+pub(crate) type PageResult = Result<Page, Failure>;
+
+/// What comes of an action, or why it was not made.
+pub(crate) type ActionResult = Result<Outcome, Failure>;
+
 /// The part of the navigation that a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {

@@ -10,14 +10,14 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
-use postrider_core::sign_in::{RequestOrigin, is_same_origin};
 
 use crate::{
     context::{Context, Shared, context},
     failure::Failure,
     form::Form,
     live,
-    page::{Outcome, Page},
+    origin::{is_own_page, wants_stream},
+    page::{ActionResult, PageResult},
     response,
     screens::login,
     site::{Audience, Site},
@@ -26,14 +26,6 @@ use crate::{
 /// Most bytes of a form. A payload has 1 MB by default, and its encoding as a form up to three
 /// times as many.
 const MAX_FORM: usize = 16 << 20;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The page, or why there is none.
-pub(crate) type PageResult = Result<Page, Failure>;
-
-/// What comes of an action, or why it was not made.
-pub(crate) type ActionResult = Result<Outcome, Failure>;
 
 /// The routes of an audience.
 #[derive(Debug)]
@@ -152,27 +144,4 @@ fn refuse(
     form: Option<&Form>,
 ) -> Response {
     login::required(shared, audience, parts, failure, form)
-}
-
-/// Whether a page of this server sent the request.
-pub(crate) fn is_own_page(
-    site: &Site,
-    method: &Method,
-    uri: &http::Uri,
-    headers: &HeaderMap,
-) -> bool {
-    let text = |name| headers.get(name).map(|it| it.to_str().unwrap_or("null"));
-    let authority = uri.authority().map(http::uri::Authority::as_str);
-    is_same_origin(&RequestOrigin {
-        is_safe: method.is_safe(),
-        site: text(SEC_FETCH_SITE),
-        origin: text(header::ORIGIN),
-        host: text(header::HOST).or(authority),
-        public: &site.origin(),
-    })
-}
-
-pub(crate) fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
-    accepted.is_some_and(|it| it.starts_with("text/event-stream"))
 }

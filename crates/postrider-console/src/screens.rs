@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::{
-    assets::{self, Assets},
+    assets::Assets,
     context::Shared,
     portal,
     route::Routes,
@@ -54,6 +54,6 @@ pub fn router(settings: ConsoleSettings) -> Router {
     .fold(routes, |routes, add| add(routes));
     login::router(&shared)
         .merge(portal::router(&shared))
-        .merge(assets::router(shared))
+        .merge(shared.assets.router())
         .merge(routes.into_router())
 }

@@ -22,7 +22,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The session of a request; none if nobody is signed in.
+    /// The session of a request; none if it has none.
     pub(crate) fn find(
         headers: &HeaderMap,
         audience: Audience,

@@ -42,8 +42,8 @@ use std::collections::BTreeMap;
 
 pub use self::{
     access::{
-        ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut, ApiKeyPatch, Permission, PermissionSource, Role,
-        WhoamiOut,
+        ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut, ApiKeyPatch, Capability, Permission,
+        PermissionSource, Role, WhoamiOut,
     },
     application::{ApplicationIn, ApplicationOut, ApplicationPatch},
     attempt::{
@@ -54,7 +54,7 @@ pub use self::{
         AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
     },
     authentication::{
-        ApiTokenOut, AppPortalAccessIn, AppPortalAccessOut, ApplicationTokenExpireIn, Capability,
+        ApiTokenOut, AppPortalAccessIn, AppPortalAccessOut, ApplicationTokenExpireIn,
         CreateTokenIn, OneTimeTokenCreateIn, OneTimeTokenCreatedOut, OneTimeTokenIn,
         OneTimeTokenOut, OrganizationTokenExpireIn,
     },

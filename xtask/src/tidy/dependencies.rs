@@ -6,7 +6,7 @@ use super::files::files;
 use crate::metadata::{Metadata, Package};
 
 /// The crates in their order: each may depend on those before it.
-const ORDER: [&str; 7] = [
+const ORDER: [&str; 8] = [
     "postrider",
     "postrider-core",
     "postrider-store",

@@ -68,7 +68,7 @@ impl Document {
         &self.root["paths"][&operation.path][operation.method.to_ascii_lowercase()]
     }
 
-    /// What a value stands for, and its name: references are followed.
+    /// What a value represents, and its name: references are followed.
     pub(super) fn resolve<'a>(&'a self, value: &'a Value) -> (&'a Value, Option<&'a str>) {
         let Some(reference) = value["$ref"].as_str() else { return (value, None) };
         let found = reference.strip_prefix('#').and_then(|it| self.root.pointer(it));

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::Entry;
+use super::entry::Entry;
 
 /// Most requests that are kept.
 pub(super) const CAPACITY: usize = 200;

@@ -12,7 +12,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{InboxPage, guard, view::Parts};
+use super::{
+    guard,
+    page::InboxPage,
+    view::{Parts, render},
+};
 use crate::live::{event, events};
 
 /// How long requests are collected before the page is rendered again.
@@ -52,7 +56,7 @@ impl OpenPage {
         }
         sleep(PAUSE).await;
         self.changes.mark_unchanged();
-        sent(&self.page.render(&self.headers, self.selected))
+        sent(&render(&self.page, &self.headers, self.selected))
     }
 }
 

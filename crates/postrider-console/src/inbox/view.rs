@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    Entry, InboxPage,
+    entry::Entry,
+    page::InboxPage,
     ring::{CAPACITY, MAX_BODY, Numbered},
 };
 use crate::{
     page::Tone,
     site,
-    theme::Zone,
+    theme::{Preferences, Zone},
     ui::{Icon, badge, bytes, code, empty, facts, icon, millis, number, time},
 };
 
@@ -34,6 +35,13 @@ impl Parts {
     pub(super) fn named(&self) -> [(&'static str, &Markup); 2] {
         [("requests", &self.list), ("request", &self.detail)]
     }
+}
+
+/// The parts of the page that change, now.
+pub(super) fn render(page: &InboxPage, headers: &HeaderMap, selected: Option<u64>) -> Parts {
+    let zone = Preferences::find(headers, page.common.site.transport()).zone;
+    let moment = Moment { now: (page.clock)(), zone };
+    parts(page, &page.ring.snapshot(), selected, moment)
 }
 
 /// The parts: the request with the selected number in full, or else the newest one.

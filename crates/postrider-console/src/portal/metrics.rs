@@ -9,9 +9,8 @@ use postrider_core::statistics::Cause;
 use crate::{
     api::v1,
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::{Range, ranges},
-    route::PageResult,
     ui::{self, chart, number},
 };
 

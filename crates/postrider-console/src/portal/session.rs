@@ -15,9 +15,8 @@ use crate::{
     failure::Failure,
     form::Form,
     layout::portal_bare,
-    page::Outcome,
+    page::{ActionResult, Outcome, PageResult},
     response::{append, html, redirect},
-    route::{ActionResult, PageResult},
     site::Audience,
     theme::Appearance,
 };

@@ -9,8 +9,7 @@ use maud::{Markup, html};
 use self::language::{Language, Scheme};
 use crate::{
     context::Context,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     ui::{code, table, tabs},
 };
 

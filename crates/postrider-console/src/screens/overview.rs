@@ -13,9 +13,8 @@ use tokio::try_join;
 use crate::{
     api::v1,
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::{Range, ranges},
-    route::PageResult,
 };
 
 pub(crate) async fn page(context: Arc<Context>) -> PageResult {

@@ -8,9 +8,8 @@ use crate::{
     context::Context,
     cookie,
     form::Form,
-    page::Outcome,
+    page::{ActionResult, Outcome},
     response::{append, redirect},
-    route::ActionResult,
     theme::{Theme, Zone},
 };
 

@@ -14,9 +14,9 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     failure::Failure,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     response,
-    route::{PageResult, Routes},
+    route::Routes,
     ui::{self, empty, table},
 };
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{PrincipalKind, authentication::Capability},
+    api::PrincipalKind,
     id::{ApiKeyId, ApplicationId},
     name::OrganizationId,
 };
@@ -43,6 +43,24 @@ pub enum Permission {
     Operate,
     /// Manage access, settings and the audit log.
     Administer,
+}
+
+/// What an application's token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Capability {
+    /// Read everything except secrets.
+    ViewBase,
+    /// Read the secrets of endpoints.
+    ViewEndpointSecret,
+    /// Read and rotate the secrets of endpoints.
+    ManageEndpointSecret,
+    /// Change transformations. There are none, so this has no effect.
+    ManageTransformations,
+    /// Resend, recover, and send examples.
+    CreateAttempts,
+    /// Create, change and delete endpoints, including their secrets.
+    ManageEndpoint,
 }
 
 /// Maximum length of the name of an API key.

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{ApplicationIn, access::Role},
+    api::{
+        ApplicationIn,
+        access::{Capability, Role},
+    },
     id::ApiKeyId,
 };
 
@@ -48,24 +51,6 @@ pub struct AppPortalAccessIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("deprecated" = true)))]
     pub read_only: Option<bool>,
-}
-
-/// What an application's token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum Capability {
-    /// Read everything except secrets.
-    ViewBase,
-    /// Read the secrets of endpoints.
-    ViewEndpointSecret,
-    /// Read and rotate the secrets of endpoints.
-    ManageEndpointSecret,
-    /// Change transformations. There are none, so this has no effect.
-    ManageTransformations,
-    /// Resend, recover, and send examples.
-    CreateAttempts,
-    /// Create, change and delete endpoints, including their secrets.
-    ManageEndpoint,
 }
 
 /// An application's token.

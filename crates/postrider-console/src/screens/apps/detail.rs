@@ -13,9 +13,8 @@ use super::{endpoints, recent, remove, rows::is_of_source};
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
-    page::{Page, Section, Tone},
+    page::{Page, PageResult, Section, Tone},
     range::{Range, ranges},
-    route::PageResult,
     screens::messages::rows::Row,
     ui::{self, Icon, badge, chart, icon, number},
     viewer::Action,

@@ -11,8 +11,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::{Outcome, Page, Section},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section},
     ui::{
         self,
         form::{form, problems},

@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    page::{Page, Refresh, Section},
-    route::PageResult,
+    page::{Page, PageResult, Refresh, Section},
     ui::{self, Field, Icon, icon},
     viewer::Action,
 };

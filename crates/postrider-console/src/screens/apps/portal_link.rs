@@ -11,8 +11,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Section, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
     ui::{
         self, Field, Icon,
         form::{Confirm, confirm, form, problems},

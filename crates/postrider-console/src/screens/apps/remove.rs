@@ -9,8 +9,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::Outcome,
-    route::ActionResult,
+    page::{ActionResult, Outcome},
     ui::{
         self, Field, Icon,
         form::{Confirm, confirm},

@@ -13,8 +13,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Section, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
     screens::event_types::{catalog, schema, versions::Versions},
     ui::{
         self, Field,

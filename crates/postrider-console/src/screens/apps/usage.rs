@@ -9,9 +9,8 @@ use super::detail::tabs;
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
-    page::{Page, Section, Tone},
+    page::{Page, PageResult, Section, Tone},
     range::{Range, ranges},
-    route::PageResult,
     ui::{self, number},
 };
 

@@ -10,8 +10,7 @@ use super::state;
 use crate::{
     api::v1,
     context::Context,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     site::join,
     ui::{self, Icon, code, icon},
     viewer::Action,

@@ -7,7 +7,12 @@ use postrider::api::{CancelMsgsIn, EndpointOut, EndpointPatch};
 use postrider_core::sign_in::return_path;
 
 use super::subject::Subject;
-use crate::{context::Context, failure::Failure, form::Form, page::Outcome, route::ActionResult};
+use crate::{
+    context::Context,
+    failure::Failure,
+    form::Form,
+    page::{ActionResult, Outcome},
+};
 
 pub(super) async fn enable(context: Arc<Context>, form: Form) -> ActionResult {
     set_disabled(&context, false).await?;

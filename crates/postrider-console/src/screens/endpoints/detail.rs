@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     context::Context,
+    page::PageResult,
     range::{Range, ranges},
-    route::PageResult,
     ui::{self, api_panel},
 };
 

@@ -12,8 +12,7 @@ use crate::{
     context::Context,
     failure::Failure,
     form::Form,
-    page::{Outcome, Page},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult},
     ui::{self, Field, Icon},
     viewer::Action,
 };

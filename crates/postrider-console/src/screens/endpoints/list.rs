@@ -18,8 +18,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     failure::Failure,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     ui::{self, Field, Icon, icon},
     viewer::Action,
 };

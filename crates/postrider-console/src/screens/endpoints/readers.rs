@@ -10,8 +10,7 @@ use crate::{
     api::ApiFailure,
     context::Context,
     form::Form,
-    page::{Outcome, Page},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult},
     ui::{self, Field, code},
 };
 

@@ -12,9 +12,8 @@ use crate::{
     context::Context,
     failure::Failure,
     form::Form,
-    page::{Outcome, Page, Tone},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     range::Range,
-    route::{ActionResult, PageResult},
     ui::{self, Field},
 };
 

@@ -10,8 +10,7 @@ use crate::{
     api::ApiFailure,
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     ui::{self, Field, Icon, icon},
     viewer::Action,
 };

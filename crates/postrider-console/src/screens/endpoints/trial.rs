@@ -15,8 +15,7 @@ use crate::{
     context::Context,
     failure::Failure,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     ui::{self, Field, Icon, badge, code, icon},
 };
 

@@ -11,8 +11,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::Outcome,
-    route::ActionResult,
+    page::{ActionResult, Outcome},
     ui::{
         Icon, action_button,
         form::{Confirm, confirm},

@@ -10,8 +10,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     failure::Failure,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     ui::{self, code},
     viewer::Action,
 };

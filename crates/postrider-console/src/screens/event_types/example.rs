@@ -12,8 +12,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Section, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
     ui::{
         self, Field, code,
         form::{form, hidden, problems},

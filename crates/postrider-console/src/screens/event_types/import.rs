@@ -19,8 +19,7 @@ use crate::{
     context::Context,
     failure::Failure,
     form::Form,
-    page::{Outcome, Page, Section, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
     ui::{
         self, Icon, badge,
         form::{form, problems},

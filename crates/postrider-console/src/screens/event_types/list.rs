@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    page::{Page, Section, Tone},
-    route::PageResult,
+    page::{Page, PageResult, Section, Tone},
     ui::{self, Field, Icon, badge, icon},
     viewer::Action,
 };

@@ -17,9 +17,8 @@ use super::{
 use crate::{
     api::v1,
     context::Context,
-    page::{Page, Section, Tone},
+    page::{Page, PageResult, Section, Tone},
     query::Query,
-    route::PageResult,
     ui::{self, Field, Icon, icon, notice},
     viewer::Action,
 };

@@ -17,9 +17,8 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Section, Tone},
+    page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
     query::Query,
-    route::{ActionResult, PageResult},
     ui::{self, Field, form, notice, state},
     viewer::Action,
 };

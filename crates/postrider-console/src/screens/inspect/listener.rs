@@ -22,8 +22,7 @@ use crate::{
     context::Context,
     form::Form,
     live,
-    page::Outcome,
-    route::ActionResult,
+    page::{ActionResult, Outcome},
     ui,
 };
 

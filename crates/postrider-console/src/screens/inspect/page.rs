@@ -8,8 +8,7 @@ use postrider::{listen::token_from_key, provider};
 use super::key::key;
 use crate::{
     context::Context,
-    page::{Page, Section, Tone},
-    route::PageResult,
+    page::{Page, PageResult, Section, Tone},
     ui::{self, Field, code},
     viewer::Action,
 };

@@ -15,9 +15,8 @@ use super::{
 use crate::{
     api::{ApiFailure, ingest, v1},
     context::Context,
-    page::{Page, Section, Tone},
+    page::{Page, PageResult, Section, Tone},
     query::Query,
-    route::PageResult,
     ui::{self, Field, Icon, icon, notice},
 };
 

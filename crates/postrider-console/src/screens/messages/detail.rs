@@ -15,8 +15,7 @@ use super::{
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     ui::{self, Icon, form::Confirm, icon},
     viewer::Action,
 };

@@ -18,8 +18,7 @@ use super::{
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
-    page::{Page, Section, Tone},
-    route::PageResult,
+    page::{Page, PageResult, Section, Tone},
     ui::{self, Field, Icon, icon, notice},
 };
 

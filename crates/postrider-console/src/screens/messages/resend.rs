@@ -10,8 +10,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::Outcome,
-    route::ActionResult,
+    page::{ActionResult, Outcome},
     ui::{self, Icon, form, icon, state},
 };
 

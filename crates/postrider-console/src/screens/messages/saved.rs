@@ -12,10 +12,9 @@ use crate::{
     context::Context,
     cookie,
     form::Form,
-    page::Outcome,
+    page::{ActionResult, Outcome},
     query::Query,
     response::{append, redirect},
-    route::ActionResult,
     ui::{self, Field, Icon, form, icon},
 };
 

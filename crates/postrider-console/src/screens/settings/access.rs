@@ -11,8 +11,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     ui::{self, Field, Icon, code, form::Confirm},
 };
 

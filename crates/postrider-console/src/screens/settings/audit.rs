@@ -13,8 +13,8 @@ use crate::{
     api::{ApiPath, v1},
     context::Context,
     failure::Failure,
+    page::PageResult,
     query::Query,
-    route::PageResult,
     ui::{self, Field},
 };
 

@@ -12,8 +12,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     site::join,
     ui::{self, Field, Icon, badge, code, form::Confirm},
 };

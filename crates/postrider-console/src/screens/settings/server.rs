@@ -9,8 +9,7 @@ use super::tabs;
 use crate::{
     api::v1,
     context::Context,
-    page::Tone,
-    route::PageResult,
+    page::{PageResult, Tone},
     ui::{self, Icon, badge, code, facts},
     viewer::Action,
 };

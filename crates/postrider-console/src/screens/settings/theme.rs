@@ -15,8 +15,7 @@ use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
-    page::{Outcome, Page},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult},
     ui::{self, Field},
 };
 

@@ -12,8 +12,7 @@ use crate::{
     api::ingest,
     context::Context,
     form::Form,
-    page::Outcome,
-    route::ActionResult,
+    page::{ActionResult, Outcome},
     ui::{self, Icon, form::Confirm},
 };
 

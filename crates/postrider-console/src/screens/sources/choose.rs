@@ -7,8 +7,7 @@ use postrider::provider::{self, Provider};
 
 use crate::{
     context::Context,
-    page::{Page, Section},
-    route::PageResult,
+    page::{Page, PageResult, Section},
     site::join,
     ui,
 };

@@ -20,8 +20,7 @@ use crate::{
     context::Context,
     failure::Failure,
     form::Form,
-    page::{Outcome, Page, Section},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Section},
     site::join,
     ui,
 };

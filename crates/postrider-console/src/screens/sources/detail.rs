@@ -15,11 +15,10 @@ use super::{
     series, setup, state,
 };
 use crate::{
-    api::{ApiFailure, ingest, v1},
+    api::{ApiFailure, ingest},
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::{Range, ranges},
-    route::PageResult,
     site::join,
     ui::{self, Icon, icon},
     viewer::Action,
@@ -62,17 +61,16 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
 
 async fn load(context: &Context, source: IngestSourceOut) -> Result<Shown, ApiFailure> {
     let range = Range::of(context);
-    let (app, id) = (source.app_id.to_string(), source.id.to_string());
-    let messages = v1(&["app", &app, "msg"]).with("limit", RECENT).with("with_content", false);
+    let id = source.id.to_string();
     let log = ingest(&["source", &id, "log"]).with("limit", RECENT).with("order", "descending");
     let endpoints = ingest(&["source", &id, "endpoint"]).with("limit", 50);
     let (series, messages, log, endpoints) = tokio::try_join!(
         series::load(context, &id, range),
-        context.api.get::<ListResponse<MessageOut>>(messages),
+        load::messages(context, &source, RECENT),
         context.api.get::<ListResponse<IngestLogOut>>(log),
         context.api.get::<ListResponse<EndpointOut>>(endpoints),
     )?;
-    let (messages, log, endpoints) = (messages.data, log.data, endpoints.data);
+    let (messages, log, endpoints) = (messages, log.data, endpoints.data);
     Ok(Shown { source, range, series, messages, log, endpoints })
 }
 
@@ -129,7 +127,7 @@ fn received(context: &Context, shown: &Shown) -> Markup {
             section.section {
                 div.section-head {
                     h2 { "Recent messages" }
-                    (ui::link(context, &format!("/messages?app={}", shown.source.app_id), "All messages"))
+                    (ui::link(context, &format!("/messages?app={}&tag={}", shown.source.app_id, shown.source.id), "All messages"))
                 }
                 (messages(context, shown))
             }

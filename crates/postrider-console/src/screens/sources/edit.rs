@@ -15,8 +15,7 @@ use crate::{
     api::{ApiFailure, ingest},
     context::Context,
     form::Form,
-    page::Outcome,
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, PageResult},
     ui,
 };
 

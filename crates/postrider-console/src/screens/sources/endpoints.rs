@@ -12,8 +12,7 @@ use crate::{
     api::{ApiFailure, ingest},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     ui::{self, Field, Icon, badge, icon},
     viewer::Action,
 };

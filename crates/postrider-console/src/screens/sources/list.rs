@@ -6,19 +6,18 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use postrider::api::{
-    IngestLogOut, IngestSourceOut, ListResponse, MessageOut, statistics::StatisticsSeriesOut,
+    IngestLogOut, IngestSourceOut, ListResponse, statistics::StatisticsSeriesOut,
 };
 
 use super::{
-    load::{path, provider_name},
+    load::{messages, path, provider_name},
     series, state,
 };
 use crate::{
-    api::{ApiFailure, ingest, v1},
+    api::{ApiFailure, ingest},
     context::Context,
-    page::{Page, Section},
+    page::{Page, PageResult, Section},
     range::Range,
-    route::PageResult,
     ui::{self, Icon, code, icon},
     viewer::Action,
 };
@@ -64,18 +63,17 @@ async fn row(context: &Context, source: IngestSourceOut) -> Row {
 }
 
 /// When the source received a request last, accepted or not.
-pub(super) async fn last_request(
+async fn last_request(
     context: &Context,
     source: &IngestSourceOut,
 ) -> Result<Option<Timestamp>, ApiFailure> {
-    let (app, id) = (source.app_id.to_string(), source.id.to_string());
-    let messages = v1(&["app", &app, "msg"]).with("limit", 1).with("with_content", false);
+    let id = source.id.to_string();
     let log = ingest(&["source", &id, "log"]).with("limit", 1).with("order", "descending");
     let (messages, log) = tokio::try_join!(
-        context.api.get::<ListResponse<MessageOut>>(messages),
+        messages(context, source, 1),
         context.api.get::<ListResponse<IngestLogOut>>(log),
     )?;
-    let accepted = messages.data.first().map(|it| it.timestamp);
+    let accepted = messages.first().map(|it| it.timestamp);
     Ok(accepted.max(log.data.first().map(|it| it.created_at)))
 }
 

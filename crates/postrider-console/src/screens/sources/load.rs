@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use postrider::{
-    api::IngestSourceOut,
+    api::{IngestSourceOut, ListResponse, MessageOut},
     provider::{self, Model, Provider},
 };
 
 use crate::{
-    api::{ApiFailure, ingest},
+    api::{ApiFailure, ingest, v1},
     context::Context,
     page::{Page, Section},
     site::join,
@@ -22,6 +22,18 @@ pub(super) async fn source(context: &Context) -> Result<IngestSourceOut, ApiFail
 /// The path of a page of the source, without the prefix of the site.
 pub(super) fn path(source: &str, segments: &[&str]) -> String {
     format!("{}{}", join(&["sources", source]), join(segments))
+}
+
+/// The newest messages that the source received; each has the source's id as a tag.
+pub(super) async fn messages(
+    context: &Context,
+    source: &IngestSourceOut,
+    limit: usize,
+) -> Result<Vec<MessageOut>, ApiFailure> {
+    let (app, id) = (source.app_id.to_string(), source.id.to_string());
+    let path = v1(&["app", &app, "msg"]).with("limit", limit).with("tag", id);
+    let found = context.api.get::<ListResponse<MessageOut>>(path.with("with_content", false));
+    Ok(found.await?.data)
 }
 
 /// A page below that of a source.

@@ -18,8 +18,7 @@ use crate::{
     api::{ApiFailure, ingest},
     context::Context,
     form::Form,
-    page::{Outcome, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, PageResult, Tone},
     site::join,
     ui::{self, Field, Icon, icon},
 };
@@ -95,7 +94,7 @@ pub(super) async fn verify(context: Arc<Context>, _: Form) -> ActionResult {
     let (source, log) = (context.param("source"), context.param("log"));
     let to = ingest(&["source", source, "log", log, "verify"]);
     let result: IngestLogVerifyOut = context.api.post(to, &json!({})).await?;
-    let back = format!("{}#{log}", path(source, &["rejected"]));
+    let back = format!("{}?open={log}#{log}", path(source, &["rejected"]));
     Ok(match result.reason {
         None => {
             Outcome::done(back, "The request verifies with the present secrets. You can accept it.")

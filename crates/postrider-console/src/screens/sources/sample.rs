@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use postrider::{
-    api::{IngestSourceOut, ListResponse, MessageOut, SourceSecretsOut, ingest::Verification},
+    api::{IngestSourceOut, MessageOut, SourceSecretsOut, ingest::Verification},
     provider::{SignError, SignedRequest, sample},
 };
 
@@ -15,11 +15,10 @@ use super::{
     signed::{Signer, explain},
 };
 use crate::{
-    api::{ApiFailure, Delivered, ingest, v1},
+    api::{ApiFailure, Delivered, ingest},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     site::join,
     ui::{self, Field, Icon, badge, code},
 };
@@ -64,11 +63,9 @@ async fn newest(
     context: &Context,
     source: &IngestSourceOut,
 ) -> Result<Option<MessageOut>, ApiFailure> {
-    let app = source.app_id.to_string();
     let since = context.now.checked_sub(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MIN);
-    let path = v1(&["app", &app, "msg"]).with("limit", 1).with("with_content", false);
-    let found: ListResponse<MessageOut> = context.api.get(path.with("after", since)).await?;
-    Ok(found.data.into_iter().next())
+    let newest = load::messages(context, source, 1).await?.into_iter().next();
+    Ok(newest.filter(|it| it.timestamp >= since))
 }
 
 fn result(

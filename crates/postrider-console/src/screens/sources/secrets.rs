@@ -15,8 +15,7 @@ use crate::{
     api::{ApiFailure, ingest},
     context::Context,
     form::Form,
-    page::{Outcome, Page, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Tone},
     ui::{self, Field, code},
     viewer::Action,
 };

@@ -14,8 +14,7 @@ use crate::{
     api::v1,
     context::Context,
     form::Form,
-    page::{Outcome, Page, Refresh, Section, Tone},
-    route::{ActionResult, PageResult},
+    page::{ActionResult, Outcome, Page, PageResult, Refresh, Section, Tone},
     ui::{self, Icon, form::Confirm, notice, time::duration},
     viewer::Action,
 };

@@ -9,8 +9,7 @@ use super::render;
 use crate::{
     api::v1,
     context::Context,
-    page::{Page, Refresh, Section},
-    route::PageResult,
+    page::{Page, PageResult, Refresh, Section},
     ui::{self, Field},
 };
 

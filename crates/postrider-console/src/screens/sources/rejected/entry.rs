@@ -28,7 +28,7 @@ pub(super) fn entry(
     let id = it.id.to_string();
     let (tone, shape, word) = tone(it);
     html! {
-        details.rejection id=(id) open[expected.is_some()] {
+        details.rejection id=(id) open[expected.is_some() || context.query.text("open") == Some(id.as_str())] {
             summary {
                 (badge(tone, shape, word))
                 span.rejection-reason { (it.error_text) }
