@@ -37,7 +37,9 @@ export async function createData(walk) {
   const endpoints = await createEndpoints(walk);
   const messages = await sendMessages(walk);
   const attempts = await failedAttempts(walk, endpoints.failing);
-  return { app, endpoints, messages, attempts, ...(await createSources(walk)) };
+  const sources = await createSources(walk);
+  await administer(walk, endpoints);
+  return { app, endpoints, messages, attempts, sources };
 }
 
 /**
@@ -104,7 +106,10 @@ async function failedAttempts(walk, endpoint) {
   });
 }
 
-/** @param {Walk} walk */
+/**
+ * @param {Walk} walk
+ * @returns {Promise<{[provider: string]: string}>} ids
+ */
 async function createSources(walk) {
   const github = await ingest(walk, "/source", {
     name: "Repositories", type: "github", uid: "repositories", appId: "acme",
@@ -113,7 +118,20 @@ async function createSources(walk) {
   const silent = await ingest(walk, "/source", { name: "Payments", type: "stripe", appId: "acme" });
   await postAsGithub(github.ingestUrl, GITHUB_SECRET);
   await postAsGithub(github.ingestUrl, "another-secret");
-  return { sources: { github: github.id, stripe: silent.id } };
+  return { github: github.id, stripe: silent.id };
+}
+
+/**
+ * Creates what administrators see: tasks, keys, operational webhooks.
+ *
+ * @param {Walk} walk
+ * @param {{[kind: string]: string}} endpoints ids
+ */
+async function administer(walk, endpoints) {
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  await walk.api("POST", `/app/acme/endpoint/${endpoints.good}/recover`, { since });
+  await walk.api("POST", "/api-key", { name: "A dashboard", role: "viewer" });
+  await walk.api("POST", "/operational-webhook/endpoint", { url: walk.input.receivers.good });
 }
 
 /**

@@ -1,23 +1,41 @@
-// Every screen with data, in one theme and at every width.
+// Every page that a link leads to, in one theme. Links that lead nowhere are faults.
 
+import { crawl } from "../crawl.mjs";
 import { createData } from "../data.mjs";
-import { WIDTHS, resize } from "../inspect.mjs";
+import { resize } from "../inspect.mjs";
 import { screens } from "../screens.mjs";
 
-/** @param {import("../walk.mjs").Walk} walk */
+/** @typedef {import("../walk.mjs").Walk} Walk */
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Fewer pages mean that the links were not found. */
+const LEAST = 60;
+
+/** @param {Walk} walk */
 export default async function everyScreen(walk) {
   const data = await createData(walk);
   const { page } = await walk.signedIn({ colorScheme: walk.input.theme });
+  const kinds = await crawl(walk, page, "/", (kind) => look(walk, page, kind));
+  walk.assert(kinds.length >= LEAST, `there are only ${kinds.length} pages: ${kinds.join(", ")}`);
+
   for (const [name, path] of screens(data)) {
     walk.step(`opening ${name}`);
     const response = await page.goto(walk.link(path));
-    if (!response?.ok()) {
-      walk.found.push(`${name}: ${path} responded with ${response?.status()}`);
-      continue;
-    }
-    for (const width of WIDTHS) {
-      await resize(page, width);
-      await walk.check(page, `${name}, ${width} px`, { layout: width === WIDTHS[0] });
-    }
+    if (response?.ok()) await look(walk, page, name);
+    else walk.found.push(`${name}: ${path} responded with ${response?.status()}`);
   }
+}
+
+/**
+ * Checks the layout at every width, and accessibility in the window and on a phone.
+ *
+ * @param {Walk} walk
+ * @param {Page} page
+ * @param {string} name
+ */
+async function look(walk, page, name) {
+  await walk.check(page, name);
+  await resize(page, 390);
+  await walk.check(page, `${name}, narrow`, { layout: false });
+  await resize(page, 1280);
 }

@@ -70,7 +70,7 @@ async function receive(walk, page, url) {
 async function explain(walk, page) {
   walk.step("the rejected request says why");
   await page.getByRole("link", { name: "Rejected 1" }).click();
-  const entry = page.getByText("no signature matches").first();
+  const entry = page.getByText("no signature matches", { exact: true });
   await entry.click();
   await page.getByText("x-hub-signature-256").first().waitFor();
   await walk.check(page, "rejected request");

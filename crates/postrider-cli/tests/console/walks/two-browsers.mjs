@@ -19,12 +19,15 @@ export default async function twoBrowsers(walk) {
     walk.assert(await page.evaluate("window.isSamePage"), "the page was loaded again");
   }
 
-  walk.step("one changes what the other sees");
+  walk.step("one sends what the other sees");
   const [first, second] = pages;
   walk.assert(first && second, "there are two");
-  for (const page of pages) await page.goto(walk.link("/apps"));
-  await first.goto(walk.link("/apps/new"));
-  await first.getByLabel("Name").first().fill("Globex");
-  await first.getByRole("button", { name: /create/i }).click();
-  await second.getByRole("link", { name: "Globex" }).waitFor();
+  await first.goto(walk.link("/apps/acme/send"));
+  await first.getByRole("button", { name: "Send invoice.paid" }).click();
+  await first.getByText("Delivered").first().waitFor();
+  await walk.until("the other sees it", async () => {
+    const rows = await second.getByRole("row").filter({ hasText: "invoice.paid" }).count();
+    return rows === 2;
+  });
+  walk.assert(await second.evaluate("window.isSamePage"), "the page was loaded again");
 }
