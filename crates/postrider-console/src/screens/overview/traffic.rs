@@ -16,7 +16,7 @@ pub(super) fn view(
     status: &StatusOut,
 ) -> Markup {
     let outcomes = chart::Series {
-        label: &format!("Messages and attempts {}", range.per()),
+        label: &format!("Attempts {}", range.per()),
         values: &[("delivered", "good"), ("failed", "bad")],
         points: range.sums(series, |it| vec![it.delivered, it.failed], 2),
         format: number,
