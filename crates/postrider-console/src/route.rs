@@ -25,7 +25,11 @@ use crate::{
 
 /// Most bytes of a form. A payload has 1 MB by default, and its encoding as a form up to three
 /// times as many.
-const MAX_FORM: usize = 16 << 20;
+const MAX_FORM: usize = 8 << 20;
+
+/// Most bytes of a form without a session, so that clients without access cannot make the server
+/// hold many. Its fields are kept until the person has signed in again.
+const MAX_INTERRUPTED: usize = 256 << 10;
 
 /// The routes of an audience.
 #[derive(Debug)]
@@ -97,8 +101,9 @@ impl Routes {
                 return refuse(&shared, audience, &parts, &Failure::Forged, None);
             }
             let begun = begin(&shared, audience, &mut parts).await;
-            let Ok(form) = to_bytes(body, MAX_FORM).await.map(|it| Form::parse(&it)) else {
-                return refuse(&shared, audience, &parts, &Failure::TooLarge(MAX_FORM), None);
+            let limit = if begun.is_ok() { MAX_FORM } else { MAX_INTERRUPTED };
+            let Ok(form) = to_bytes(body, limit).await.map(|it| Form::parse(&it)) else {
+                return refuse(&shared, audience, &parts, &Failure::TooLarge(limit), None);
             };
             let context = match begun {
                 Ok(context) => Arc::new(context),

@@ -9,6 +9,7 @@ mod inspect;
 mod live;
 pub(crate) mod login;
 pub(crate) mod messages;
+mod missing;
 mod overview;
 pub(crate) mod preferences;
 mod search;
@@ -18,7 +19,7 @@ mod tasks;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, routing::any};
 
 use crate::{
     assets::Assets,
@@ -56,4 +57,5 @@ pub fn router(settings: ConsoleSettings) -> Router {
         .merge(portal::router(&shared))
         .merge(shared.assets.router())
         .merge(routes.into_router())
+        .merge(Router::new().route("/{*path}", any(missing::missing)).with_state(shared))
 }

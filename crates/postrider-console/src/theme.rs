@@ -1,7 +1,7 @@
 //! Preferences of a person, and how the portal looks in the page that embeds it.
 
 mod appearance;
-mod color;
+pub(crate) mod color;
 mod embedding;
 mod font;
 mod palette;

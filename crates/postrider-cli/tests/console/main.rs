@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod budgets;
+mod html;
 mod prefix;
 #[path = "../it/receiver.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Most bytes of the form: a token, and the fields of a form that was interrupted.
-const MAX_FORM: usize = 16 << 20;
+const MAX_FORM: usize = 512 << 10;
 
 /// The routes, which need no session.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {

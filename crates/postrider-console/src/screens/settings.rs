@@ -2,7 +2,6 @@
 
 mod access;
 mod audit;
-mod color;
 mod environment;
 mod keys;
 mod server;

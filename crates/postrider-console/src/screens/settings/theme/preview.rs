@@ -2,13 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::color::{Color, LEAST_TENTHS, contrast_tenths},
-    body::{COLORS, PALETTES},
-};
+use super::body::{COLORS, PALETTES};
 use crate::{
     form::Form,
     page::Tone,
+    theme::color::{Color, READABLE},
     ui::{Icon, badge},
 };
 
@@ -43,7 +41,7 @@ fn colors(form: &Form, palette: &str, defaults: [&str; 3]) -> Option<Colors> {
 
 fn picture(name: &str, Colors([primary, background, text]): &Colors) -> Markup {
     let (button, primary, background, text) =
-        (primary.text().hex(), primary.hex(), background.hex(), text.hex());
+        (primary.text().to_string(), primary.to_string(), background.to_string(), text.to_string());
     html! {
         svg viewBox="0 0 320 150" role="img" aria-label="Preview of the portal" {
             rect width="320" height="150" rx="8" fill=(background) {}
@@ -62,16 +60,17 @@ fn picture(name: &str, Colors([primary, background, text]): &Colors) -> Markup {
 
 fn contrasts(Colors([primary, background, text]): &Colors) -> Markup {
     let pairs = [
-        ("Text", contrast_tenths(*text, *background)),
-        ("Links", contrast_tenths(*primary, *background)),
-        ("Buttons", contrast_tenths(primary.text(), *primary)),
+        ("Text", text.contrast(*background)),
+        ("Links", primary.contrast(*background)),
+        ("Buttons", primary.text().contrast(*primary)),
     ];
     html! {
         ul.contrasts {
-            @for (name, tenths) in pairs {
-                @let ratio = format!("{name} {}.{}", tenths / 10, tenths % 10);
+            @for (name, contrast) in pairs {
+                // Rounded down, because 4.46 is not enough.
+                @let ratio = format!("{name} {:.1}", (contrast * 10.0).floor() / 10.0);
                 li {
-                    @if tenths >= LEAST_TENTHS { (badge(Tone::Good, Icon::Check, &ratio)) }
+                    @if contrast >= READABLE { (badge(Tone::Good, Icon::Check, &ratio)) }
                     @else { (badge(Tone::Warning, Icon::Warning, &format!("{ratio}: too low"))) }
                 }
             }
