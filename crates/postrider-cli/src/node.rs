@@ -178,7 +178,7 @@ impl Node {
         let mut serving = pin!(async {
             let served = async {
                 let router =
-                    pages::router(&server, pages, &settings, &engine, config.console, &stop);
+                    pages::router(&server, pages, &settings, (&engine, &stop), config.console);
                 let served = listeners.serve(&server, router, &settings, &stop).await;
                 stop.cancel();
                 served

@@ -25,14 +25,14 @@ pub(crate) struct Pages {
     pub inbox: Option<Inbox>,
 }
 
-/// Everything that is served, also below the path of the public URL.
+/// Everything that is served, also below the path of the public URL. Streams of pages end at
+/// `stop`.
 pub(crate) fn router(
     server: &Server,
     pages: Pages,
     settings: &Settings,
-    engine: &Engine,
+    (engine, stop): (&Engine, &CancellationToken),
     has_console: bool,
-    stop: &CancellationToken,
 ) -> Router {
     let api = server.router();
     let Ok(public_url) = Url::parse(&settings.portal_url) else { return api.merge(pages.routes) };

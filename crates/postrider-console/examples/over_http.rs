@@ -5,6 +5,7 @@
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "there is no engine here whose clock could be used")]
+#![expect(clippy::print_stdout, reason = "it prints its URL")]
 
 use std::{env, sync::Arc};
 

@@ -13,6 +13,8 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
+use crate::session::hex;
+
 /// The parts of the style sheet, in the order of their layers.
 const STYLES: [&str; 10] = [
     include_str!("../assets/css/base.css"),
@@ -94,8 +96,10 @@ impl Assets {
 
     fn below(parent: &str, texts: Vec<(&'static str, String)>) -> Self {
         let mut digest = Sha256::new();
-        texts.iter().for_each(|(_, text)| digest.update(text));
-        let version = digest.finalize()[..6].iter().map(|it| format!("{it:02x}")).collect();
+        for (_, text) in &texts {
+            digest.update(text);
+        }
+        let version = hex(&digest.finalize()[..6]);
         let files = texts.into_iter().map(|(name, text)| Asset::new(name, text)).collect();
         Self { folder: format!("{parent}/assets"), version, files }
     }
@@ -129,11 +133,11 @@ impl Asset {
     }
 
     fn respond(&self, headers: &HeaderMap) -> Response {
-        let is_style = self.name.ends_with(".css");
-        let media_type =
-            if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
-        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
-        let is_compressed = accepted.is_some_and(|it| it.contains("gzip"));
+        let media_type = match self.name.rsplit_once('.') {
+            Some((_, "css")) => "text/css; charset=utf-8",
+            Some(_) | None => "text/javascript; charset=utf-8",
+        };
+        let is_compressed = accepts_gzip(headers);
         let body = if is_compressed { &self.compressed } else { &self.plain };
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),

@@ -1,6 +1,6 @@
 //! The cookies of the console: sessions, preferences, and the message after an action.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 use postrider_core::sign_in;
@@ -105,7 +105,8 @@ impl Cookie {
             | (Reach::Embedded, Transport::Plain) => "; SameSite=Lax",
         });
         if let Some(lifetime) = lifetime {
-            text.push_str(&format!("; Max-Age={}", lifetime.as_secs()));
+            write!(text, "; Max-Age={}", lifetime.as_secs())
+                .expect("strings take all that is written");
         }
         let mut header = HeaderValue::try_from(text).ok()?;
         header.set_sensitive(true);

@@ -88,7 +88,7 @@ impl Docs {
             layout::body(&self.common, &self.document, page.topic, page.query, &page.content);
         let document = self.common.document(headers, title, &body);
         // There is nothing in it that is not public.
-        self.common.public(page.status, headers, document, "no-cache")
+        Standalone::public(page.status, headers, document, "no-cache")
     }
 }
 
@@ -119,7 +119,7 @@ async fn first(
 async fn operations(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Response {
     let content =
         docs.content("operations", || index::list(&docs.common, docs.document.operations()));
-    docs.common.public(StatusCode::OK, &headers, content, "max-age=300")
+    Standalone::public(StatusCode::OK, &headers, content, "max-age=300")
 }
 
 async fn topic(
@@ -203,7 +203,7 @@ mod tests {
             .iter()
             .flat_map(|it| html.split(it).skip(1).map(move |rest| (it, rest)))
         {
-            assert!(rest.starts_with("hooks/"), "{attribute}{}", &rest[..40]);
+            assert!(rest.starts_with("hooks/"), "{attribute}{rest:.40}");
         }
         let style = html.split("href=\"/hooks").nth(1).unwrap().split('"').next().unwrap();
         let (status, headers, _) = get(style).await;

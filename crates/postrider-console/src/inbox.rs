@@ -8,7 +8,7 @@ mod ring;
 mod stream;
 mod view;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use axum::{
     Router,
@@ -16,19 +16,13 @@ use axum::{
     response::Response,
     routing::get,
 };
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 pub use self::entry::Entry;
 use self::{page::InboxPage, ring::Ring};
 use crate::{
-    assets::Assets,
-    origin::wants_stream,
-    query::Query,
-    settings::{ConsoleSettings, Welcome},
-    site::Site,
+    assets::Assets, origin::wants_stream, query::Query, settings::ConsoleSettings, site::Site,
     standalone::Standalone,
 };
 
@@ -98,17 +92,22 @@ async fn show(
     }
     let parts = view::render(&page, headers, selected);
     let document = page.common.document(headers, "Inbox", &view::body(&page, &parts));
-    guard::protect(page.common.respond(StatusCode::OK, document))
+    guard::protect(Standalone::respond(StatusCode::OK, document))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::body::{Body, to_bytes};
+    use bytes::Bytes;
     use futures_util::StreamExt;
     use http::{HeaderValue, header};
+    use jiff::Timestamp;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::settings::Welcome;
 
     fn inbox_router(inbox: &Inbox, stop: &CancellationToken) -> Router {
         let settings = ConsoleSettings {

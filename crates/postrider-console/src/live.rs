@@ -60,26 +60,21 @@ where
 {
     let feed = context.api.stream(v1(&["live"]), None).await;
     let (feed, page) = match (feed, render(Arc::clone(&context)).await) {
-        (Ok(feed), Ok(page)) if page.refresh != Refresh::Never => (feed, page),
-        // What the page shows ended after the browser had loaded it.
-        (Ok(_), Ok(page)) => {
-            let text = [&first(&page)[..], END.as_bytes()].concat();
-            return events(Body::from(text));
-        },
+        (Ok(feed), Ok(page)) => (feed, page),
         // A page that was deleted, or that the person may not follow, stays as it is.
         (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
-    let open = OpenPage {
+    let mut open = OpenPage {
         feed: feed.into_data_stream(),
         refresh: page.refresh,
         sent: Vec::new(),
         waited: Duration::ZERO,
-        is_over: false,
+        // What the page shows may have ended since the browser loaded it.
+        is_over: page.refresh == Refresh::Never,
         context,
         render,
     };
-    // The page may have changed since the browser loaded it.
-    let first = first(&page);
+    let first = open.first(&page);
     let stream = stream::unfold(open, async |mut open| {
         if open.is_over {
             return None;
@@ -111,6 +106,12 @@ impl<F> OpenPage<F>
 where
     F: Future<Output = PageResult> + Send + 'static,
 {
+    /// All parts: the page may have changed since the browser loaded it.
+    fn first(&mut self, page: &Page) -> Bytes {
+        let end = if self.is_over { END } else { "" };
+        [b"retry: 2000\n\n", &self.changes(page)[..], end.as_bytes()].concat().into()
+    }
+
     /// Waits for a change, and returns the parts that have changed.
     async fn next(&mut self) -> Bytes {
         if !self.wait().await {
@@ -190,14 +191,6 @@ where
         }
         if text.is_empty() { Bytes::from_static(b": \n\n") } else { text.into() }
     }
-}
-
-/// All parts of a page.
-fn first(page: &Page) -> Bytes {
-    let parts = page.regions.iter().filter_map(part);
-    let text: String =
-        parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
-    format!("retry: 2000\n\n{text}").into()
 }
 
 fn part(region: &Region) -> Option<(&'static str, &str)> {

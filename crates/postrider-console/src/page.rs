@@ -153,11 +153,6 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Shows a page, whose path is without the prefix of the site.
-    pub(crate) fn see(path: impl Into<String>) -> Self {
-        Self::Redirect { path: path.into(), flash: None }
-    }
-
     /// Shows a page with a message that something was done.
     pub(crate) fn done(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Redirect { path: path.into(), flash: Some((Tone::Good, message.into())) }

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use http::request::Parts;
 
 use crate::{
     context::{Context, Shared, context},
@@ -20,7 +20,7 @@ use crate::{
     page::{ActionResult, PageResult},
     response,
     screens::login,
-    site::{Audience, Site},
+    site::Audience,
 };
 
 /// Most bytes of a form. A payload has 1 MB by default, and its encoding as a form up to three

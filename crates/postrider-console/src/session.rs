@@ -1,5 +1,7 @@
 //! Who is signed in: the token in a cookie, or the session of single sign-on.
 
+use std::fmt::Write;
+
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -68,5 +70,13 @@ fn decode(value: &str) -> Option<String> {
 /// A digest of a secret that only the browser and the server know.
 fn csrf(secret: &str) -> String {
     let digest = Sha256::digest(format!("postrider csrf {secret}"));
-    digest[..16].iter().map(|it| format!("{it:02x}")).collect()
+    hex(&digest[..16])
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("strings take all that is written");
+        text
+    })
 }

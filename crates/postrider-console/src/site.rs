@@ -46,11 +46,6 @@ impl Site {
         Self { public, prefix }
     }
 
-    /// The path of the public URL, without a slash at the end.
-    pub(crate) fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
     /// The path of a page for browsers; `path` begins with a slash.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)

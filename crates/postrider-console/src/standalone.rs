@@ -51,13 +51,12 @@ impl Standalone {
     }
 
     /// The response with a document.
-    pub(crate) fn respond(&self, status: StatusCode, document: Markup) -> Response {
+    pub(crate) fn respond(status: StatusCode, document: Markup) -> Response {
         response::html(status, Audience::Console, document)
     }
 
     /// The response with a document, or a part of it, that everybody may read. It is compressed.
     pub(crate) fn public(
-        &self,
         status: StatusCode,
         headers: &HeaderMap,
         document: Markup,
@@ -65,7 +64,7 @@ impl Standalone {
     ) -> Response {
         let compressed =
             accepts_gzip(headers).then(|| gzip(document.0.as_bytes(), Compression::fast()));
-        let mut response = self.respond(status, document);
+        let mut response = Self::respond(status, document);
         let own = response.headers_mut();
         own.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         own.append(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -86,7 +85,7 @@ impl Standalone {
     pub(crate) fn brand(&self) -> Markup {
         html! {
             a.brand href=(self.link("/")) {
-                svg.mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
+                svg.brand-mark viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
                     path d="M3 6h13l5 6-5 6H3l4-6z" {}
                 }
                 span.brand-name { "Postrider" }

@@ -19,6 +19,6 @@ pub(crate) use self::{
     icon::{Icon, icon},
     list::{empty, facts, filters, pages, table, tabs},
     state::{badge, banner, notice},
-    text::{bytes, count, id, link, number, plural, sentence, short},
-    time::{ago, duration, millis, time},
+    text::{bytes, count, id, link, number, plural, sentence},
+    time::{duration, millis, time},
 };

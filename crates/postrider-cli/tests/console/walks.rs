@@ -128,3 +128,18 @@ async fn the_mouse_is_enough_from_an_empty_folder_to_a_verified_delivery() {
 async fn the_keyboard_is_enough_from_an_empty_folder_to_a_verified_delivery() {
     check_first_steps("keyboard").await;
 }
+
+#[tokio::test]
+async fn keys_open_what_they_name_and_can_be_turned_off() {
+    check("keys").await;
+}
+
+#[tokio::test]
+async fn people_who_may_only_read_are_offered_no_actions() {
+    check("read-only").await;
+}
+
+#[tokio::test]
+async fn the_live_view_keeps_up_with_two_hundred_messages_a_second() {
+    check("live").await;
+}

@@ -37,16 +37,6 @@ impl ApiPath {
         self
     }
 
-    /// Adds all values of a parameter.
-    #[must_use]
-    pub(crate) fn all<T: fmt::Display>(
-        self,
-        name: &str,
-        values: impl IntoIterator<Item = T>,
-    ) -> Self {
-        values.into_iter().fold(self, |path, value| path.with(name, value))
-    }
-
     pub(super) fn uri(&self) -> Uri {
         self.to_string().parse().expect("segments and parameters are encoded")
     }

@@ -28,19 +28,16 @@ pub(super) fn command(request: &Request<'_>) -> String {
             write!(text, " -X {method}").expect("strings take all that is written");
         },
     }
-    text.push_str(&format!(
-        " \"{}{}{}\"",
-        request.server,
-        variables(request.path),
-        query(request.parameters)
-    ));
+    let (path, parameters) = (variables(request.path), query(request.parameters));
+    write!(text, " \"{}{path}{parameters}\"", request.server)
+        .expect("strings take all that is written");
     if request.needs_token {
         text.push_str(" \\\n  -H \"Authorization: Bearer $POSTRIDER_TOKEN\"");
     }
     if let Some(body) = request.body {
         let json = serde_json::to_string_pretty(body).unwrap_or_default();
         text.push_str(" \\\n  -H 'Content-Type: application/json'");
-        text.push_str(&format!(" \\\n  -d {}", quoted(&json)));
+        write!(text, " \\\n  -d {}", quoted(&json)).expect("strings take all that is written");
     }
     text
 }

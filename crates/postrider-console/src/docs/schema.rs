@@ -25,7 +25,7 @@ struct Place<'a> {
     document: &'a Document,
     writer: Writer,
     name: &'a str,
-    parent: Option<&'a Place<'a>>,
+    parent: Option<&'a Self>,
 }
 
 /// The properties of a body.
@@ -84,12 +84,11 @@ impl<'a> Part<'a> {
                 schema = &schema["items"];
             } else if schema["additionalProperties"].is_object() {
                 schema = &schema["additionalProperties"];
-            } else if kind::without_null(schema).1 && schema["anyOf"].is_array()
-                || schema["$ref"].is_string()
-            {
-                continue;
             } else {
-                break;
+                let is_nullable = kind::without_null(schema).1 && schema["anyOf"].is_array();
+                if !is_nullable && !schema["$ref"].is_string() {
+                    break;
+                }
             }
         }
         let variants = items(&schema["oneOf"]);

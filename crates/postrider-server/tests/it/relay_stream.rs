@@ -52,7 +52,7 @@ impl Listener {
         let (name, data) = self.next().await.unwrap();
         assert_eq!(name, "start");
         let url = data["data"]["url"].as_str().unwrap();
-        url[url.find("/api/").unwrap()..].to_owned()
+        format!("/api/{}", url.split_once("/api/").unwrap().1)
     }
 }
 

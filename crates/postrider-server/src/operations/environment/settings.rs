@@ -34,7 +34,6 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
         "showSvixBrandFooter" => (json!(false), NO_BRAND),
         "showUseSvixPlay" => (json!(true), NO_BRAND),
         "showFeatureTooltips" => (json!(false), NO_TEXTS),
-        "enableMessageStream" => (json!(false), CAPABILITIES),
         "advancedEndpointTypes" => (json!([]), CONFIGURED),
         "retryPolicy" => (Value::Null, "`retry_schedule` in the configuration determines it"),
         "whitelabelHeaders" | "sendSvixWebhookHeaders" => {
@@ -48,7 +47,8 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
         "enableEndpointOauthConfig" | "enableEndpointMtlsConfig" => {
             (json!(false), "endpoints have neither OAuth nor client certificates")
         },
-        "enableChannels"
+        "enableMessageStream"
+        | "enableChannels"
         | "enableMessageTags"
         | "enableIntegrationManagement"
         | "webhooksAutoConfig"

@@ -44,7 +44,11 @@ fn text(value: &Value, is_valid: fn(&str) -> bool, rule: &str) -> Result<Option<
     match value {
         Value::Null => Ok(None),
         Value::String(text) if is_valid(text) => Ok(Some(text.clone())),
-        _ => Err(rule.to_owned()),
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => Err(rule.to_owned()),
     }
 }
 
