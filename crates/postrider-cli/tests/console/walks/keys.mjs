@@ -33,6 +33,10 @@ async function search(walk, page, message) {
   await page.keyboard.press("/");
   await page.keyboard.type(message);
   await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Search" }).waitFor();
+  await walk.check(page, "search with a result");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
   await page.waitForURL((url) => url.pathname.endsWith(`/messages/${message}`));
 
   walk.step("searching for something that does not exist");
