@@ -60,21 +60,26 @@ where
 {
     let feed = context.api.stream(v1(&["live"]), None).await;
     let (feed, page) = match (feed, render(Arc::clone(&context)).await) {
-        (Ok(feed), Ok(page)) => (feed, page),
+        (Ok(feed), Ok(page)) if page.refresh != Refresh::Never => (feed, page),
+        // What the page shows ended after the browser had loaded it.
+        (Ok(_), Ok(page)) => {
+            let text = [&first(&page)[..], END.as_bytes()].concat();
+            return events(Body::from(text));
+        },
         // A page that was deleted, or that the person may not follow, stays as it is.
         (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
-    let mut open = OpenPage {
+    let open = OpenPage {
         feed: feed.into_data_stream(),
         refresh: page.refresh,
-        sent: Vec::new(),
+        sent: digests(&page),
         waited: Duration::ZERO,
-        // What the page shows may have ended since the browser loaded it.
-        is_over: page.refresh == Refresh::Never,
+        is_over: false,
         context,
         render,
     };
-    let first = open.first(&page);
+    // The page may have changed since the browser loaded it.
+    let first = first(&page);
     let stream = stream::unfold(open, async |mut open| {
         if open.is_over {
             return None;
@@ -106,12 +111,6 @@ impl<F> OpenPage<F>
 where
     F: Future<Output = PageResult> + Send + 'static,
 {
-    /// All parts: the page may have changed since the browser loaded it.
-    fn first(&mut self, page: &Page) -> Bytes {
-        let end = if self.is_over { END } else { "" };
-        [b"retry: 2000\n\n", &self.changes(page)[..], end.as_bytes()].concat().into()
-    }
-
     /// Waits for a change, and returns the parts that have changed.
     async fn next(&mut self) -> Bytes {
         if !self.wait().await {
@@ -191,6 +190,19 @@ where
         }
         if text.is_empty() { Bytes::from_static(b": \n\n") } else { text.into() }
     }
+}
+
+/// All parts of a page.
+fn first(page: &Page) -> Bytes {
+    let parts = page.regions.iter().filter_map(part);
+    let text: String =
+        parts.map(|(id, html)| event("part", &json!({ "id": id, "html": html }))).collect();
+    format!("retry: 2000\n\n{text}").into()
+}
+
+/// The digests of all parts of a page.
+fn digests(page: &Page) -> Vec<(&'static str, u64)> {
+    page.regions.iter().filter_map(part).map(|(id, html)| (id, digest(html))).collect()
 }
 
 fn part(region: &Region) -> Option<(&'static str, &str)> {

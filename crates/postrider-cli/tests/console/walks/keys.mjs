@@ -43,7 +43,7 @@ async function search(walk, page, message) {
   await page.keyboard.press("/");
   await page.keyboard.type("no-such-thing");
   await page.keyboard.press("Enter");
-  await page.getByText("no-such-thing").first().waitFor();
+  await page.getByText("No matches").filter({ visible: true }).waitFor();
   await walk.check(page, "search without results");
 }
 
