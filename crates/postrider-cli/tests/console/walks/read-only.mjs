@@ -13,13 +13,15 @@ export default async function readOnly(walk) {
   const { token } = await walk.api("POST", "/api-key", { name: "A screen", role: "viewer" });
   const { page, faults } = await walk.page();
   await signIn(page, walk.link(signInPath(token)));
-  await crawl(walk, page, "/", async (kind) => {
+  const kinds = await crawl(walk, page, "/", async (kind) => {
     const actions = await page.locator('form[method="post" i]').evaluateAll((forms) =>
       forms.map((form) => form.getAttribute("action") ?? ""),
     );
     const others = actions.filter((action) => !OWN.test(action));
     walk.found.push(...others.map((action) => `${kind} offers ${action} to a viewer`));
   });
+
+  walk.assert(kinds.length >= 30, `there are only ${kinds.length} pages: ${kinds.join(", ")}`);
 
   walk.step("a direct link names the role that is needed");
   faults.expect(/status of 403/);
