@@ -46,20 +46,20 @@ async fn the_console_works_below_a_path_that_the_proxy_passes_on() {
     check_prefix(Passing::Unchanged).await;
 }
 
-/// Every screen, in one theme.
-async fn check_screens(theme: &str) {
+/// Every screen of the console or the portal, in one theme.
+async fn check_screens(walk: &str, theme: &str) {
     let server = Server::start();
-    Walk::new("screens", &server).await.with("theme", theme).run(&server).await;
+    Walk::new(walk, &server).await.with("theme", theme).run(&server).await;
 }
 
 #[tokio::test]
 async fn every_screen_is_accessible_at_every_width_in_the_light_theme() {
-    check_screens("light").await;
+    check_screens("screens", "light").await;
 }
 
 #[tokio::test]
 async fn every_screen_is_accessible_at_every_width_in_the_dark_theme() {
-    check_screens("dark").await;
+    check_screens("screens", "dark").await;
 }
 
 #[tokio::test]
@@ -127,4 +127,29 @@ async fn the_mouse_is_enough_from_an_empty_folder_to_a_verified_delivery() {
 #[tokio::test]
 async fn the_keyboard_is_enough_from_an_empty_folder_to_a_verified_delivery() {
     check_first_steps("keyboard").await;
+}
+
+#[tokio::test]
+async fn keys_open_what_they_name_and_can_be_turned_off() {
+    check("keys").await;
+}
+
+#[tokio::test]
+async fn people_who_may_only_read_are_offered_no_actions() {
+    check("read-only").await;
+}
+
+#[tokio::test]
+async fn the_live_view_keeps_up_with_two_hundred_messages_a_second() {
+    check("live").await;
+}
+
+#[tokio::test]
+async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_light_theme() {
+    check_screens("portal-screens", "light").await;
+}
+
+#[tokio::test]
+async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_dark_theme() {
+    check_screens("portal-screens", "dark").await;
 }

@@ -114,7 +114,7 @@ function choose(event) {
   const present = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
   if (event.key === "ArrowDown") select(Math.min(present + 1, all.length - 1));
   else if (event.key === "ArrowUp") select(Math.max(present - 1, 0));
-  else if (event.key === "Enter") all[present]?.querySelector("a")?.click();
+  else if (event.key === "Enter") all[present]?.click();
   else return;
   event.preventDefault();
 }

@@ -83,8 +83,8 @@ async fn suggestions(context: Arc<Context>) -> Result<Response, Failure> {
         context.audience,
         html! {
             @for (index, it) in found.iter().enumerate() {
-                div role="option" id={ "palette-" (index) } aria-selected="false" {
-                    a href=(context.link(&it.path)) tabindex="-1" { span { (it.label) } span.soft { (it.kind) } }
+                a role="option" id={ "palette-" (index) } aria-selected="false" href=(context.link(&it.path)) tabindex="-1" {
+                    span { (it.label) } span.soft { (it.kind) }
                 }
             }
             @if found.is_empty() { p.hint { "No matches" } }

@@ -103,7 +103,7 @@ async function send(walk, page, hand) {
   await hand.press(page.getByRole("button", { name: "Send invoice.paid" }));
 
   walk.step("seeing that it was delivered");
-  await page.getByText("Delivered").first().waitFor();
+  await page.getByText("Delivered").filter({ visible: true }).first().waitFor();
   await walk.check(page, "delivered message");
   const { data } = await walk.api("GET", "/app/acme/endpoint");
   const { key } = await walk.api("GET", `/app/acme/endpoint/${data[0].id}/secret`);

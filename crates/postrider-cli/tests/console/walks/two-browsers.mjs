@@ -24,7 +24,7 @@ export default async function twoBrowsers(walk) {
   walk.assert(first && second, "there are two");
   await first.goto(walk.link("/apps/acme/send"));
   await first.getByRole("button", { name: "Send invoice.paid" }).click();
-  await first.getByText("Delivered").first().waitFor();
+  await first.getByText("Delivered").filter({ visible: true }).first().waitFor();
   await walk.until("the other sees it", async () => {
     const rows = await second.getByRole("row").filter({ hasText: "invoice.paid" }).count();
     return rows === 2;

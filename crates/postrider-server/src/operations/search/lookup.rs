@@ -113,7 +113,7 @@ async fn messages(call: &Call, text: &str) -> Result<Vec<LookupMatchOut>, ApiErr
     if let Ok(id) = text.parse::<MessageId>() {
         let message = at(id.millis());
         let search = MessageSearch { message, ..MessageSearch::default() };
-        let scan = from(id.as_u128(), MessageId::from_u128);
+        let scan = after(MessageId::from_parts(id.sequence().saturating_sub(1), u64::MAX));
         let found = store.search_messages(Reach::organization(organization), search, scan).await?;
         let found = found.items.into_iter().filter(|it| it.id == id);
         return Ok(found.map(of_message).collect());
@@ -127,7 +127,7 @@ async fn attempt(call: &Call, text: &str) -> Result<Option<LookupMatchOut>, ApiE
     let Ok(id) = text.parse::<AttemptId>() else { return Ok(None) };
     let attempt = AttemptFilter { message: at(id.millis()), ..AttemptFilter::default() };
     let search = AttemptSearch { attempt, without_response: true, ..AttemptSearch::default() };
-    let scan = from(id.as_u128(), AttemptId::from_u128);
+    let scan = after(AttemptId::from_parts(id.sequence().saturating_sub(1), u64::MAX));
     let reach = Reach::organization(call.organization().clone());
     let found = call.store().search_attempts(reach, search, scan).await?;
     let found = found.items.into_iter().find(|(it, _)| it.id == id);
@@ -145,12 +145,10 @@ fn at(millis: u64) -> MessageFilter {
     MessageFilter { after: time(millis), before: time(millis + 1), ..MessageFilter::default() }
 }
 
-/// The scan that begins with this id.
-fn from<K>(id: u128, of: impl Fn(u128) -> K) -> Scan<K> {
-    // Stores compare the first half of ids only, or all of it. So the scan starts before the first
-    // one that has the same first half.
-    let before = (id >> 64 << 64).saturating_sub(1);
-    Scan { after: Some(of(before)), ascending: true, limit: MAX_MATCHES }
+/// The scan that continues after this id. Stores compare only the sequences of ids, or all of them.
+/// So the scan for an id starts with the previous sequence.
+const fn after<K>(id: K) -> Scan<K> {
+    Scan { after: Some(id), ascending: true, limit: MAX_MATCHES }
 }
 
 async fn rejection(call: &Call, text: &str) -> Result<Option<LookupMatchOut>, ApiError> {
