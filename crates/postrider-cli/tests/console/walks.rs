@@ -1,7 +1,12 @@
 //! The walks through the console.
 
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
 use crate::{
     prefix::{Passing, PrefixProxy},
+    schema::Schema,
     server::Server,
     walk::Walk,
 };
@@ -152,4 +157,15 @@ async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_light_th
 #[tokio::test]
 async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_dark_theme() {
     check_screens("portal-screens", "dark").await;
+}
+
+#[tokio::test]
+async fn a_page_of_one_node_shows_what_happens_on_the_other() {
+    let schema = Arc::new(Schema::create());
+    // Both nodes have the same secrets.
+    let folder = Arc::new(TempDir::new().unwrap());
+    let node = Server::on_store(&folder, Some(&schema), &[]);
+    let other = Server::on_store(&folder, Some(&schema), &[]);
+    let walk = Walk::new("two-nodes", &node).await.with("other", other.url.as_str());
+    walk.run(&node).await;
 }

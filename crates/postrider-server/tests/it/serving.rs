@@ -151,7 +151,7 @@ async fn a_client_that_sends_too_much_sees_the_response() {
 }
 
 const PING: &str = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-const DOCS: &str = "GET /docs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const DOCS: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
 /// Waits for something that must end soon.
 async fn soon<T>(what: &str, something: impl Future<Output = T>) -> T {
