@@ -12,7 +12,7 @@ import { axe, overflow, shorten } from "./inspect.mjs";
 /** @typedef {import("playwright-core").BrowserContextOptions} Options */
 
 /** A walk fails after this time even if nothing else notices. */
-const DEADLINE_MS = 170_000;
+const DEADLINE_MS = 540_000;
 /** For one action, on a busy machine. */
 const ACTION_MS = 20_000;
 
