@@ -63,7 +63,7 @@ async fn every_screen_is_accessible_at_every_width_in_the_light_theme() {
 }
 
 #[tokio::test]
-async fn every_screen_is_accessible_at_every_width_in_the_dark_theme() {
+async fn every_screen_is_accessible_in_the_dark_theme() {
     check_screens("screens", "dark").await;
 }
 
@@ -155,7 +155,7 @@ async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_light_th
 }
 
 #[tokio::test]
-async fn every_screen_of_the_portal_is_accessible_at_every_width_in_the_dark_theme() {
+async fn every_screen_of_the_portal_is_accessible_in_the_dark_theme() {
     check_screens("portal-screens", "dark").await;
 }
 
