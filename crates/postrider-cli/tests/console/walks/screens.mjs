@@ -1,4 +1,5 @@
-// Every page that a link leads to, in one theme. Links that lead nowhere are faults.
+// Every screen in one theme; in the light theme every page that a link leads to. Links that lead
+// nowhere are faults.
 
 import { crawl } from "../crawl.mjs";
 import { createData } from "../data.mjs";
@@ -15,8 +16,11 @@ const LEAST = 60;
 export default async function everyScreen(walk) {
   const data = await createData(walk);
   const { page } = await walk.signedIn({ colorScheme: walk.input.theme });
-  const kinds = await crawl(walk, page, "/", (kind) => look(walk, page, kind));
-  walk.assert(kinds.length >= LEAST, `there are only ${kinds.length} pages: ${kinds.join(", ")}`);
+  // The themes differ in colours only, so one of them need not follow every link.
+  if (walk.input.theme === "light") {
+    const kinds = await crawl(walk, page, "/", (kind) => look(walk, page, kind));
+    walk.assert(kinds.length >= LEAST, `there are only ${kinds.length} pages: ${kinds.join(", ")}`);
+  }
 
   for (const [name, path] of screens(data)) {
     walk.step(`opening ${name}`);
