@@ -27,6 +27,13 @@ export function screens(data) {
     ["sources", "/sources"],
     ["source", `/sources/${data.sources.github}`],
     ["rejected", `/sources/${data.sources.github}/rejected`],
+    ["choosing a provider", "/sources/new"],
+    ["consumers", "/consumers"],
+    ["inspect", "/inspect"],
     ["settings", "/settings"],
+    ["API keys", "/settings/keys"],
+    ["sending a message", `${app}/send`],
+    ["choosing a kind of endpoint", `${app}/endpoints/new`],
+    ["documentation", "/docs"],
   ];
 }
