@@ -22,6 +22,7 @@ export default async function prefix(walk) {
   }
 
   walk.step("an action leads back below the prefix");
+  await page.goto(walk.link("/"));
   await page.locator("[popovertarget=preferences]").click();
   await page.getByRole("button", { name: "Apply" }).click();
   await page.waitForURL((url) => url.href.startsWith(walk.input.url));
