@@ -55,7 +55,7 @@ impl Routes {
             let (mut parts, _) = request.into_parts();
             let context = match begin(&shared, audience, &mut parts).await {
                 Ok(context) => Arc::new(context),
-                Err(failure) => return refuse(&shared, audience, &parts, &failure, None),
+                Err(failure) => return login::required(&shared, audience, &parts, &failure, None),
             };
             if wants_stream(&parts.headers) {
                 return live::stream(context, page).await;
@@ -63,7 +63,7 @@ impl Routes {
             match page(Arc::clone(&context)).await {
                 Ok(page) => response::page(&context, &page),
                 Err(Failure::SignedOut) => {
-                    refuse(&shared, audience, &parts, &Failure::SignedOut, None)
+                    login::required(&shared, audience, &parts, &Failure::SignedOut, None)
                 },
                 Err(failure) => response::failure(&context, &failure),
             }
@@ -81,10 +81,15 @@ impl Routes {
             let (mut parts, _) = request.into_parts();
             let context = match begin(&shared, audience, &mut parts).await {
                 Ok(context) => Arc::new(context),
-                Err(failure) => return refuse(&shared, audience, &parts, &failure, None),
+                Err(failure) => return login::required(&shared, audience, &parts, &failure, None),
             };
-            let responded = respond(Arc::clone(&context)).await;
-            responded.unwrap_or_else(|failure| response::failure(&context, &failure))
+            match respond(Arc::clone(&context)).await {
+                Ok(response) => response,
+                Err(Failure::SignedOut) => {
+                    login::required(&shared, audience, &parts, &Failure::SignedOut, None)
+                },
+                Err(failure) => response::failure(&context, &failure),
+            }
         };
         Self { router: self.router.route(path, get(handler)), ..self }
     }
@@ -98,16 +103,18 @@ impl Routes {
         let handler = async move |request: Request| {
             let (mut parts, body) = request.into_parts();
             if !is_own_page(&shared.site, &parts.method, &parts.uri, &parts.headers) {
-                return refuse(&shared, audience, &parts, &Failure::Forged, None);
+                return login::required(&shared, audience, &parts, &Failure::Forged, None);
             }
             let begun = begin(&shared, audience, &mut parts).await;
             let limit = if begun.is_ok() { MAX_FORM } else { MAX_INTERRUPTED };
             let Ok(form) = to_bytes(body, limit).await.map(|it| Form::parse(&it)) else {
-                return refuse(&shared, audience, &parts, &Failure::TooLarge(limit), None);
+                return login::required(&shared, audience, &parts, &Failure::TooLarge(limit), None);
             };
             let context = match begun {
                 Ok(context) => Arc::new(context),
-                Err(failure) => return refuse(&shared, audience, &parts, &failure, Some(&form)),
+                Err(failure) => {
+                    return login::required(&shared, audience, &parts, &failure, Some(&form));
+                },
             };
             if !context.session.is_own_form(form.text("csrf").unwrap_or_default()) {
                 return response::failure(&context, &Failure::Forged);
@@ -115,7 +122,7 @@ impl Routes {
             match act(Arc::clone(&context), form.clone()).await {
                 Ok(outcome) => response::outcome(&context, outcome),
                 Err(Failure::SignedOut) => {
-                    refuse(&shared, audience, &parts, &Failure::SignedOut, Some(&form))
+                    login::required(&shared, audience, &parts, &Failure::SignedOut, Some(&form))
                 },
                 Err(failure) => response::failure(&context, &failure),
             }
@@ -137,16 +144,4 @@ async fn begin(
     let params = params.map_err(|_| Failure::NotFound("this page"))?;
     let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     context(shared, audience, params, parts).await
-}
-
-/// The response to a request without a session. The fields of a form are kept, so that it can be
-/// sent again after signing in.
-fn refuse(
-    shared: &Arc<Shared>,
-    audience: Audience,
-    parts: &Parts,
-    failure: &Failure,
-    form: Option<&Form>,
-) -> Response {
-    login::required(shared, audience, parts, failure, form)
 }

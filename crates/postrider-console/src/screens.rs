@@ -8,6 +8,7 @@ mod failures;
 mod inspect;
 mod live;
 pub(crate) mod login;
+pub(crate) mod message_body;
 pub(crate) mod messages;
 mod missing;
 mod overview;

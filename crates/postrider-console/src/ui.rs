@@ -19,6 +19,6 @@ pub(crate) use self::{
     icon::{Icon, icon},
     list::{empty, facts, filters, pages, table, tabs},
     state::{badge, banner, notice},
-    text::{bytes, count, id, link, number, plural, sentence},
+    text::{bytes, count, id, link, number, plural, quoted, sentence},
     time::{duration, millis, time},
 };

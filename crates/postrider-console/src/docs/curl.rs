@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::document::{items, text};
+use crate::ui::quoted;
 
 /// What a command consists of.
 #[derive(Debug)]
@@ -63,11 +64,6 @@ fn query(parameters: &Value) -> String {
         .map(|it| format!("{0}={1}", text(&it["name"]), variable(text(&it["name"]))))
         .collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// A text as one argument of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

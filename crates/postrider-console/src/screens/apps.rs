@@ -6,7 +6,6 @@ mod endpoints;
 mod find;
 mod form;
 mod list;
-mod message_body;
 mod portal_link;
 mod recent;
 mod remove;

@@ -40,10 +40,17 @@ pub(crate) fn plural(count: u64, noun: &str) -> String {
 
 /// A text of the API as a sentence: with a capital letter and a full stop.
 pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim();
     let mut letters = text.chars();
-    let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
+    let Some(first) = letters.next() else { return String::new() };
+    let first = first.to_uppercase();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
+}
+
+/// A text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A number in a table.
@@ -110,5 +117,13 @@ mod tests {
         assert_eq!(plural(1, "attempt"), "1 attempt");
         assert_eq!(plural(2_000, "attempt"), "2,000 attempts");
         assert_eq!(bytes(1_234_567), "1.2 MB");
+    }
+
+    #[test]
+    fn explanations_become_sentences() {
+        let cases = [("", ""), ("wait", "Wait."), (" Done! ", "Done!"), ("a. b", "A. b.")];
+        for (text, expected) in cases {
+            assert_eq!(sentence(text), expected);
+        }
     }
 }

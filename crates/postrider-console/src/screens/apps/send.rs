@@ -8,13 +8,15 @@ use postrider::{
     api::{ApplicationOut, EventTypeOut, MessageOut},
 };
 
-use super::message_body;
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
     form::Form,
     page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
-    screens::event_types::{catalog, schema, versions::Versions},
+    screens::{
+        event_types::{catalog, schema, versions::Versions},
+        message_body,
+    },
     ui::{
         self, Field,
         form::{form, hidden, problems},

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     form::Form,
     page::{ActionResult, Outcome, Page, PageResult, Tone},
-    ui::{self, Field, Icon, badge, code, icon},
+    ui::{self, Field, Icon, badge, code, icon, sentence},
 };
 
 /// The event type of tests, unless another is chosen.
@@ -224,14 +224,6 @@ fn result(result: &EndpointTestOut, is_delivery: bool) -> Markup {
     }
 }
 
-/// A text that begins in lower case, as a sentence.
-fn sentence(text: &str) -> String {
-    let mut marks = text.trim().chars();
-    let first = marks.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.trim().ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", marks.as_str())
-}
-
 fn response_headers(headers: &[(String, String)]) -> Markup {
     html! {
         details {
@@ -246,17 +238,6 @@ fn response_headers(headers: &[(String, String)]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn explanations_become_sentences() {
-        for (text, expected) in [
-            ("the host does not resolve", "The host does not resolve."),
-            ("Done.", "Done."),
-            ("élan", "Élan."),
-        ] {
-            assert_eq!(sentence(text), expected);
-        }
-    }
 
     #[test]
     fn payloads_are_json_or_absent() {

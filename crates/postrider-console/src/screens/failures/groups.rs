@@ -4,14 +4,14 @@ use maud::{Markup, html};
 use postrider::api::FailureGroupOut;
 
 use super::super::messages::{
-    attempt::explain::{label, sentence},
+    attempt::explain::label,
     names::{Names, app_link},
 };
 use crate::{
     context::Context,
     page::Tone,
     query::Query,
-    ui::{self, Icon, icon, state},
+    ui::{self, Icon, icon, sentence, state},
     viewer::Action,
 };
 

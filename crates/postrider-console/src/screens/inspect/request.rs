@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     page::Tone,
     site::join,
-    ui::{self, Icon, badge, code},
+    ui::{self, Icon, badge, code, quoted},
 };
 
 /// What requests are verified with.
@@ -159,11 +159,6 @@ fn reason(error: &VerifyError) -> String {
         return "the key has to be fetched from the provider, which only a source does".to_owned();
     }
     error.to_string()
-}
-
-/// A text as one word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

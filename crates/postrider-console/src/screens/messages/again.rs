@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use maud::html;
-use postrider::api::{MessageIn, MessageOut};
-use serde_json::value::RawValue;
+use postrider::api::MessageOut;
 
 use super::{
     detail::{MAX_EDITED, crumbs, name},
@@ -16,6 +15,7 @@ use crate::{
     failure::Failure,
     form::Form,
     page::{ActionResult, Outcome, Page, PageResult, Section, Tone},
+    screens::message_body,
     ui::{self, Field, form, notice},
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .ok_or(Failure::NotFound("a payload that can be edited"))?;
     let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(", ");
     let form = Form::filled([
-        ("event_type", found.event_type.to_string()),
+        ("type", found.event_type.to_string()),
         ("payload", ui::code::indent(&text).unwrap_or(text)),
         ("channels", words(found.channels)),
         ("tags", words(found.tags)),
@@ -57,7 +57,7 @@ async fn form_page(
             }))
             (form::problems(failure, &FIELDS))
             (ui::form(context, &format!("{of_message}/again"), &html! {
-                (Field::new("event_type", "Event type").required().sent(form, failure, "eventType").line())
+                (Field::new("type", "Event type").required().sent(form, failure, "eventType").line())
                 (Field::new("payload", "Payload").required().code(16).sent(form, failure, "payload")
                     .problem(problem.or_else(|| failure.and_then(|it| it.of_field("payload")))).area())
                 (Field::new("event_id", "New event id").hint(html! { "Optional. An id that has been used is rejected." })
@@ -72,9 +72,10 @@ async fn form_page(
 
 pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
     let app = context.app();
-    let body = match body(&form) {
+    let body = match message_body::body(&form) {
         Ok(body) => body,
-        Err(problem) => {
+        Err((_, problem)) => {
+            let problem = format!("The payload {problem}");
             return Ok(Outcome::again(form_page(&context, &form, None, Some(problem)).await));
         },
     };
@@ -87,43 +88,5 @@ pub(super) async fn send(context: Arc<Context>, form: Form) -> ActionResult {
             Ok(Outcome::again(form_page(&context, &form, Some(&error), None).await))
         },
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The body of the request, or what is wrong with the payload.
-fn body(form: &Form) -> Result<MessageIn, String> {
-    let payload = form.text("payload").unwrap_or_default().to_owned();
-    let payload =
-        RawValue::from_string(payload).map_err(|error| format!("This is not JSON: {error}"))?;
-    let words = |name| Some(form.words(name)).filter(|it| !it.is_empty());
-    Ok(MessageIn {
-        event_type: form.text("event_type").unwrap_or_default().to_owned(),
-        payload,
-        event_id: form.text("event_id").map(ToOwned::to_owned),
-        channels: words("channels"),
-        tags: words("tags"),
-        application: None,
-        transformations_params: None,
-        deliver_at: None,
-        payload_retention_period: None,
-        payload_retention_hours: None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_payload_is_sent_as_it_was_entered() {
-        let form = Form::filled([
-            ("event_type", "a.b".to_owned()),
-            ("payload", "{ \"n\": 1.50 }".to_owned()),
-            ("tags", "x, y".to_owned()),
-        ]);
-        let body = serde_json::to_string(&body(&form).unwrap()).unwrap();
-        assert_eq!(body, r#"{"eventType":"a.b","payload":{ "n": 1.50 },"tags":["x","y"]}"#);
-        let wrong = super::body(&Form::filled([("payload", "{".to_owned())]));
-        assert!(wrong.unwrap_err().starts_with("This is not JSON: "));
     }
 }

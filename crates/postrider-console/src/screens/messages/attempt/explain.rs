@@ -5,7 +5,7 @@ use postrider::api::{FailureCause, MessageAttemptOut};
 
 use crate::{
     page::Tone,
-    ui::{Icon, icon, state::banner},
+    ui::{Icon, icon, sentence, state::banner},
 };
 
 /// How a part of an attempt ended.
@@ -82,13 +82,6 @@ fn story(attempt: &MessageAttemptOut, cause: FailureCause) -> String {
     format!("The attempt got as far as {reached}. It failed because of this: {because}.")
 }
 
-/// A sentence from an explanation of the API, which begins in lower case and has no full stop.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut marks = text.chars();
-    let first = marks.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", marks.as_str().trim_end_matches('.'))
-}
-
 /// The explanation of a failed attempt.
 pub(super) fn explanation(
     attempt: &MessageAttemptOut,
@@ -161,14 +154,5 @@ mod tests {
         for cause in FailureCause::ALL {
             assert!(states(Some(cause), true).contains(&Failed), "{cause:?}");
         }
-    }
-
-    #[test]
-    fn explanations_become_sentences() {
-        assert_eq!(
-            sentence("wait, or limit the endpoint's rate"),
-            "Wait, or limit the endpoint's rate."
-        );
-        assert_eq!(sentence(""), ".");
     }
 }

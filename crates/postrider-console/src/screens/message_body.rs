@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::{form::Form, ui::refusal::Problem};
 
 /// The body of a request that publishes a message.
-pub(super) fn body(form: &Form) -> Result<MessageIn, Problem> {
+pub(crate) fn body(form: &Form) -> Result<MessageIn, Problem> {
     let words = |name| Some(form.words(name)).filter(|it| !it.is_empty());
     Ok(MessageIn {
         event_type: form.text("type").unwrap_or_default().to_owned(),
@@ -47,6 +47,14 @@ mod tests {
         check(
             "type=a.b&payload=%7B%7D&event_id=e1&channels=eu%2C+us&tags=x",
             r#"{"eventType":"a.b","payload":{},"eventId":"e1","channels":["eu","us"],"tags":["x"]}"#,
+        );
+    }
+
+    #[test]
+    fn the_payload_is_sent_as_it_was_entered() {
+        check(
+            "type=a.b&payload=%7B+%22n%22%3A+1.50+%7D&tags=x%2C+y",
+            r#"{"eventType":"a.b","payload":{ "n": 1.50 },"tags":["x","y"]}"#,
         );
     }
 
