@@ -29,6 +29,9 @@ struct Shared {
     tasks: TaskTracker,
     dropped: Counter,
     queue: Mutex<Queue>,
+    /// Held from before something is taken from the queue until it is stored, so that whoever holds
+    /// it finds everything either in the queue or in the store.
+    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +44,8 @@ struct Queue {
 
 impl RejectionLog {
     pub(crate) fn new(store: Arc<dyn Store>, tasks: TaskTracker, dropped: Counter) -> Self {
-        Self(Arc::new(Shared { store, tasks, dropped, queue: Mutex::default() }))
+        let (queue, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Shared { store, tasks, dropped, queue, writing }))
     }
 
     /// Adds a rejection, or drops it if the queue is full: the log helps to find errors, and must
@@ -63,6 +67,7 @@ impl RejectionLog {
 
     /// Stores the queue at once, so that a reader of the log finds what was rejected just before.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        let _writing = self.0.writing.lock().await;
         let batch = {
             let mut queue = self.0.lock();
             queue.bytes = 0;
@@ -84,20 +89,26 @@ impl Shared {
         queue.is_writing = !queue.rejections.is_empty();
         std::mem::take(&mut queue.rejections)
     }
+
+    /// Stores the queue; whether there was something in it.
+    async fn write_next(&self) -> bool {
+        let _writing = self.writing.lock().await;
+        let batch = self.take();
+        if batch.is_empty() {
+            return false;
+        }
+        let count = batch.len() as u64;
+        if let Err(error) = self.store.reject(batch).await {
+            self.dropped.inc_by(count);
+            tracing::debug!(error = &error as &dyn Error, "rejections are not stored");
+        }
+        true
+    }
 }
 
 /// Writes until the queue is empty.
 async fn write(shared: Arc<Shared>) {
-    loop {
-        let batch = shared.take();
-        if batch.is_empty() {
-            return;
-        }
-        let count = batch.len() as u64;
-        if let Err(error) = shared.store.reject(batch).await {
-            shared.dropped.inc_by(count);
-            tracing::debug!(error = &error as &dyn Error, "rejections are not stored");
-        }
+    while shared.write_next().await {
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -30,6 +30,9 @@ struct Shared {
     store: Arc<dyn Store>,
     tasks: TaskTracker,
     counts: Mutex<Counts>,
+    /// Held from before numbers are taken until they are stored, so that whoever holds it finds all
+    /// of them either in memory or in the store.
+    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +44,8 @@ struct Counts {
 
 impl RequestCounts {
     pub(crate) fn new(store: Arc<dyn Store>, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Shared { store, tasks, counts: Mutex::default() }))
+        let (counts, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Shared { store, tasks, counts, writing }))
     }
 
     pub(super) fn add(&self, source: &Source, at: Timestamp, result: RequestResult) {
@@ -62,6 +66,7 @@ impl RequestCounts {
 
     /// Stores the numbers at once, so that a reader finds what was received just before.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        let _writing = self.0.writing.lock().await;
         let counted = std::mem::take(&mut self.0.lock().counted);
         self.0.store_or_keep(counted).await
     }
@@ -101,6 +106,7 @@ impl Shared {
 async fn write(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(PAUSE).await;
+        let _writing = shared.writing.lock().await;
         let counted = shared.take();
         if counted.is_empty() {
             return;

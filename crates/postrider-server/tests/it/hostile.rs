@@ -72,7 +72,7 @@ fn limits() -> Limits {
     Limits {
         max_payload: 64 << 10,
         envelope: 16 << 10,
-        batch_bytes: 256 << 10,
+        batch_bytes: 128 << 10,
         config_body: 32 << 10,
         event_type_body: 64 << 10,
         ..Limits::default()
