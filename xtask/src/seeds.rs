@@ -1,5 +1,5 @@
 //! The task `seeds`: what random input begins with. Requests of all providers, genuine but for
-//! another secret than the one that is expected, and the models that there are.
+//! another secret than the one that is expected, the models that there are, and what workers of the sandbox send.
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -14,8 +14,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(Arguments { folder }: &Arguments) -> anyhow::Result<()> {
-    for kind in ["verify", "signature", "template"] {
+    for kind in ["verify", "signature", "template", "reply"] {
         fs::create_dir_all(folder.join(kind))?;
+    }
+    for (name, content) in postrider_sandbox::testing::sample_frames() {
+        fs::write(folder.join("reply").join(name), content)?;
     }
     for (index, provider) in provider::all().iter().enumerate() {
         let which = u8::try_from(index)?;

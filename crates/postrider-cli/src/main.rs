@@ -21,6 +21,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser;
+use postrider_sandbox::WORKER_COMMAND;
 
 use crate::{cli::Cli, failure::report};
 
@@ -30,5 +31,10 @@ use crate::{cli::Cli, failure::report};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The server starts itself again to run scripts. A worker reads no arguments, files or
+    // environment, and starts as fast as it can.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_COMMAND) {
+        return postrider_sandbox::worker();
+    }
     Cli::parse().run().unwrap_or_else(|error| report(&error))
 }

@@ -6,7 +6,8 @@ use super::files::files;
 use crate::metadata::{Metadata, Package};
 
 /// The crates in their order: each may depend on those before it.
-const ORDER: [&str; 8] = [
+const ORDER: [&str; 9] = [
+    "postrider-sandbox",
     "postrider",
     "postrider-core",
     "postrider-store",
@@ -18,7 +19,8 @@ const ORDER: [&str; 8] = [
 ];
 
 /// Dependencies that a crate must not have, directly or indirectly.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
+    ("postrider-sandbox", &["hyper", "axum", "rusqlite", "rand"]),
     ("postrider-core", &["tokio", "hyper", "axum", "rusqlite", "rand"]),
     ("postrider-store", &["hyper", "axum"]),
     ("postrider-engine", &["axum"]),

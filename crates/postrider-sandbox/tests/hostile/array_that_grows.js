@@ -1,0 +1,5 @@
+// expect: OutOfMemory | Timeout
+function handler(input) {
+  const all = [];
+  for (;;) all.push([all.length]);
+}

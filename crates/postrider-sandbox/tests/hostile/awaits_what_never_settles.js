@@ -1,0 +1,4 @@
+// expect: NotJson
+async function handler() {
+  await new Promise(() => {});
+}

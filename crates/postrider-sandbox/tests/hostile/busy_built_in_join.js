@@ -1,0 +1,4 @@
+// expect: Timeout | OutOfMemory
+function handler(input) {
+  return new Array(1e9) + '';
+}

@@ -1,0 +1,5 @@
+// expect: Timeout
+function handler(input) {
+  const large = { length: Number.MAX_SAFE_INTEGER };
+  return Array.prototype.reverse.call(large);
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  return new console.log(1);
+}

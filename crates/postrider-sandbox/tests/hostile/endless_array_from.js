@@ -1,0 +1,4 @@
+// expect: Timeout | OutOfMemory
+function handler(input) {
+  return Array.from({ *[Symbol.iterator]() { for (;;) yield 1; } });
+}

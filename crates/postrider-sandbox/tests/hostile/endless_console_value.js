@@ -1,0 +1,5 @@
+// expect: Timeout
+function handler(input) {
+  console.log({ toJSON() { for (;;) {} } });
+  return 1;
+}

@@ -1,0 +1,4 @@
+// expect: Timeout
+function handler(input) {
+  for (;;) {}
+}

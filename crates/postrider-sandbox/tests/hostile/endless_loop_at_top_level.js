@@ -1,0 +1,3 @@
+// expect: Timeout
+for (;;) {}
+function handler() {}

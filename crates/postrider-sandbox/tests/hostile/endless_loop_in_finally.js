@@ -1,0 +1,8 @@
+// expect: Timeout
+function handler(input) {
+  try {
+    for (;;) {}
+  } finally {
+    for (;;) {}
+  }
+}

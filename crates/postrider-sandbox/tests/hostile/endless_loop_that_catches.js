@@ -1,0 +1,8 @@
+// expect: Timeout
+function handler(input) {
+  for (;;) {
+    try {
+      for (;;) {}
+    } catch {}
+  }
+}

@@ -1,0 +1,4 @@
+// expect: Timeout
+async function handler() {
+  for (;;) await null;
+}

@@ -1,0 +1,5 @@
+// expect: Timeout
+function handler() {
+  const thenable = { then(resolve) { resolve(thenable); } };
+  return Promise.resolve(thenable);
+}

@@ -1,0 +1,5 @@
+// expect: StackOverflow | OutOfMemory
+function handler(input) {
+  const next = () => ({ toJSON() { return { next: next() }; } });
+  return next();
+}

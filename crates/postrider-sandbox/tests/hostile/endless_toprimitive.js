@@ -1,0 +1,5 @@
+// expect: Timeout
+function handler(input) {
+  const value = { [Symbol.toPrimitive]() { for (;;) {} } };
+  return `${value}`;
+}

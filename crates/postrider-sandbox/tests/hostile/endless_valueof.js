@@ -1,0 +1,5 @@
+// expect: Timeout
+function handler(input) {
+  const value = { valueOf() { for (;;) {} } };
+  return value + 1;
+}

@@ -1,0 +1,5 @@
+// expect: returns 1
+function handler(input) {
+  Object.freeze(globalThis);
+  return 1;
+}

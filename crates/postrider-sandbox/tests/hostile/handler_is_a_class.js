@@ -1,0 +1,2 @@
+// expect: Thrown
+class handler {}

@@ -1,0 +1,2 @@
+// expect: returns {}
+function* handler() { yield 1; }

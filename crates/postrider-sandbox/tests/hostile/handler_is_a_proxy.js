@@ -1,0 +1,2 @@
+// expect: returns 1
+const handler = new Proxy(() => 1, {});

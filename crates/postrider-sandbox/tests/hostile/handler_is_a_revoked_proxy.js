@@ -1,0 +1,4 @@
+// expect: Thrown
+const { proxy, revoke } = Proxy.revocable(() => 1, {});
+var handler = proxy;
+revoke();

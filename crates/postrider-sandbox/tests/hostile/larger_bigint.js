@@ -1,0 +1,5 @@
+// expect: Timeout | OutOfMemory | Thrown
+function handler(input) {
+  let value = 3n;
+  for (;;) value *= value;
+}

@@ -1,0 +1,4 @@
+// expect: OutputTooLarge
+function handler(input) {
+  return 'a'.repeat(2 << 20);
+}

@@ -1,0 +1,4 @@
+// expect: NotJson
+function handler() {
+  return new Promise(() => {});
+}

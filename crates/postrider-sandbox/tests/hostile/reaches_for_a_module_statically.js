@@ -1,0 +1,3 @@
+// expect: Syntax
+import * as std from 'std';
+function handler() { return std.loadFile('/etc/passwd'); }

@@ -1,0 +1,4 @@
+// expect: returns "undefined"
+function handler(input) {
+  return this.constructor.constructor('return typeof process')();
+}

@@ -1,0 +1,4 @@
+// expect: returns ["length"] | returns []
+function handler(input) {
+  return Object.getOwnPropertyNames(console.log);
+}

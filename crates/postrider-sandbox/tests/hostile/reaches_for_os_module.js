@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  return os.exec(['/bin/sh']);
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+async function handler() {
+  return (await import('std')).loadFile('/etc/passwd');
+}

@@ -1,0 +1,4 @@
+// expect: returns null | Thrown | NotJson
+function handler(input) {
+  return handler.caller;
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  return console.log.constructor('return process')();
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  return new Worker('a.js');
+}

@@ -1,0 +1,4 @@
+// expect: StackOverflow
+function handler(input) {
+  return handler(input);
+}

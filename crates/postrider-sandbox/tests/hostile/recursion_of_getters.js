@@ -1,0 +1,5 @@
+// expect: StackOverflow
+function handler(input) {
+  const value = { get again() { return this.again; } };
+  return value.again;
+}

@@ -1,0 +1,5 @@
+// expect: StackOverflow
+function handler(input) {
+  const value = { toString() { return `${value}`; } };
+  return `${value}`;
+}

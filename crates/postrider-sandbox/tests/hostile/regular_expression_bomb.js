@@ -1,0 +1,4 @@
+// expect: Timeout
+function handler(input) {
+  return /^(a+)+$/.test('a'.repeat(40) + 'b');
+}

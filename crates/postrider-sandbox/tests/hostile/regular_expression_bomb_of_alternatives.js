@@ -1,0 +1,4 @@
+// expect: Timeout
+function handler(input) {
+  return /^(a|a|a?)*$/.test('a'.repeat(60) + 'b');
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+async function handler() {
+  throw { get message() { throw 1; } };
+}

@@ -1,0 +1,6 @@
+// expect: returns {"a":1}
+function handler(input) {
+  JSON.stringify = () => 'forged';
+  JSON.parse = () => 'forged';
+  return { a: 1 };
+}

@@ -1,0 +1,5 @@
+// expect: NotJson
+function handler(input) {
+  input.input = input;
+  return input;
+}

@@ -1,0 +1,4 @@
+// expect: NotJson
+function handler(input) {
+  return handler;
+}

@@ -1,0 +1,4 @@
+// expect: returns {"__proto__":{"a":1}}
+function handler(input) {
+  return JSON.parse('{"__proto__":{"a":1}}');
+}

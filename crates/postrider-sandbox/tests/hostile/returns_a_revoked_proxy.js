@@ -1,0 +1,6 @@
+// expect: NotJson | Thrown
+function handler(input) {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}

@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  return { get value() { throw new Error('no'); } };
+}

@@ -1,0 +1,4 @@
+// expect: returns "\ufffd"
+function handler(input) {
+  return '\udc00';
+}

@@ -1,0 +1,4 @@
+// expect: returns [null,null]
+function handler(input) {
+  return [NaN, Infinity];
+}

@@ -1,0 +1,4 @@
+// expect: Timeout
+function handler(input) {
+  return [3, 2, 1].sort(() => { for (;;) {} });
+}

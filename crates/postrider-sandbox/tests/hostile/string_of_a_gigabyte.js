@@ -1,0 +1,4 @@
+// expect: Thrown | OutOfMemory
+function handler(input) {
+  return 'a'.repeat(2 ** 30);
+}

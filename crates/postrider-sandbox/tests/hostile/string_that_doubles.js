@@ -1,0 +1,5 @@
+// expect: OutOfMemory | Thrown
+function handler(input) {
+  let text = 'a';
+  for (;;) text += text;
+}

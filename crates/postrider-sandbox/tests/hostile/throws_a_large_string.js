@@ -1,0 +1,4 @@
+// expect: Thrown
+function handler(input) {
+  throw 'a'.repeat(1 << 20);
+}

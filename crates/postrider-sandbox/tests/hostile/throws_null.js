@@ -1,0 +1,4 @@
+// expect: OutOfMemory
+function handler(input) {
+  throw null;
+}

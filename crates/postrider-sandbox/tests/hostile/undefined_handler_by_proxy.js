@@ -1,0 +1,2 @@
+// expect: NoHandler | Thrown
+Object.setPrototypeOf(globalThis, new Proxy({}, { has: () => true, get() { throw 1; } }));
