@@ -21,6 +21,16 @@ pub(crate) struct Host {
     ended: watch::Sender<bool>,
 }
 
+/// Reports the end of the thread when it is dropped, even if the thread panics or never starts.
+#[derive(Debug)]
+struct Ended(watch::Sender<bool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
 #[derive(Debug)]
 enum HostState {
     NotStarted,
@@ -38,13 +48,14 @@ impl Host {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, HostState::NotStarted) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (pool, ended) = (Arc::clone(pool), self.ended.clone());
+            let pool = Arc::clone(pool);
+            self.ended.send_replace(false);
+            let ended = Ended(self.ended.clone());
             let thread = Builder::new().name("sandbox".to_owned()).spawn(move || {
                 runtime.block_on(pool.run());
                 drop(runtime);
-                ended.send_replace(true);
+                drop(ended);
             })?;
-            self.ended.send_replace(false);
             *state = HostState::Started(thread);
         }
         Ok(())

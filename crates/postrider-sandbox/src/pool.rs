@@ -128,7 +128,12 @@ impl Pool {
         }
         let pool = Arc::clone(&self);
         tasks.spawn(async move { pool.keep_warm().await });
-        while tasks.join_next().await.is_some() {}
+        while let Some(ended) = tasks.join_next().await {
+            // With fewer workers, or none, runs would wait without an end.
+            if ended.is_err() {
+                self.stop();
+            }
+        }
         stop_all(self.idle.take_all()).await;
     }
 
@@ -288,7 +293,7 @@ async fn stop_all(connections: Vec<Connection>) {
 }
 
 fn stopped() -> RunError {
-    RunError::new(RunErrorKind::Unavailable, "scripts cannot be run: the server is shutting down")
+    RunError::new(RunErrorKind::Unavailable, "scripts cannot be run: the sandbox was stopped")
 }
 
 /// The error of a worker that ended, or was ended because of what it sent.

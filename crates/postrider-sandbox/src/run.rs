@@ -80,7 +80,8 @@ pub enum RunErrorKind {
 }
 
 impl RunErrorKind {
-    /// Whether the script is the reason: running it again would end in the same way.
+    /// Whether the script is the likely reason, so that running it again would end in the same way.
+    /// On a machine that is overloaded, a correct script can end in [`Self::Timeout`] too.
     pub const fn is_fault_of_script(self) -> bool {
         match self {
             Self::Syntax

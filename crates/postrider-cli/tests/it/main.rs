@@ -36,6 +36,7 @@ mod receiver;
 mod restart;
 mod rotation;
 mod rows;
+mod sandbox_worker;
 mod schema;
 mod secrets;
 mod server;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use libc::{
     MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, SYS_brk, SYS_clock_getres, SYS_clock_gettime, SYS_exit,
     SYS_exit_group, SYS_futex, SYS_getcpu, SYS_getrandom, SYS_gettimeofday, SYS_madvise, SYS_mmap,
-    SYS_mprotect, SYS_mremap, SYS_munmap, SYS_read, SYS_restart_syscall, SYS_rt_sigaction, SYS_rt_sigprocmask,
-    SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack, SYS_write, c_int, c_long,
+    SYS_mprotect, SYS_mremap, SYS_munmap, SYS_read, SYS_restart_syscall, SYS_rt_sigaction,
+    SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack, SYS_write, c_int,
+    c_long,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition,

@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::{
     param::page_size,
-    process::{Resource, Rlimit, setrlimit},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
 /// Address space that a worker may use in addition to what it has after its start. The heap of
@@ -27,6 +27,8 @@ pub(super) fn apply() -> Result<(), String> {
         (Resource::Msgqueue, 0),
         (Resource::Memlock, 0),
     ] {
+        // The operator may have set a lower one, which cannot be raised.
+        let most = getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
             .map_err(|error| format!("limit {resource:?}: {error}"))?;
     }

@@ -37,16 +37,17 @@ impl Limited<'_> {
         if self.time.is_over() {
             return self.timeout();
         }
-        match error {
-            Error::Allocation => self.out_of_memory(),
-            Error::InvalidString(_) => {
-                Failure::new(RunErrorKind::Syntax, "SyntaxError: the script contains a NUL")
-            },
+        if error.is_exception() {
             // The engine throws null if it has no memory for an error. Scripts rarely do.
-            Error::Exception if thrown.is_null() => self.null(),
-            Error::Exception => self.thrown(&thrown),
-            other => Failure::new(RunErrorKind::Thrown, other.to_string()),
+            return if thrown.is_null() { self.null() } else { self.thrown(&thrown) };
         }
+        if matches!(error, Error::Allocation) {
+            return self.out_of_memory();
+        }
+        if matches!(error, Error::InvalidString(_)) {
+            return Failure::new(RunErrorKind::Syntax, "SyntaxError: the script contains a NUL");
+        }
+        Failure::new(RunErrorKind::Thrown, error.to_string())
     }
 
     /// What a value means that the script threw. Reading it may call functions of the script.

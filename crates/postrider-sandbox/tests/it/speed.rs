@@ -8,7 +8,8 @@ use crate::fixtures::{handler, patient, run};
 
 const RUNS: u32 = 2000;
 
-/// The mean time of runs one after the other, for owners that take turns.
+/// Prints the mean time of runs one after the other, for owners that take turns.
+#[expect(clippy::print_stdout, reason = "a measurement prints its result")]
 async fn measure(what: &str, options: SandboxOptions, owners: u128) {
     let sandbox = Sandbox::new(options);
     let script = handler("input.payload.total = input.payload.items.length; return input;");
