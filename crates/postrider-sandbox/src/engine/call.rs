@@ -2,11 +2,8 @@
 
 use rquickjs::{Ctx, Function, Promise, Value, context::EvalOptions, promise::PromiseState};
 
-use super::failure::{Failure, Limited, is_of_the_text};
+use super::failure::{FILE_NAME, Failure, Limited, is_of_the_text};
 use crate::{request::RunRequest, run::RunErrorKind};
-
-/// The name of the script in stacks.
-pub(super) const FILE_NAME: &str = "script.js";
 
 /// Finds the handler, even if it was declared by `const` or `let`.
 const FIND_HANDLER: &str = "typeof handler === 'function' ? handler : undefined";

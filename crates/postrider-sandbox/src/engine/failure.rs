@@ -2,12 +2,15 @@
 
 use rquickjs::{Coerced, Ctx, Error, Exception, Object, Value};
 
-use super::{call::FILE_NAME, time_limit::TimeLimit};
+use super::time_limit::TimeLimit;
 use crate::{
     options::Limits,
     reply::{MESSAGE_BYTES, cut},
     run::RunErrorKind,
 };
+
+/// The name of the script in stacks.
+pub(super) const FILE_NAME: &str = "script.js";
 
 /// Why a script has no result.
 #[derive(Debug)]
