@@ -86,7 +86,7 @@ impl SandboxOptions {
 /// How a worker is started.
 #[derive(Clone, Debug)]
 pub enum Launch {
-    /// A program that calls [`worker`](crate::worker), with these arguments and without the
+    /// A program that calls [`worker`](fn@crate::worker), with these arguments and without the
     /// environment of this process.
     Program { path: PathBuf, arguments: Vec<OsString> },
     /// A thread of this process, without any confinement: only for tests of other crates.
