@@ -215,13 +215,13 @@ impl Pool {
     }
 
     async fn exchange(&self, job: &Job, mut connection: Connection) -> (JobResult, Worker) {
-        match connection.exchange(&job.request, self.options.kill_after).await {
-            // After exhaustion, because the least tested paths of the engine led there.
-            Ok(content) if !job.keeps_worker || is_exhausted(&content) => {
-                stop_all(vec![connection]).await;
+        let exchanged = connection.exchange(&job.request, self.options.kill_after).await;
+        match exchanged.map(|content| (state_after(&content), content)) {
+            Ok((WorkerState::Good, content)) if job.keeps_worker => (Ok(content), Some(connection)),
+            Ok((WorkerState::Good | WorkerState::Exhausted, content)) => {
+                connection.stop().await;
                 (Ok(content), None)
             },
-            Ok(content) => (Ok(content), Some(connection)),
             Err(NoReply::Timeout) => {
                 increment(&self.counters.killed);
                 connection.stop().await;
@@ -229,7 +229,7 @@ impl Pool {
                 let message = format!("the script was stopped because it ran longer than {most:?}");
                 (Err(RunError::new(RunErrorKind::Timeout, message)), None)
             },
-            Err(NoReply::Broken) => {
+            Ok((WorkerState::Invalid, _)) | Err(NoReply::Broken) => {
                 increment(&self.counters.crashed);
                 let signal = connection.stop().await.and_then(|status| status.signal());
                 (Err(crashed(signal)), None)
@@ -269,15 +269,33 @@ impl Pool {
     }
 }
 
-/// Whether the script used up what it may use.
-fn is_exhausted(content: &[u8]) -> bool {
+/// What a reply says about the worker that sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WorkerState {
+    Good,
+    /// The script used up what it may use. The engine's least tested paths led here.
+    Exhausted,
+    /// The worker violates the protocol.
+    Invalid,
+}
+
+fn state_after(content: &[u8]) -> WorkerState {
     match Reply::decode(content) {
-        Ok(Reply::Failed(error)) => matches!(
-            error.kind,
-            RunErrorKind::Timeout | RunErrorKind::OutOfMemory | RunErrorKind::StackOverflow
-        ),
-        Ok(Reply::Returned { .. }) => false,
-        Ok(Reply::Ready | Reply::Refused(_)) | Err(_) => true,
+        Ok(Reply::Returned { .. }) => WorkerState::Good,
+        Ok(Reply::Failed(error)) => match error.kind {
+            RunErrorKind::Timeout | RunErrorKind::OutOfMemory | RunErrorKind::StackOverflow => {
+                WorkerState::Exhausted
+            },
+            RunErrorKind::Syntax
+            | RunErrorKind::NoHandler
+            | RunErrorKind::Thrown
+            | RunErrorKind::OutputTooLarge
+            | RunErrorKind::NotJson
+            | RunErrorKind::Crashed
+            | RunErrorKind::Busy
+            | RunErrorKind::Unavailable => WorkerState::Good,
+        },
+        Ok(Reply::Ready | Reply::Refused(_)) | Err(_) => WorkerState::Invalid,
     }
 }
 
@@ -298,6 +316,8 @@ fn stopped() -> RunError {
 
 /// The error of a worker that ended, or was ended because of what it sent.
 pub(crate) fn crashed(signal: Option<i32>) -> RunError {
+    // What the worker was stopped with explains nothing.
+    let signal = signal.filter(|number| *number != libc::SIGKILL);
     let signal = signal.map_or_else(String::new, |number| format!(" (signal {number})"));
     let message = format!("the script's process ended unexpectedly{signal}");
     RunError::new(RunErrorKind::Crashed, message)

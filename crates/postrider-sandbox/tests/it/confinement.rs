@@ -7,7 +7,7 @@ use std::{
 
 use postrider_sandbox::{RunErrorKind, Sandbox, SandboxOptions, confinement};
 
-use crate::fixtures::{WORKER, failed, handler, options, program, returned, text};
+use crate::fixtures::{WORKER, end, failed, handler, options, program, returned, text};
 
 /// A signal's number on the platforms that are supported.
 const SIGSYS: i32 = 31;
@@ -80,4 +80,39 @@ async fn programs_that_are_no_workers_are_reported() {
         assert!(sandbox.counts().start_failures >= 1);
         sandbox.shut_down().await;
     }
+}
+
+/// A worker that reports that it is ready, and then does something else than running scripts.
+async fn impostor(then: &str) -> (RunErrorKind, u64) {
+    // The first byte arrives with the whole first request.
+    let script = format!("head -c 1 >/dev/null; printf '\\001\\000\\000\\000\\020'; {then}");
+    let launch = program("/bin/sh", &["-c", &script]);
+    let sandbox = Sandbox::new(SandboxOptions { launch, warm: 0, ..options() });
+    let error = failed(&sandbox, &handler("return 1;")).await;
+    end(&sandbox).await;
+    (error.kind, sandbox.counts().crashed)
+}
+
+#[tokio::test]
+async fn workers_that_violate_the_protocol_are_stopped() {
+    for then in [
+        "exit 0",
+        "kill -SEGV $$",
+        // An endless stream of empty frames, of frames that are too long, and of nothing.
+        "exec cat /dev/zero",
+        "exec yes",
+        "printf '\\377\\377\\377\\177'; exec cat /dev/zero",
+        // A frame that is cut off.
+        "printf '\\144\\000\\000\\000abc'; exit 0",
+        // Ready again; a kind that does not exist; a console that is no text.
+        "printf '\\001\\000\\000\\000\\020'; exec sleep 1000",
+        "printf '\\001\\000\\000\\000\\001'; exec sleep 1000",
+        "printf '\\006\\000\\000\\000\\022\\001\\000\\000\\000\\377'; exec sleep 1000",
+    ] {
+        assert_eq!(impostor(then).await, (RunErrorKind::Crashed, 1), "{then}");
+    }
+    // A value that is no JSON concerns only the caller.
+    let not_json = "printf '\\006\\000\\000\\000\\022\\000\\000\\000\\000{'; exec sleep 1000";
+    assert_eq!(impostor(not_json).await, (RunErrorKind::Crashed, 0));
+    assert_eq!(impostor("exec sleep 1000").await, (RunErrorKind::Timeout, 0));
 }
