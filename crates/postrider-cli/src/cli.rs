@@ -10,7 +10,7 @@ use crate::{
     commands::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
-            consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
+            connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
             key::KeyCommand, message::MessageCommand, send::Send, source::SourceCommand,
             task::TaskCommand,
         },
@@ -126,6 +126,13 @@ enum Command {
         #[command(subcommand)]
         command: Box<SourceCommand>,
     },
+    /// Manages connectors, the transformations that your customers can choose
+    Connector {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: ConnectorCommand,
+    },
     /// Manages consumers, the queues that messages are read from
     Consumer {
         #[command(flatten)]
@@ -194,6 +201,7 @@ impl Cli {
             Command::Message { api, command } => api.run(command.request()?)?,
             Command::Attempt { api, command } => api.run(command.request()?)?,
             Command::Source { api, command } => command.run(&api)?,
+            Command::Connector { api, command } => api.run(command.request()?)?,
             Command::Consumer { api, command } => api.run(command.request()?)?,
             Command::Key { api, command } => api.run(command.request())?,
             Command::Task { api, command } => api.run(command.request())?,

@@ -10,8 +10,9 @@ use postrider::api::EndpointKind;
 use postrider_core::{kind::command::CommandRegistry, queue::QueueKind};
 use postrider_engine::{
     BuiltInOptions, Clock, CommandSender, Engine, EngineTasks, HttpClient, HttpSender,
-    QueueConnector, SenderOptions, Senders, built_in,
+    QueueConnector, SenderOptions, Senders, Shaper, built_in,
 };
+use postrider_sandbox::Sandbox;
 use postrider_server::{Server, ServerTls};
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     store: Arc<dyn Store>,
     tasks: EngineTasks,
     server: postrider_server::Settings,
+    sandbox: Option<Sandbox>,
     queues: Queues,
     grace: Duration,
     declared: Declared,
@@ -64,6 +66,7 @@ type Queues = Vec<(QueueKind, Arc<dyn QueueConnector>)>;
 #[derive(Debug)]
 struct Clients {
     senders: Senders,
+    sandbox: Option<Sandbox>,
     queues: Queues,
     http: HttpClient,
 }
@@ -90,7 +93,7 @@ impl Node {
         listeners: Listeners,
         store: Arc<dyn Store>,
         Secrets { jwt, vault, is_outdated }: Secrets,
-        Clients { senders, queues, http }: Clients,
+        Clients { senders, sandbox, queues, http }: Clients,
     ) -> anyhow::Result<Self> {
         let address = listeners.api.local_addr()?;
         let metrics_address =
@@ -98,6 +101,13 @@ impl Node {
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
+        let senders = match &sandbox {
+            Some(sandbox) => {
+                let rules = settings::url_rules(config, address);
+                senders.shaped_by(Shaper::new(sandbox.clone(), rules))
+            },
+            None => senders,
+        };
         let sender = Arc::new(senders);
         let (engine, mut tasks) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
@@ -115,6 +125,7 @@ impl Node {
             store,
             tasks,
             server,
+            sandbox,
             queues,
             grace,
             declared,
@@ -158,7 +169,7 @@ impl Node {
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Pages, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listeners, store, tasks, grace, declared, config, .. } = self;
+        let Self { engine, listeners, store, tasks, sandbox, grace, declared, config, .. } = self;
         let halt = CancellationToken::new();
         let settings = self.server.clone();
         let server = Server::with_queues(engine.clone(), self.server, self.queues);
@@ -200,6 +211,9 @@ impl Node {
         let ended = running.end().await;
         let closed = store.close().await;
         failure?;
+        if let Some(sandbox) = sandbox {
+            sandbox.shut_down().await;
+        }
         ended?;
         closed?;
         tracing::info!("shut down; everything is stored");
@@ -231,7 +245,29 @@ fn clients(config: &Config, commands: CommandRegistry) -> anyhow::Result<Clients
         .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
     let http = guard.http().clone();
-    Ok(Clients { senders, queues: postrider_sinks::queues(&guard), http })
+    let (sandbox, queues) = (sandbox(config)?, postrider_sinks::queues(&guard));
+    Ok(Clients { senders, sandbox, queues, http })
+}
+
+/// Runs transformations, unless this system cannot confine the processes that do.
+fn sandbox(config: &Config) -> anyhow::Result<Option<Sandbox>> {
+    let transformations = &config.transformations;
+    if !transformations.enabled {
+        return Ok(None);
+    }
+    if let Err(reason) = postrider_sandbox::confinement()
+        && !transformations.allow_unconfined
+    {
+        tracing::warn!(
+            reason,
+            "transformations do not run, because this system cannot confine their processes; \
+             deliveries to endpoints that have one fail; `transformations.allow_unconfined` runs \
+             them anyway"
+        );
+        return Ok(None);
+    }
+    let path = std::env::current_exe().context("cannot find the program's own file")?;
+    Ok(Some(Sandbox::new(settings::sandbox(config, path))))
 }
 
 /// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.

@@ -1,6 +1,6 @@
 //! Converts the configuration to the settings of each part of the program.
 
-use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
@@ -11,8 +11,9 @@ use postrider_core::{
 };
 use postrider_engine::{
     self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions,
-    certificates,
+    UrlRules, certificates,
 };
+use postrider_sandbox::{Launch, SandboxOptions, WORKER_COMMAND};
 use postrider_server::{self as server, ServerTls, SsoSettings, TlsFileError};
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
@@ -133,6 +134,26 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
         trusted: Vec::new(),
+    }
+}
+
+/// Which URLs transformations may choose.
+pub(crate) fn url_rules(config: &Config, address: SocketAddr) -> UrlRules {
+    let local = format!("{}/", base_url(config, address));
+    UrlRules { policy: addresses(config), own: own_urls(config, &local) }
+}
+
+/// How transformations run: in processes of this program.
+pub(crate) fn sandbox(config: &Config, program: PathBuf) -> SandboxOptions {
+    let transformations = &config.transformations;
+    SandboxOptions {
+        workers: transformations.workers.get(),
+        queued: transformations.queued.get(),
+        allow_unconfined: transformations.allow_unconfined,
+        ..SandboxOptions::new(Launch::Program {
+            path: program,
+            arguments: vec![WORKER_COMMAND.into()],
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
+mod connector;
 mod consumer;
 mod disablement;
 mod keys;
@@ -15,6 +16,7 @@ use postrider::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    connector::{AuthenticationMethod, Connector, ConnectorOptions},
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     disablement::{DisableReason, DisabledBy, Disablement},
     keys::{AutoConfig, Integration},
@@ -29,6 +31,7 @@ use crate::{
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
     time::Timestamp,
+    transformation::Transformation,
 };
 
 /// Headers by name.
@@ -106,6 +109,9 @@ pub struct Endpoint {
     pub strict_rate: bool,
     #[serde(default)]
     pub ordering: Ordering,
+    /// Code that changes what is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformation: Option<Box<Transformation>>,
     /// Certificates in PEM. If there are any, only these are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,

@@ -25,11 +25,11 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a status such as 404, a class such as 5xx, response, none, or one of resolve, connect, tls, \
-     timeout, forbidden, protocol, rejected, misconfigured, unavailable, busy"
+     timeout, forbidden, protocol, rejected, misconfigured, unavailable, busy, transformation"
 )]
 pub struct UnknownCause;
 
-const FAILURES: [(Failure, &str); 10] = [
+const FAILURES: [(Failure, &str); 11] = [
     (Failure::Resolve, "resolve"),
     (Failure::Connect, "connect"),
     (Failure::Tls, "tls"),
@@ -40,6 +40,7 @@ const FAILURES: [(Failure, &str); 10] = [
     (Failure::Misconfigured, "misconfigured"),
     (Failure::Unavailable, "unavailable"),
     (Failure::Busy, "busy"),
+    (Failure::Transformation, "transformation"),
 ];
 
 const CLASSES: [(u16, &str); 5] =

@@ -128,8 +128,8 @@ pub struct Attempt {
 /// The part of a response that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// As received. The note is stored among them, under a name that no header can have, because
-    /// records of earlier versions have no field for it.
+    /// As received. The note and the transformation are stored among them, under names that no
+    /// header can have, because records of earlier versions have no fields for them.
     pub headers: Vec<(String, String)>,
     /// The first bytes of the body, or a sentence about the failure.
     pub body: Bytes,
@@ -137,6 +137,38 @@ pub struct Response {
 
 /// The name of the note among the headers.
 const NOTE: &str = ":note";
+
+/// The name of the transformation among the headers.
+const TRANSFORMATION: &str = ":transformation";
+
+/// What a transformation made of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transformed {
+    /// The request that was sent in place of the message; `None` if there was none, because the
+    /// code cancelled the delivery or failed.
+    pub request: Option<TransformedRequest>,
+    /// The code cancelled the delivery.
+    pub is_cancelled: bool,
+    /// What the code wrote to the console.
+    pub console: String,
+}
+
+/// Most bytes of a transformed body that are stored with an attempt.
+pub const MAX_TRANSFORMED_BODY: usize = 64 << 10;
+
+/// A request as a transformation made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransformedRequest {
+    pub method: String,
+    pub url: String,
+    /// Those that the code set. Values that may be credentials are masked.
+    pub headers: Vec<(String, String)>,
+    /// The first [`MAX_TRANSFORMED_BODY`] bytes.
+    pub body: String,
+    pub is_truncated: bool,
+    /// The body is JSON, whatever the message was.
+    pub is_json: bool,
+}
 
 impl Response {
     /// Adds a sentence about the part of the response that could not be read.
@@ -147,7 +179,24 @@ impl Response {
 
     /// Separates the note from the headers that were received.
     pub fn take_note(&mut self) -> Option<String> {
-        let index = self.headers.iter().position(|(name, _)| name == NOTE)?;
+        self.take(NOTE)
+    }
+
+    /// Adds what a transformation made of the delivery.
+    pub fn transformed(mut self, transformed: &Transformed) -> Self {
+        if let Ok(json) = serde_json::to_string(transformed) {
+            self.headers.push((TRANSFORMATION.to_owned(), json));
+        }
+        self
+    }
+
+    /// Separates the transformation from the headers that were received.
+    pub fn take_transformed(&mut self) -> Option<Transformed> {
+        serde_json::from_str(&self.take(TRANSFORMATION)?).ok()
+    }
+
+    fn take(&mut self, wanted: &str) -> Option<String> {
+        let index = self.headers.iter().position(|(name, _)| name == wanted)?;
         Some(self.headers.remove(index).1)
     }
 }
@@ -220,6 +269,18 @@ mod tests {
         assert_eq!(noted.take_note(), None);
         assert_eq!(response.clone().noted(None), response);
         assert!(NOTE.parse::<http::HeaderName>().is_err(), "a receiver could send it");
+    }
+
+    #[test]
+    fn a_transformation_is_kept_apart_from_the_headers() {
+        let transformed = Transformed { console: "hi\n".to_owned(), ..Transformed::default() };
+        let note = Some("the body is incomplete".to_owned());
+        let mut response = Response::default().transformed(&transformed).noted(note.clone());
+        assert_eq!(response.take_transformed(), Some(transformed));
+        assert_eq!(response.take_note(), note);
+        assert_eq!(response, Response::default());
+        assert_eq!(response.take_transformed(), None);
+        assert!(TRANSFORMATION.parse::<http::HeaderName>().is_err(), "a receiver could send it");
     }
 
     const fn delivery(

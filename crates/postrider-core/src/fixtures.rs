@@ -41,6 +41,7 @@ pub(crate) fn endpoint() -> Endpoint {
         throttle_rate: None,
         strict_rate: false,
         ordering: Ordering::Any,
+        transformation: None,
         trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),

@@ -31,6 +31,8 @@ pub enum Failure {
     Unavailable,
     /// The service asks for fewer messages.
     Busy,
+    /// The endpoint's transformation failed. The endpoint was not called.
+    Transformation,
 }
 
 /// Why an attempt failed.
@@ -59,9 +61,10 @@ impl Outcome {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 
-    /// The message was at fault, not the endpoint.
-    pub const fn rejected(self) -> bool {
-        matches!(self, Self::Unanswered(Failure::Rejected))
+    /// The attempt says nothing about whether the endpoint works: the message was at fault, or the
+    /// code that changes it.
+    pub const fn is_neutral(self) -> bool {
+        matches!(self, Self::Unanswered(Failure::Rejected | Failure::Transformation))
     }
 
     /// The receiver, or a gateway in front of it, reports an overload or does not respond in time.
@@ -133,6 +136,7 @@ impl Failure {
             Self::Misconfigured => "correct the configuration of the endpoint or of the service",
             Self::Unavailable => "start the service again, or wait until it is back",
             Self::Busy => "wait, or limit the endpoint's rate",
+            Self::Transformation => "correct the code of the transformation, and try it on a message",
         }
     }
 }
@@ -150,6 +154,7 @@ impl fmt::Display for Failure {
             Self::Misconfigured => "the endpoint has to be configured differently",
             Self::Unavailable => "the service is not available",
             Self::Busy => "the service is busy",
+            Self::Transformation => "the transformation failed",
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     catalog::Endpoint,
     message::{Format, Message},
     time::Timestamp,
+    transformation::ShapedRequest,
     vault::{Vault, VaultError},
 };
 
@@ -25,7 +26,7 @@ pub enum SignatureHeaders {
 }
 
 /// What all requests to an endpoint have in common, prepared once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     pub endpoint: EndpointId,
     pub url: Url,
@@ -35,13 +36,19 @@ pub struct Prepared {
     pub relative: Uri,
     /// Certificates in PEM that are trusted instead of the installation's.
     pub trusted: Option<Arc<str>>,
+    pub method: Method,
     /// Host, user agent and the endpoint's custom headers.
     headers: HeaderMap,
+    /// Those that a transformation set. They take precedence over all others except those of the
+    /// signature.
+    transformed: HeaderMap,
+    /// A transformation made the body, so what the message says about its format does not hold.
+    is_json: bool,
     signers: Vec<Signer>,
     names: SignatureHeaders,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Signer {
     secret: Secret,
     until: Timestamp,
@@ -81,6 +88,22 @@ pub fn is_protected(name: &str) -> bool {
         || ["webhook-", "svix-", RECEIVED].iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Headers whose values are not shown again.
+const SENSITIVE: &[&str] = &[
+    "authorization",
+    "cookie",
+    "x-access-token",
+    "x-api-key",
+    "x-auth-token",
+    "x-hub-signature",
+    "x-secret",
+];
+
+/// Whether values of this header are not shown.
+pub fn is_sensitive(name: &str) -> bool {
+    SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
 /// Prefix of the headers that describe the origin of a received webhook.
 const RECEIVED: &str = "postrider-";
 
@@ -101,16 +124,7 @@ impl Prepared {
         user_agent: &HeaderValue,
     ) -> Result<Self, PrepareError> {
         let url = Url::parse(&endpoint.url).map_err(|error| PrepareError::Url(error.into()))?;
-        let absolute: Uri = url
-            .as_str()
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| PrepareError::Url(error.into()))?;
-        let relative = absolute
-            .path_and_query()
-            .map_or(Ok(Uri::from_static("/")), |it| it.as_str().parse())
-            .map_err(|error| PrepareError::Url(error.into()))?;
-        let host = HeaderValue::from_str(authority(&url))
-            .map_err(|error| PrepareError::Url(error.into()))?;
+        let Address { absolute, relative, host } = Address::of(&url)?;
         let own = vault.open_at_rest(&endpoint.headers)?;
         let mut headers = own_headers(own.iter(), |name| !is_protected(name));
         headers.insert(header::HOST, host);
@@ -118,7 +132,36 @@ impl Prepared {
         let signers = signers(endpoint, vault)?;
         let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
         let endpoint = endpoint.id;
-        Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
+        Ok(Self {
+            endpoint,
+            url,
+            absolute,
+            relative,
+            trusted,
+            method: Method::POST,
+            headers,
+            transformed: HeaderMap::new(),
+            is_json: false,
+            signers,
+            names,
+        })
+    }
+
+    /// The same with what a transformation changed. The URL must have been checked.
+    pub fn transformed(&self, shaped: &ShapedRequest, url: &Url) -> Result<Self, PrepareError> {
+        let Address { absolute, relative, host } = Address::of(url)?;
+        let mut headers = self.headers.clone();
+        headers.insert(header::HOST, host);
+        Ok(Self {
+            url: url.clone(),
+            absolute,
+            relative,
+            method: shaped.method.clone(),
+            headers,
+            transformed: shaped.headers.iter().cloned().collect(),
+            is_json: shaped.is_json,
+            ..self.clone()
+        })
     }
 
     /// The request with `body`, signed at `at`. It has the relative URI and a `Host` header.
@@ -131,6 +174,12 @@ impl Prepared {
             let own = own.iter().map(|(name, value)| (name, value));
             add(&mut headers, own_headers(own, is_allowed_in_message));
         }
+        if self.is_json {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &self.transformed {
+            headers.insert(name, value.clone());
+        }
         let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
         let values = [value(&id), HeaderValue::from(at.as_seconds()), value(&signature)];
         for names in self.names.all() {
@@ -139,7 +188,7 @@ impl Prepared {
             }
         }
         let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.relative.clone();
         *request.headers_mut() = headers;
         request
@@ -155,6 +204,29 @@ impl Prepared {
             signature.push_str(&signer.secret.sign(id, at.as_seconds(), body));
         }
         signature
+    }
+}
+
+/// The forms of a URL that requests contain.
+struct Address {
+    absolute: Uri,
+    relative: Uri,
+    host: HeaderValue,
+}
+
+impl Address {
+    fn of(url: &Url) -> Result<Self, PrepareError> {
+        let absolute: Uri = url
+            .as_str()
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| PrepareError::Url(error.into()))?;
+        let relative = absolute
+            .path_and_query()
+            .map_or(Ok(Uri::from_static("/")), |it| it.as_str().parse())
+            .map_err(|error| PrepareError::Url(error.into()))?;
+        let host = HeaderValue::from_str(authority(url))
+            .map_err(|error| PrepareError::Url(error.into()))?;
+        Ok(Self { absolute, relative, host })
     }
 }
 
@@ -336,6 +408,38 @@ mod tests {
         assert_eq!(value(&request, "host"), "example.com");
         assert_eq!(value(&request, "user-agent"), "Postrider/test");
         assert!(is_protected("postrider-source") && is_protected("Content-Encoding"));
+    }
+
+    #[test]
+    fn a_transformation_determines_method_url_headers_and_body() {
+        let vault = Vault::new("main");
+        let headers = [("x-key", "of the endpoint"), ("x-own", "1")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let endpoint = Endpoint { headers: AtRest::Clear(headers), ..endpoint(&vault) };
+        let agent = HeaderValue::from_static("Postrider/test");
+        let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();
+        let shaped = ShapedRequest {
+            method: Method::PUT,
+            url: None,
+            headers: vec![("x-key".parse().unwrap(), HeaderValue::from_static("of the code"))],
+            body: Bytes::from_static(b"{}"),
+            is_json: true,
+        };
+        let url = "https://other.example:8443/new?a=b".parse().unwrap();
+        let transformed = prepared.transformed(&shaped, &url).unwrap();
+        let headers = [("content-type", "text/plain"), ("x-key", "of the message")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let message = Message { format: Format::Raw { headers }, ..fixtures::message() };
+        let at = Timestamp::from_millis(1_700_000_000_999);
+        let request = transformed.request(&message, shaped.body.clone(), at);
+        assert_eq!((request.method(), request.uri().to_string()), (&Method::PUT, "/new?a=b".into()));
+        assert_eq!(value(&request, "host"), "other.example:8443");
+        assert_eq!(value(&request, "x-key"), "of the code");
+        assert_eq!(value(&request, "x-own"), "1");
+        assert_eq!(value(&request, "content-type"), "application/json");
+        let secret: Secret = SECRET.parse().unwrap();
+        let expected = secret.sign(&message.id.to_string(), 1_700_000_000, b"{}");
+        assert_eq!(value(&request, "webhook-signature"), expected);
     }
 
     #[test]

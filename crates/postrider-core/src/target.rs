@@ -1,5 +1,7 @@
 //! Where an endpoint's deliveries go.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId};
 
@@ -7,6 +9,7 @@ use crate::{
     catalog::Endpoint,
     kind::{Destination, Problem, live::Live},
     request::{PrepareError, Prepared, SignatureHeaders},
+    transformation::Script,
     vault::{Vault, VaultError},
 };
 
@@ -16,6 +19,8 @@ pub struct Target {
     pub application: ApplicationId,
     pub endpoint: EndpointId,
     pub destination: Destination,
+    /// Code that changes each delivery.
+    pub script: Option<Script>,
 }
 
 /// Why nothing can be delivered to a stored endpoint.
@@ -34,6 +39,13 @@ fn list(problems: &[Problem]) -> String {
     problems.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
+fn script(endpoint: &Endpoint, vault: &Vault) -> Result<Option<Script>, VaultError> {
+    let Some(transformation) = &endpoint.transformation else { return Ok(None) };
+    let Some(code) = transformation.active_code() else { return Ok(None) };
+    let variables = Arc::new(vault.open_at_rest(&transformation.variables)?);
+    Ok(Some(Script { code: code.into(), form: transformation.form, variables }))
+}
+
 impl Target {
     /// The target of an endpoint; `user_agent` identifies this server.
     pub fn new(
@@ -48,7 +60,8 @@ impl Target {
             let config = vault.open_at_rest(&endpoint.config)?;
             Destination::parse(endpoint.kind, &config).map_err(TargetError::Config)?
         };
-        Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination })
+        let script = script(endpoint, vault)?;
+        Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination, script })
     }
 
     /// The request of an endpoint that is called over HTTP.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use postrider::{
-    ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConsumerId, DeadLetterId,
+    ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId, DeadLetterId,
     EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
 };
 use postrider_core::{retry::JitterSample, time::Timestamp};
@@ -149,6 +149,11 @@ impl Clock {
     pub fn consumer_id(&self) -> ConsumerId {
         let (sequence, tail) = self.next();
         ConsumerId::from_parts(sequence, tail)
+    }
+
+    pub fn connector_id(&self) -> ConnectorId {
+        let (sequence, tail) = self.next();
+        ConnectorId::from_parts(sequence, tail)
     }
 
     pub fn dead_letter_id(&self) -> DeadLetterId {

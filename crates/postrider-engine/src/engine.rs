@@ -38,7 +38,7 @@ use crate::{
     queue::StoredPartitions,
     rotation::{Rotation, RotationTask},
     router::Router,
-    sender::{Call, FetchError, LiveHub, Report, Sender},
+    sender::{Call, FetchError, LiveHub, Report, Sender, Shaper},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -189,6 +189,11 @@ impl Engine {
     /// Whether an endpoint can be reached, as [`Sender::check`] does.
     pub async fn check(&self, target: Arc<Target>) -> Report {
         caught(self.components().sender.check(target)).await
+    }
+
+    /// What runs transformations, if this installation can.
+    pub fn shaper(&self) -> Option<&Shaper> {
+        self.components().sender.shaper()
     }
 
     /// Whether this build can deliver to endpoints of the kind.

@@ -49,8 +49,8 @@ pub use crate::{
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
         FetchError, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,
-        LiveSender, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
-        Senders, ServiceRequest, ServiceResponse, built_in,
+        LiveSender, Made, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
+        Senders, ServiceRequest, ServiceResponse, ShapeError, Shaper, UrlRules, built_in,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

@@ -25,6 +25,7 @@ mod proxy;
 mod receive_budget;
 mod resolve;
 mod senders;
+mod shape;
 mod sql;
 mod tls;
 
@@ -59,6 +60,7 @@ pub use self::{
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
     senders::Senders,
+    shape::{Made, ShapeError, Shaper, UrlRules},
 };
 
 /// The result of a call.
@@ -66,6 +68,8 @@ pub use self::{
 pub struct Report {
     pub outcome: Outcome,
     pub response: Response,
+    /// The URL that was called, if a transformation chose it.
+    pub url: Option<String>,
     /// The address that was called, if there was one.
     pub address: Option<SocketAddr>,
     pub duration: Duration,
@@ -92,7 +96,7 @@ impl Report {
     /// `duration` is set by [`Senders`].
     fn new(outcome: Outcome, text: String) -> Self {
         let response = Response { headers: Vec::new(), body: Bytes::from(text.into_bytes()) };
-        Self { outcome, response, address: None, duration: Duration::ZERO }
+        Self { outcome, response, url: None, address: None, duration: Duration::ZERO }
     }
 
     /// The result of a call in which the sender panicked. The attempt counts as failed and is
@@ -140,6 +144,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The readers of `live` endpoints that are connected to this node, if it can have any.
     fn live(&self) -> Option<&Arc<LiveHub>> {
+        None
+    }
+
+    /// What runs transformations, if there is anything that can.
+    fn shaper(&self) -> Option<&Shaper> {
         None
     }
 

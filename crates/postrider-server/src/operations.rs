@@ -10,6 +10,7 @@ pub(crate) mod audited;
 pub mod authentication;
 pub mod autoconfig;
 pub(crate) mod call;
+pub mod connector;
 pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::headers::all(),
         endpoint::secret::all(),
         endpoint::server_ca::all(),
+        endpoint::transformation::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
@@ -75,6 +77,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::dashboard::all(),
         source::endpoint::all(),
         source::log::all(),
+        connector::all(),
         consumer::all(),
         consumer::dead_letter::all(),
         authentication::expire::all(),

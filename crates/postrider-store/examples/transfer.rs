@@ -105,6 +105,7 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 Chunk::Messages(all) => all.iter().for_each(|it| totals.add(it)),
                 Chunk::EventTypes(_)
                 | Chunk::Sources(_)
+                | Chunk::Connectors(_)
                 | Chunk::Consumers(_)
                 | Chunk::Partitions(_)
                 | Chunk::DeadLetters(_)

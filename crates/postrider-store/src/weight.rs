@@ -6,7 +6,7 @@ use postrider::EventTypeName;
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{
-        Application, AtRest, AutoConfig, Consumer, DeadLetter, Endpoint, EventType, Integration,
+        Application, AtRest, AutoConfig, Connector, Consumer, DeadLetter, Endpoint, EventType, Integration,
         Source, Task, TaskResult, Work,
     },
     delivery::Attempt,
@@ -154,6 +154,15 @@ impl Weight for Source {
         let own =
             self.name.len() + texts(&self.model) + texts(self.forward_headers.iter().flatten());
         own + sealed + response + pairs(&self.metadata)
+    }
+}
+
+impl Weight for Connector {
+    fn weight(&self) -> usize {
+        let own = self.name.len() + self.description.len() + self.instructions.len();
+        let lists = texts(self.feature_flags.iter().flatten())
+            + self.allowed_event_types.as_ref().map_or(0, |it| names(it));
+        own + self.transformation.len() + lists + texts(&self.logo)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod attempt;
 pub mod audit;
 pub mod authentication;
 pub mod autoconfig;
+pub mod connector;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
@@ -36,6 +37,7 @@ pub mod state;
 pub mod statistics;
 pub mod task;
 pub mod time;
+pub mod transformation;
 pub mod usage;
 
 use std::collections::BTreeMap;

@@ -158,6 +158,8 @@ id! {
     AuditId = "audit_";
     /// Identifies an API key.
     ApiKeyId = "key_";
+    /// Identifies a connector: a transformation that a platform offers to its customers.
+    ConnectorId = "trtmpl_";
 }
 
 /// Builds a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random bits from

@@ -108,7 +108,7 @@ pub mod signature;
 
 pub use crate::{
     id::{
-        ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConsumerId, DeadLetterId,
+        ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId, DeadLetterId,
         EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
     },
     name::{EventTypeName, OrganizationId, Uid},

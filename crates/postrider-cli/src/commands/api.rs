@@ -2,6 +2,8 @@
 
 pub(crate) mod application;
 pub(crate) mod attempt;
+mod code;
+pub(crate) mod connector;
 pub(crate) mod consumer;
 pub(crate) mod endpoint;
 pub(crate) mod event_type;

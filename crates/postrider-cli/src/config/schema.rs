@@ -146,6 +146,8 @@ settings! {
         inbound: Inbound;
         /// When deliveries to a failing endpoint are paused.
         breaker: Breaker;
+        /// Code of customers that changes what their endpoints get; see transformations.md.
+        transformations: Transformations;
         /// How host names of endpoints are resolved.
         dns: Dns;
         /// Limits on everything that could grow without bound.
@@ -227,6 +229,22 @@ settings! {
         rest: Duration = "5s";
         /// Maximum length of a pause. Each failed probe doubles the pause up to this length.
         rest_max: Duration = "5m";
+    }
+    sections {}
+}
+
+settings! {
+    /// Code of customers that changes what their endpoints get; see transformations.md.
+    Transformations {
+        /// Run transformations. Without it, deliveries to endpoints that have one fail.
+        enabled: bool = "true";
+        /// Processes that run code at the same time.
+        workers: NonZeroUsize = "2";
+        /// Runs that may wait for a process. Beyond it, attempts fail and are retried.
+        queued: NonZeroUsize = "1000";
+        /// Run code although this system cannot confine its processes. Only for code that you
+        /// trust.
+        allow_unconfined: bool = "false";
     }
     sections {}
 }

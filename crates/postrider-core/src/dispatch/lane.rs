@@ -189,7 +189,7 @@ impl<R, P> Lane<R, P> {
         if self.is_closed {
             return None;
         }
-        self.breaker.record(outcome.delivered() || outcome.rejected(), now);
+        self.breaker.record(outcome.delivered() || outcome.is_neutral(), now);
         let Policy { max_in_flight: in_flight, max_rest: rest, .. } = self.policy;
         self.concurrency.record(outcome, CallLimits { in_flight, rest }, now);
         let after = self.policy.disable_after;

@@ -27,11 +27,12 @@ pub enum Cause {
     Misconfigured,
     Unavailable,
     Busy,
+    Transformation,
 }
 
 impl Cause {
     /// Their positions are stored, so new ones come last.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Informational,
         Self::Redirect,
         Self::ClientError,
@@ -47,6 +48,7 @@ impl Cause {
         Self::Misconfigured,
         Self::Unavailable,
         Self::Busy,
+        Self::Transformation,
     ];
 
     /// The cause's name in the API.
@@ -67,6 +69,7 @@ impl Cause {
             Self::Misconfigured => "misconfigured",
             Self::Unavailable => "unavailable",
             Self::Busy => "busy",
+            Self::Transformation => "transformation",
         }
     }
 
@@ -91,6 +94,7 @@ impl Cause {
             Self::Misconfigured => Failure::Misconfigured.remedy(),
             Self::Unavailable => Failure::Unavailable.remedy(),
             Self::Busy => Failure::Busy.remedy(),
+            Self::Transformation => Failure::Transformation.remedy(),
         }
     }
 }
@@ -108,6 +112,7 @@ impl From<Failure> for Cause {
             Failure::Misconfigured => Self::Misconfigured,
             Failure::Unavailable => Self::Unavailable,
             Failure::Busy => Self::Busy,
+            Failure::Transformation => Self::Transformation,
         }
     }
 }
@@ -153,7 +158,7 @@ mod tests {
         for result in all.into_iter().chain([AttemptResult::Delivered]) {
             assert_eq!(AttemptResult::from_code(result.code()), Some(result), "{result:?}");
         }
-        assert_eq!(AttemptResult::from_code(16), None);
+        assert_eq!(AttemptResult::from_code(17), None);
         let names: BTreeSet<_> = Cause::ALL.iter().map(|it| it.name()).collect();
         assert_eq!(names.len(), Cause::ALL.len());
     }

@@ -98,7 +98,7 @@ impl Caller {
             trigger: delivery.trigger,
             at: Timestamp::from_millis(id.millis()),
             duration: report.duration,
-            url: endpoint.url.clone(),
+            url: report.url.unwrap_or_else(|| endpoint.url.clone()),
             address: report.address,
             outcome: report.outcome,
             response: Some(report.response),

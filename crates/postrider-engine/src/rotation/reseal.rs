@@ -106,6 +106,9 @@ impl Reseal {
         let mut is_new = self.part(&mut endpoint.headers)?
             | self.part(&mut endpoint.config)?
             | self.secret(&mut endpoint.secret)?;
+        if let Some(transformation) = &mut endpoint.transformation {
+            is_new |= self.part(&mut transformation.variables)?;
+        }
         for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }

@@ -130,6 +130,7 @@ fn report(
         Ok(ReceivedResponse { status, headers, body, note }) => Report {
             outcome: Outcome::Answered { status, retry_after: wait(&headers, at + duration) },
             response: Response { headers: kept(&headers), body }.noted(note),
+            url: None,
             address,
             duration,
         },
@@ -139,6 +140,7 @@ fn report(
                 headers: Vec::new(),
                 body: Bytes::from(failed.reason.into_owned().into_bytes()),
             },
+            url: None,
             address: failed.address,
             duration,
         },

@@ -8,7 +8,7 @@ use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{outcome::Failure, target::Target};
 use tokio::time::Instant;
 
-use super::{Call, FetchError, HttpSender, LiveHub, Report, Sender};
+use super::{Call, FetchError, HttpSender, LiveHub, Report, Sender, Shaper, shape};
 
 /// The senders of all kinds that this build has.
 #[derive(Debug)]
@@ -17,12 +17,19 @@ pub struct Senders {
     by_kind: HashMap<EndpointKind, Arc<dyn Sender>>,
     /// For a whole delivery, unless the kind has a limit of its own.
     time_limit: Duration,
+    shaper: Option<Shaper>,
 }
 
 impl Senders {
     /// The sender for HTTP alone, with the time limit of a delivery of the other kinds.
     pub fn new(http: Arc<HttpSender>, time_limit: Duration) -> Self {
-        Self { http, by_kind: HashMap::new(), time_limit }
+        Self { http, by_kind: HashMap::new(), time_limit, shaper: None }
+    }
+
+    /// Runs transformations. Without this, deliveries to endpoints that have one fail.
+    pub fn shaped_by(mut self, shaper: Shaper) -> Self {
+        self.shaper = Some(shaper);
+        self
     }
 
     /// Adds the sender of a kind.
@@ -40,6 +47,23 @@ impl Senders {
             );
             Box::new(Report::failed(Failure::Misconfigured, reason))
         })
+    }
+
+    /// Delivers what the transformation of the endpoint makes of the message.
+    async fn send_shaped(&self, call: Call) -> Report {
+        let Some(shaper) = &self.shaper else {
+            return Report::failed(Failure::Transformation, shape::UNAVAILABLE);
+        };
+        shaper.deliver(call, |call| self.send_as_it_is(call)).await
+    }
+
+    async fn send_as_it_is(&self, call: Call) -> Report {
+        if call.target.http().is_some() {
+            // Not as a `Sender`, which would put the future into a second box.
+            return self.http.deliver(&call).await;
+        }
+        // In a box, because the futures of other kinds are larger than that of HTTP.
+        Box::pin(self.send_by_kind(call)).await
     }
 
     /// Delivers with a sender other than the one for HTTP.
@@ -67,12 +91,14 @@ async fn limited(limit: Duration, delivery: impl Future<Output = Report>) -> Rep
 #[async_trait]
 impl Sender for Senders {
     async fn send(&self, call: Call) -> Report {
-        if call.target.http().is_some() {
-            // Not as a `Sender`, which would put the future into a second box.
-            return self.http.deliver(&call).await;
+        if call.target.script.is_some() {
+            return Box::pin(self.send_shaped(call)).await;
         }
-        // In a box, because the futures of other kinds are larger than that of HTTP.
-        Box::pin(self.send_by_kind(call)).await
+        self.send_as_it_is(call).await
+    }
+
+    fn shaper(&self) -> Option<&Shaper> {
+        self.shaper.as_ref()
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {

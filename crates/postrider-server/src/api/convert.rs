@@ -44,6 +44,7 @@ pub(crate) const fn failure_cause(cause: Cause) -> FailureCause {
             Failure::Misconfigured => FailureCause::Misconfigured,
             Failure::Unavailable => FailureCause::Unavailable,
             Failure::Busy => FailureCause::Busy,
+            Failure::Transformation => FailureCause::Transformation,
         },
     }
 }
@@ -62,6 +63,7 @@ pub(crate) const fn from_failure_cause(cause: FailureCause) -> Cause {
         FailureCause::Misconfigured => Failure::Misconfigured,
         FailureCause::Unavailable => Failure::Unavailable,
         FailureCause::Busy => Failure::Busy,
+        FailureCause::Transformation => Failure::Transformation,
     })
 }
 

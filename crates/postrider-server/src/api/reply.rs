@@ -92,6 +92,32 @@ impl<T: Serialize + JsonSchema + Send + 'static> Reply for Upserted<T> {
     }
 }
 
+/// A value, or nothing if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IfAny<T>(pub(crate) Option<T>);
+
+impl<T: Serialize + JsonSchema + Send + 'static> Reply for IfAny<T> {
+    type Value = Option<T>;
+
+    fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
+        vec![
+            (StatusCode::OK, Some(generator.subschema_for::<T>())),
+            (StatusCode::NO_CONTENT, None),
+        ]
+    }
+
+    fn into_api_response(self) -> Result<ApiResponse, ApiError> {
+        match self.0 {
+            Some(value) => response(StatusCode::OK, &value),
+            None => Ok(ApiResponse::json(StatusCode::NO_CONTENT, Bytes::new())),
+        }
+    }
+
+    fn into_value(self) -> Option<T> {
+        self.0
+    }
+}
+
 /// JSON values, one on each line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ndjson<T> {

@@ -2,10 +2,8 @@
 
 const STREAMING: &str = "streaming is not available; publish messages to an application, whose \
     endpoints can be queues, databases, buckets and live streams";
-const CONNECTORS: &str = "connectors are not available; create an endpoint of another kind \
-    instead, such as `slack`, `discord`, `teams` or `email`";
-const TRANSFORMATIONS: &str = "transformations are not available: payloads are delivered as they \
-    were published; change them before you publish them";
+const CONNECTOR_OAUTH: &str = "signing in to the service of a connector is not available; set its \
+    key as a variable of the transformation";
 const POLLERS: &str = "pollers are not available; create an endpoint of the kind `live`, or list \
     the endpoint's messages with GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
 const OAUTH: &str = "OAuth is not available for endpoints; set an `authorization` header with PUT \
@@ -24,16 +22,14 @@ const FORCE_RETRY: &str = "destinations are not paused as a whole; recover faile
     POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
 /// The beginnings of paths. `*` is any one part.
-const PREFIXES: [(&str, &str); 22] = [
+const PREFIXES: [(&str, &str); 20] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),
     ("api/v1/auth/stream-portal-access", STREAMING),
     ("api/v1/auth/stream-logout", STREAMING),
     ("api/v1/auth/stream", STREAMING),
-    ("api/v1/connector", CONNECTORS),
-    ("api/v1/app/*/endpoint/*/connector", CONNECTORS),
-    ("api/v1/app/*/endpoint/*/transformation", TRANSFORMATIONS),
-    ("api/v1/app/*/destination/*/transformation", TRANSFORMATIONS),
+    ("api/v1/connector/oauth", CONNECTOR_OAUTH),
+    ("api/v1/app/*/endpoint/*/connector/oauth", CONNECTOR_OAUTH),
     ("api/v1/app/*/poller", POLLERS),
     ("api/v1/app/*/polling-endpoint", POLLERS),
     ("api/v1/auth/app/*/poller", POLLERS),
@@ -77,8 +73,7 @@ mod tests {
         check("/api/v1/stream/strm_1/sink/", Some(STREAMING));
         check("/api/v1/app/a/stream/sink", Some(STREAMING));
         check("/api/v1/auth/stream/s/sink/k/poller/token", Some(STREAMING));
-        check("/api/v1/connector/c", Some(CONNECTORS));
-        check("/api/v1/app/a/endpoint/e/transformation", Some(TRANSFORMATIONS));
+        check("/api/v1/connector/oauth/slack", Some(CONNECTOR_OAUTH));
         check("/api/v1/app/a/poller/p/consumer/c/seek", Some(POLLERS));
         check("/api/v1/management/environment/env", Some(ENVIRONMENTS));
         check("/api/v1/management/environment-settings/customer-otel/test", Some(TELEMETRY));

@@ -13,17 +13,6 @@ const MAX_HEADERS: usize = 50;
 /// Maximum size of all headers together, in bytes.
 const MAX_BYTES: usize = 16 << 10;
 
-/// Headers whose values are not shown again.
-const SENSITIVE: &[&str] = &[
-    "authorization",
-    "cookie",
-    "x-access-token",
-    "x-api-key",
-    "x-auth-token",
-    "x-hub-signature",
-    "x-secret",
-];
-
 /// Prefixes of names that have a meaning for the platform that a receiver runs on. With them, a
 /// customer could impersonate that platform.
 const RESERVED: &[&str] = &["x-svix-", "x-amz-", "x-amzn-", "x-goog-", "x-google-"];
@@ -80,10 +69,6 @@ fn check_one(name: &str, value: &str, owner: Owner, is_twin: bool) -> Result<(),
 pub(crate) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.iter().any(|it| name.starts_with(it))
-}
-
-pub(crate) fn is_sensitive(name: &str) -> bool {
-    SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
 /// Sets headers, and removes those without a value. Names are compared without case.

@@ -18,9 +18,13 @@ use postrider::{
             DestinationId, DestinationIn, DestinationOut, DestinationPatch, DestinationStatusIn,
             DestinationType,
         },
+        transformation::{
+            DestinationTransformationIn, DestinationTransformationOut, EmptyResponse,
+            EndpointTransformationOut, EndpointTransformationPatch,
+        },
     },
 };
-use postrider_core::{catalog::Endpoint, kind::Fields};
+use postrider_core::{catalog::Endpoint, kind::Fields, transformation::Form};
 use postrider_store::{IdOrUid, Records};
 
 pub use self::attempt::{AttemptQuery, GetAttempt, ListAttempts};
@@ -37,7 +41,7 @@ use crate::{
     },
     operations::{
         call::{self, Call},
-        endpoint::{self, headers, secret},
+        endpoint::{self, headers, secret, transformation},
         page::{Page, PageQuery},
     },
 };
@@ -119,6 +123,21 @@ operations! {
         body { Json<EndpointSecretRotateIn> }
         -> Done<EndpointSecretOut> = rotate_secret,
         access(Access::Application(Capability::ManageEndpointSecret)),
+        needs(Permission::Operate);
+
+    /// Get a destination's transformation
+    GetTransformation "v1.destination.transformation.get" = GET "/api/v1/app/{app_id}/destination/{destination_id}/transformation"
+        path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
+        -> Done<DestinationTransformationOut> = get_transformation,
+        access(Access::Application(Capability::ManageTransformations)),
+        needs(Permission::Read);
+
+    /// Replace a destination's transformation
+    PatchTransformation "v1.destination.transformation.patch" = PATCH "/api/v1/app/{app_id}/destination/{destination_id}/transformation"
+        path { app_id: IdOrUid<ApplicationId>, destination_id: IdOrUid<DestinationId> }
+        body { Json<DestinationTransformationIn> }
+        -> Done<EmptyResponse> = patch_transformation,
+        access(Access::Application(Capability::ManageTransformations)),
         needs(Permission::Operate);
 }
 
@@ -413,6 +432,39 @@ async fn get_secret(call: Call, input: GetSecret) -> Result<Done<EndpointSecretO
     let GetSecret { app_id, destination_id } = input;
     let id = http_id(&call, &app_id, &destination_id).await?;
     secret::get_from(&call, (&app_id).into(), &id).await.map(Done)
+}
+
+async fn get_transformation(
+    call: Call,
+    input: GetTransformation,
+) -> Result<Done<DestinationTransformationOut>, ApiError> {
+    let GetTransformation { app_id, destination_id } = input;
+    find(&call, &app_id, &destination_id).await?.ok_or(NOT_FOUND)?;
+    let id = endpoint_id(&destination_id);
+    let found = transformation::get_from(&call, (&app_id).into(), &id).await?;
+    let EndpointTransformationOut { code, enabled, .. } = found;
+    Ok(Done(DestinationTransformationOut { code, enabled }))
+}
+
+/// The code gets lists of events, as the hosted API gives them to destinations.
+async fn patch_transformation(
+    call: Call,
+    input: PatchTransformation,
+) -> Result<Done<EmptyResponse>, ApiError> {
+    let PatchTransformation { app_id, destination_id, body } = input;
+    find(&call, &app_id, &destination_id).await?.ok_or(NOT_FOUND)?;
+    let id = endpoint_id(&destination_id);
+    let enabled = Some(body.code.is_some());
+    let code = body.code.map_or(FieldPatch::Clear, FieldPatch::Set);
+    let change = EndpointTransformationPatch {
+        code,
+        enabled,
+        variables: FieldPatch::Keep,
+        connector: None,
+    };
+    let change = (change, Form::Batch);
+    transformation::patch_in(&call, (&app_id).into(), &id, change).await?;
+    Ok(Done(EmptyResponse {}))
 }
 
 async fn rotate_secret(

@@ -10,9 +10,10 @@ pub(super) mod live_token;
 mod notify;
 pub(super) mod secret;
 pub(super) mod server_ca;
+pub(super) mod transformation;
 pub(super) mod trial;
 mod trusted;
-mod url;
+pub(super) mod url;
 
 use postrider::{
     ApplicationId, EndpointId,
@@ -33,6 +34,9 @@ pub use self::{
     live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
     server_ca::{GetServerCa, SetServerCa},
+    transformation::{
+        GetConnector, GetTransformation, PatchTransformation, SimulateTransformation,
+    },
     trial::{Check, CheckQuery, Test},
 };
 use self::{kind::Location, notify::Change};
@@ -263,6 +267,7 @@ fn replaced(
             old.trusted_certificates.clone()
         },
         headers: old.headers.clone(),
+        transformation: old.transformation.clone(),
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
         created_at: old.created_at,
@@ -455,6 +460,7 @@ fn build(
     call.quotas().check_headers(0, body.headers.len())?;
     let secret = secrets::parse_or_generate(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
+        transformation: None,
         id: call.engine().clock().endpoint_id(),
         application: application.id,
         uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),

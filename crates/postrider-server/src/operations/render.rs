@@ -5,13 +5,16 @@ use postrider::{
     api::{
         ApplicationOut, EndpointKind, EndpointMessageOut, EndpointOrdering, EndpointOut,
         EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut,
-        MessageStatus, Metadata, ThrottleRate, TriggerType, attempt::EXPUNGED, endpoint::VERSION,
+        MessageStatus, Metadata, ThrottleRate, TriggerType,
+        attempt::EXPUNGED,
+        endpoint::VERSION,
         message,
+        transformation::{AttemptTransformationOut, TransformedRequestOut},
     },
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Response, Trigger},
+    delivery::{Attempt, Response, Transformed, Trigger},
     message::{Format, Message},
     outcome::Outcome,
     time::Timestamp,
@@ -145,6 +148,7 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
     let status = if it.outcome.delivered() { MessageStatus::Success } else { MessageStatus::Fail };
     let mut response = it.response.filter(|_| detail.content);
     let note = response.as_mut().and_then(Response::take_note);
+    let transformed = response.as_mut().and_then(Response::take_transformed);
     let (headers, body) = match response {
         Some(it) => (Some(it.headers), String::from_utf8_lossy(&it.body).into_owned()),
         None if detail.content => (None, EXPUNGED.to_owned()),
@@ -169,7 +173,21 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
         response_headers: headers,
         response_note: note,
         address: it.address.map(|it| it.to_string()),
+        transformation: transformed.map(transformation),
     }
+}
+
+/// What the transformation of an endpoint made of a delivery.
+pub(crate) fn transformation(it: Transformed) -> AttemptTransformationOut {
+    let Transformed { request, is_cancelled, console } = it;
+    let request = request.map(|it| TransformedRequestOut {
+        method: it.method,
+        url: it.url,
+        headers: it.headers,
+        body: it.body,
+        is_truncated: it.is_truncated,
+    });
+    AttemptTransformationOut { cancelled: is_cancelled, request, console }
 }
 
 fn status_code(outcome: Outcome) -> i16 {

@@ -54,6 +54,7 @@ impl Operation {
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")
             || self.path.ends_with("/test")
+            || self.path.ends_with("/simulate")
         {
             limits.max_payload + limits.envelope
         } else if self.path.starts_with("/api/v1/event-type")
@@ -115,6 +116,7 @@ async fn operations(world: &World, message: &str) -> Vec<Operation> {
                     .replace("{endpoint_id}", "e")
                     .replace("{destination_id}", "d")
                     .replace("{source_id}", "s")
+                    .replace("{connector_id}", "c")
                     .replace("{event_type_name}", "x")
                     .replace("{msg_id}", message),
                 body: (!schema.is_null()).then(|| schemas.resolved(schema)),

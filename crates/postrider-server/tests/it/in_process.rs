@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
-use postrider::api::{ApplicationIn, MessageIn, Permission, Role};
-use postrider_core::{access::permits, time::Timestamp};
+use postrider::{
+    ConnectorId,
+    api::{ApplicationIn, MessageIn, Permission, Role, connector::ConnectorKind},
+};
+use postrider_core::{access::permits, catalog::Connector, time::Timestamp};
 use postrider_server::{
     Access, AnyOperation, ApiError, ApplicationGrant, Declaration, Grant, JsonText, Principal,
     Quotas, RawInput, Settings, Upserted, mint, mint_one_time,
     operations::{self, application, health, message},
 };
-use postrider_store::IdOrUid;
+use postrider_store::{Expected, IdOrUid, Records as _, Store};
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,6 +80,7 @@ impl Furnished {
         world.post("/api/v1/consumer", consumer("q")).await.expect(201);
         let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
         let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
+        put_connector(world.engine.store().as_ref()).await;
         let key = json!({ "name": "K", "role": "viewer" });
         let key = world.post("/api/v1/api-key", key).await.id();
         let endpoint = "e";
@@ -119,7 +123,7 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 14] {
+    fn arguments(&self) -> [(&str, &str); 15] {
         [
             ("app_id", "a"),
             ("endpoint_id", self.endpoint),
@@ -129,6 +133,7 @@ impl Furnished {
             ("source_id", "s"),
             ("event_type_name", "x"),
             ("consumer_id", "q"),
+            ("connector_id", "c"),
             ("dead_letter_id", &self.dead_letter),
             ("key_id", &self.key),
             ("task_id", &self.task),
@@ -219,6 +224,33 @@ fn source(uid: &str) -> Value {
     json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
 }
 
+/// A transformation that changes nothing.
+const CODE: &str = "function handler(webhook) { return webhook }";
+
+/// Stores a connector without running its code.
+async fn put_connector(store: &dyn Store) {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let connector = Connector {
+        id: ConnectorId::from_parts(1 << 30, 1),
+        organization: ORGANIZATION.parse().unwrap(),
+        uid: Some("c".parse().unwrap()),
+        kind: ConnectorKind::Custom,
+        name: "C".to_owned(),
+        logo: None,
+        description: String::new(),
+        instructions: String::new(),
+        allowed_event_types: None,
+        transformation: CODE.to_owned(),
+        feature_flags: None,
+        is_for_streams: false,
+        options: None,
+        created_at: at,
+        updated_at: at,
+        transformation_updated_at: at,
+    };
+    store.save(&connector, Expected::New).await.unwrap();
+}
+
 fn one_time_token() -> String {
     let grant = Grant {
         expires_at: Some(Timestamp::from_millis(4_000_000_000_000)),
@@ -282,6 +314,12 @@ fn body(operation: &AnyOperation) -> String {
         "v1.ingest.source.upsert" => source("s"),
         "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
         "v1.consumer.create" => consumer("r"),
+        "v1.connector.create" => json!({ "name": "N", "transformation": CODE }),
+        "v1.connector.upsert" => json!({ "transformation": CODE }),
+        "v1.connector.options.set" => json!({ "kind": "Custom", "options": {} }),
+        "v1.connector.simulate" | "v1.endpoint.transformation.simulate" => {
+            json!({ "code": CODE, "eventType": "x", "payload": {} })
+        },
         "v1.api-key.create" => json!({ "name": "N", "role": "publisher" }),
         "v1.authentication.create-message-token" => json!({ "name": "N" }),
         "v1.authentication.exchange-one-time-token" => json!({ "oneTimeToken": one_time_token() }),
@@ -303,6 +341,9 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.ingest.endpoint.rotate-secret"
         | "v1.operational-webhook.endpoint.rotate-secret"
         | "v1.ingest.endpoint.transformation.patch"
+        | "v1.endpoint.transformation.patch"
+        | "v1.destination.transformation.patch"
+        | "v1.connector.patch"
         | "v1.message.search"
         | "v1.integration.rotate-key"
         | "v1.autoconfig.create"
@@ -411,7 +452,8 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.resend.preview", "it changes nothing"),
     ("v1.ingest.log.verify", "it changes nothing"),
     ("v1.endpoint.test", "it changes nothing"),
-    ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
+    ("v1.endpoint.transformation.simulate", "it changes nothing"),
+    ("v1.connector.simulate", "it changes nothing"),
     ("v1.message.precheck", "it changes nothing"),
     ("v1.message.search", "it reads"),
     ("v1.resend.preview", "it reads"),

@@ -44,4 +44,5 @@ mod statistics;
 mod tasks;
 mod thin;
 mod tokens;
+mod transformations;
 mod world;

@@ -35,8 +35,9 @@ use postrider_core::{
 };
 use postrider_engine::{
     self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, QueueConnector, Report,
-    Sender,
+    Sender, Shaper, UrlRules,
 };
+use postrider_sandbox::{Launch, Sandbox, SandboxOptions};
 use postrider_server::{
     ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings,
     mint,
@@ -81,41 +82,24 @@ pub(crate) struct Receiver {
     pub(crate) fetched: Mutex<Vec<String>>,
     /// Delivers to endpoints of the kind `live`.
     live: LiveSender,
+    shaper: Shaper,
 }
 
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
-        if call.target.live().is_some() {
-            return self.live.send(call).await;
+        if call.target.script.is_some() {
+            return self.shaper.deliver(call, |call| self.deliver(call)).await;
         }
-        let Some(http) = call.target.http() else {
-            return match self.status.load(Ordering::Relaxed) {
-                200 => Report::delivered("the message was written"),
-                _ => Report::failed(Failure::Misconfigured, "there is no such place; create it"),
-            };
-        };
-        let request = http.request(&call.message, call.body.clone(), call.at);
-        self.calls.lock().unwrap().push(request);
-        let status = self.status.load(Ordering::Relaxed);
-        let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        Report {
-            outcome: Outcome::Answered { status, retry_after: None },
-            response: Response {
-                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-                body: "thanks".into(),
-            }
-            .noted((status == 299).then(|| "the response is incomplete".to_owned())),
-            address: Some(([192, 0, 2, 1], 443).into()),
-            duration: pause + Duration::from_millis(7),
-        }
+        self.deliver(call).await
     }
 
     fn live(&self) -> Option<&Arc<LiveHub>> {
         self.live.live()
+    }
+
+    fn shaper(&self) -> Option<&Shaper> {
+        Some(&self.shaper)
     }
 
     async fn check(&self, _target: Arc<Target>) -> Report {
@@ -140,6 +124,36 @@ impl Sender for Receiver {
 }
 
 impl Receiver {
+    async fn deliver(&self, call: Call) -> Report {
+        if call.target.live().is_some() {
+            return self.live.send(call).await;
+        }
+        let Some(http) = call.target.http() else {
+            return match self.status.load(Ordering::Relaxed) {
+                200 => Report::delivered("the message was written"),
+                _ => Report::failed(Failure::Misconfigured, "there is no such place; create it"),
+            };
+        };
+        let request = http.request(&call.message, call.body.clone(), call.at);
+        self.calls.lock().unwrap().push(request);
+        let status = self.status.load(Ordering::Relaxed);
+        let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Report {
+            outcome: Outcome::Answered { status, retry_after: None },
+            response: Response {
+                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+                body: "thanks".into(),
+            }
+            .noted((status == 299).then(|| "the response is incomplete".to_owned())),
+            url: None,
+            address: Some(([192, 0, 2, 1], 443).into()),
+            duration: pause + Duration::from_millis(7),
+        }
+    }
+
     pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
@@ -148,6 +162,12 @@ impl Receiver {
     pub(crate) fn pause(&self, millis: u64) {
         self.pause.store(millis, Ordering::Relaxed);
     }
+}
+
+/// Which URLs transformations may choose: those that endpoints may have.
+fn rules() -> UrlRules {
+    let Settings { urls: policy, own_urls: own, .. } = settings();
+    UrlRules { policy, own }
 }
 
 pub(crate) fn secret() -> JwtSecret {
@@ -222,6 +242,7 @@ impl World {
             keys: Mutex::default(),
             fetched: Mutex::default(),
             live: LiveSender::default(),
+            shaper: Shaper::new(Sandbox::new(SandboxOptions::new(Launch::Thread)), rules()),
         });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");

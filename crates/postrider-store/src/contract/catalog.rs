@@ -12,8 +12,8 @@ use std::{convert::Infallible, fmt};
 
 use async_trait::async_trait;
 use postrider::{
-    ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
-    SourceId, TaskId, Uid,
+    ApiKeyId, ApplicationId, ConnectorId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
+    OrganizationId, SourceId, TaskId, Uid,
 };
 use postrider_core::time::Timestamp;
 
@@ -40,6 +40,7 @@ pub enum RecordKind {
     /// Which tokens of an organization were expired.
     TokenPolicy,
     Task,
+    Connector,
 }
 
 /// What a record belongs to. Uids are unique among the records of one kind and parent.
@@ -244,6 +245,7 @@ impl RecordKind {
             Self::ApiKeyUse => "use of an API key",
             Self::TokenPolicy => "token policy",
             Self::Task => "background task",
+            Self::Connector => "connector",
         }
     }
 }
@@ -282,7 +284,16 @@ macro_rules! record_ids {
         }
     )+};
 }
-record_ids!(ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, SourceId, TaskId);
+record_ids!(
+    ApiKeyId,
+    ApplicationId,
+    ConnectorId,
+    ConsumerId,
+    DeadLetterId,
+    EndpointId,
+    SourceId,
+    TaskId
+);
 
 impl From<EventTypeName> for RecordId {
     fn from(name: EventTypeName) -> Self {

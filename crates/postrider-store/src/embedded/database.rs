@@ -15,7 +15,7 @@ use crate::{error::StoreError, private};
 
 /// Versions of the main database's schema, one after the other; the file's `user_version`
 /// counts those that it has.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema/main_1.sql"),
     include_str!("schema/main_2.sql"),
     include_str!("schema/main_3.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/main_6.sql"),
     include_str!("schema/main_7.sql"),
     include_str!("schema/main_8.sql"),
+    include_str!("schema/main_9.sql"),
 ];
 
 /// `SQLite`'s default.

@@ -68,6 +68,7 @@ impl TransferStore for EmbeddedTransferStore {
                 ChunkKind::Endpoints => export::endpoints(reader, &after, limit),
                 ChunkKind::EventTypes => export::event_types(reader, &after, limit),
                 ChunkKind::Sources => export::sources(reader, &after, limit),
+                ChunkKind::Connectors => export::connectors(reader, &after, limit),
                 ChunkKind::Consumers => export::consumers(reader, &after, limit),
                 ChunkKind::Partitions => export::partitions(reader, &after, limit),
                 ChunkKind::DeadLetters => export::dead_letters(reader, &after, limit),

@@ -172,7 +172,8 @@ impl State {
                 | RecordKind::ApiKey
                 | RecordKind::ApiKeyUse
                 | RecordKind::TokenPolicy
-                | RecordKind::Task => false,
+                | RecordKind::Task
+                | RecordKind::Connector => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

@@ -177,6 +177,7 @@ impl TransferStore for PostgresTransferStore {
             ChunkKind::Endpoints => export::endpoints(session, after, limit).await,
             ChunkKind::EventTypes => export::event_types(session, after, limit).await,
             ChunkKind::Sources => export::sources(session, after, limit).await,
+            ChunkKind::Connectors => export::connectors(session, after, limit).await,
             ChunkKind::Consumers => export::consumers(session, after, limit).await,
             ChunkKind::Partitions => export::partitions(session, after, limit).await,
             ChunkKind::DeadLetters => export::dead_letters(session, after, limit).await,

@@ -7,6 +7,7 @@ pub struct RecordCounts {
     pub endpoints: u64,
     pub event_types: u64,
     pub sources: u64,
+    pub connectors: u64,
     pub consumers: u64,
     pub dead_letters: u64,
     pub api_keys: u64,
@@ -32,12 +33,13 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 20] {
+    pub const fn rows(&self) -> [(&'static str, u64); 21] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
             ("event types", self.event_types),
             ("sources", self.sources),
+            ("connectors", self.connectors),
             ("consumers", self.consumers),
             ("dead letters", self.dead_letters),
             ("API keys", self.api_keys),

@@ -1,5 +1,6 @@
 //! The promises of `Catalog`.
 
+mod connectors;
 mod consumers;
 mod sources;
 

@@ -7,15 +7,17 @@ use std::{
 
 use bytes::Bytes;
 use postrider::{
-    ApplicationId, AttemptId, AuditId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
+    ApplicationId, AttemptId, AuditId, ConnectorId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
     MessageId, OrganizationId, RejectionId, SourceId, TaskId,
-    api::{AuditChange, DeadLetterCause, PrincipalKind, QueueKind},
+    api::{
+        AuditChange, DeadLetterCause, PrincipalKind, QueueKind, connector::ConnectorKind,
+    },
 };
 use postrider_core::{
     audit::{Actor, AuditEntry, AuditedRecord},
     catalog::{
-        Application, AtRest, Consumer, DeadBody, DeadLetter, Endpoint, EventType, Ordering,
-        Recovery, SealedSecret, Source, SourceResponse, SourceSecret,
+        Application, AtRest, AuthenticationMethod, Connector, ConnectorOptions, Consumer,
+        DeadBody, DeadLetter, Endpoint, EventType, Ordering, Recovery, SealedSecret, Source, SourceResponse, SourceSecret,
     },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
     message::{Format, Message, Rejection},
@@ -236,6 +238,31 @@ pub(crate) fn consumer(number: u64) -> Consumer {
         max_in_flight: 100,
         created_at: at(0),
         updated_at: at(1),
+    }
+}
+
+/// A connector with everything that it can have.
+pub(crate) fn connector(number: u64) -> Connector {
+    Connector {
+        id: ConnectorId::from_parts(START + number, 1),
+        organization: organization(),
+        uid: Some(format!("c{number}").parse().unwrap()),
+        kind: ConnectorKind::Slack,
+        name: "Slack".to_owned(),
+        logo: Some("https://example.com/logo.png".to_owned()),
+        description: "d".to_owned(),
+        instructions: "# i".to_owned(),
+        allowed_event_types: Some(vec!["user.created".parse().unwrap()]),
+        transformation: "function handler(it) { return it }".to_owned(),
+        feature_flags: Some(vec!["f".to_owned()]),
+        is_for_streams: false,
+        options: Some(ConnectorOptions {
+            authentication: Some(AuthenticationMethod::Bearer),
+            default_url: None,
+        }),
+        created_at: at(0),
+        updated_at: at(1),
+        transformation_updated_at: at(0),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use postrider_core::{
-    catalog::{DeadLetter, Source, Task},
+    catalog::{Connector, DeadLetter, Source, Task},
     queue::partitions::Partitions,
 };
 use postrider_store::{
@@ -63,6 +63,7 @@ async fn create_installation(calls: &[Call], folder: &Path) {
     }
     store.save(&source_of(9), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 9)]).await.unwrap();
+    store.save(&connector(9), Expected::New).await.unwrap();
     store.save(&consumer(9), Expected::New).await.unwrap();
     store.save(&partitions(), Expected::New).await.unwrap();
     store.save(&dead_letter(1, 9), Expected::New).await.unwrap();
@@ -95,6 +96,8 @@ async fn copy_there_and_back(calls: Vec<Call>) {
         assert_eq!(kept, KeyReservation::Completed(vec![3]));
         let sources = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(sources.last(), Some(&source_of(9)));
+        let found = store.list::<Connector>(&organization(), all()).await.unwrap().items;
+        assert_eq!(found, [connector(9)]);
         assert_eq!(store.all_consumers(None, 10).await.unwrap(), [consumer(9)]);
         let key = IdOrUid::Id(consumer_id(9));
         let found = store.get::<Partitions>(&consumer_id(9), &key).await.unwrap();

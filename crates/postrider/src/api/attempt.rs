@@ -8,6 +8,7 @@ use crate::{
     api::{
         MessageOut,
         renamed::{EventTypes, ThrottleRate},
+        transformation::AttemptTransformationOut,
     },
     id::{AttemptId, EndpointId, MessageId},
     name::{EventTypeName, Uid},
@@ -57,6 +58,10 @@ pub struct MessageAttemptOut {
     /// The address and port that the request was sent to. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What the transformation of the endpoint made of the message, if there is one. A Postrider
+    /// extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformation: Option<AttemptTransformationOut>,
 }
 
 /// A message with its delivery to one endpoint.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::MessageId;
+use crate::{api::transformation::AttemptTransformationOut, id::MessageId};
 #[cfg(feature = "schema")]
 use crate::{api::message::Payload, name::EventTypeName};
 
@@ -58,6 +58,9 @@ pub struct EndpointTestOut {
     /// What part of the response could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_note: Option<String>,
+    /// What the transformation of the endpoint made of the message, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformation: Option<AttemptTransformationOut>,
 }
 
 /// What a test delivery or a check came to.
@@ -89,4 +92,6 @@ pub enum EndpointTestOutcome {
     Unavailable,
     /// The service asks for fewer messages.
     Busy,
+    /// The transformation of the endpoint failed, so nothing was sent.
+    Transformation,
 }

@@ -246,11 +246,13 @@ pub enum FailureCause {
     Unavailable,
     /// The service asks for fewer messages.
     Busy,
+    /// The transformation of the endpoint failed.
+    Transformation,
 }
 
 impl FailureCause {
     /// All causes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Response,
         Self::Resolve,
         Self::Connect,
@@ -262,6 +264,7 @@ impl FailureCause {
         Self::Misconfigured,
         Self::Unavailable,
         Self::Busy,
+        Self::Transformation,
     ];
 
     /// The name in the API.
@@ -278,6 +281,7 @@ impl FailureCause {
             Self::Misconfigured => "misconfigured",
             Self::Unavailable => "unavailable",
             Self::Busy => "busy",
+            Self::Transformation => "transformation",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `postrider endpoint`.
 
+mod transform;
 mod trial;
 
 use std::process::ExitCode;
@@ -10,9 +11,11 @@ use serde_json::json;
 
 use super::{
     ApiArgs, ApiRequest, PageArgs,
+    code::TrialArgs,
     fields::Fields,
     paths::{ApplicationPath, EndpointPath},
 };
+use self::transform::TransformArgs;
 use crate::client::Call;
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +99,24 @@ pub(crate) enum EndpointCommand {
     ///
     /// The exit code is 1 if it cannot be reached.
     Check(EndpointPath),
+    /// Shows the transformation of an endpoint; values of variables are masked
+    Transformation(EndpointPath),
+    /// Changes the transformation of an endpoint
+    #[command(after_help = TRANSFORM_EXAMPLES)]
+    Transform {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        #[command(flatten)]
+        change: TransformArgs,
+    },
+    /// Runs code on a payload as if it were the endpoint's transformation; sends nothing
+    #[command(after_help = SIMULATE_EXAMPLE)]
+    Simulate {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        #[command(flatten)]
+        trial: TrialArgs,
+    },
     /// Sends the example payload of an event type
     SendExample {
         #[command(flatten)]
@@ -132,6 +153,16 @@ const TEST_EXAMPLES: &str = "\
 Examples:
   postrider endpoint test acme main
   postrider endpoint test acme main --event-type invoice.paid --payload @invoice.json";
+
+const TRANSFORM_EXAMPLES: &str = "\
+Examples:
+  postrider endpoint transform acme main --code slack.js --variable CHANNEL=sales --enable
+  postrider endpoint transform acme main --disable";
+
+const SIMULATE_EXAMPLE: &str = "\
+Example:
+  postrider endpoint simulate acme main --code slack.js --event-type invoice.paid \\
+      --payload '{\"id\": \"in_1\"}'";
 
 const RECOVER_EXAMPLE: &str = "\
 Example:
@@ -174,6 +205,13 @@ impl EndpointCommand {
             Self::Secret(endpoint) => endpoint.call(Method::GET, &["secret"]),
             Self::Rotate(endpoint) => endpoint.call(Method::POST, &["secret", "rotate"]).body("{}"),
             Self::Headers(endpoint) => endpoint.call(Method::GET, &["headers"]),
+            Self::Transformation(endpoint) => endpoint.call(Method::GET, &["transformation"]),
+            Self::Transform { endpoint, change } => {
+                endpoint.call(Method::PATCH, &["transformation"]).body(change.body()?)
+            },
+            Self::Simulate { endpoint, trial } => {
+                endpoint.call(Method::POST, &["transformation", "simulate"]).body(trial.body()?)
+            },
             Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
             Self::Recover { endpoint, since, retry } => {
                 let body = json!({ "since": since, "retry": retry }).to_string();

@@ -48,6 +48,18 @@ pub(crate) struct SourcePath {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ConnectorPath {
+    /// Connector, by id or uid
+    connector: String,
+}
+
+impl ConnectorPath {
+    pub(super) fn call(&self, method: Method) -> Call {
+        Call::new(method, &["connector", &self.connector])
+    }
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct ConsumerPath {
     /// Consumer, by id or uid
     consumer: String,

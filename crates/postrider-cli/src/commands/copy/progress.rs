@@ -63,7 +63,8 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::EventTypes
         | ChunkKind::Sources => "applications and endpoints",
         ChunkKind::Messages => "messages",
-        ChunkKind::Consumers
+        ChunkKind::Connectors
+        | ChunkKind::Consumers
         | ChunkKind::Partitions
         | ChunkKind::DeadLetters
         | ChunkKind::ApiKeys

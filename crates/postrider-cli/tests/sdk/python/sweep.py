@@ -33,6 +33,7 @@ receiver = Receiver()
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CODE = "function handler(webhook) { return webhook }"
 SCHEMA = {"type": "object", "properties": {"id": {"type": "integer", "example": 1}}}
 EVENT_TYPE = "sweep.done"
 
@@ -112,8 +113,12 @@ class Fixture:
         body = models.RecoverIn(since=NOW - datetime.timedelta(hours=1))
         return svix.endpoint.recover(self["app_id"], self["endpoint_id"], body).id
 
+    def make_connector_id(self):
+        body = models.ConnectorIn(name="Sweep", transformation=CODE)
+        return svix.connector.create(body).id
+
     # Of these, there is none here.
-    make_stream_id = make_sink_id = make_connector_id = make_consumer_id = lambda self: "none"
+    make_stream_id = make_sink_id = make_consumer_id = lambda self: "none"
     make_name = lambda self: "none"
 
 
@@ -184,9 +189,10 @@ VALUES = {
     "OperationalWebhookEndpointUpsertIn.event_types": ["endpoint.created"],
     # A subscription that configures itself has the secret of its token.
     "EndpointIn.secret": lambda it: None if "autoconfig" in it.made else KEY,
-    "IngestEndpointTransformationPatch.code": None,
-    "IngestEndpointTransformationPatch.enabled": False,
-    "IngestEndpointTransformationPatch.variables": None,
+    "code": CODE,
+    "transformation": CODE,
+    "allowed_event_types": [EVENT_TYPE],
+    "logo": "https://example.com/logo.png",
     "EventTypeIn.name": lambda it: it.unique("made"),
     "EventTypeListOptions.include_archived": True,
     "message_type": None,

@@ -105,5 +105,6 @@ fn said(cause: Cause) -> &'static str {
         Cause::Misconfigured => "The endpoint or the service is configured incorrectly.",
         Cause::Unavailable => "The service is not available.",
         Cause::Busy => "The service asks for fewer messages.",
+        Cause::Transformation => "The transformation fails, so nothing is sent.",
     }
 }

@@ -65,6 +65,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .part(html! {
             (outcome(&it))
             (facts(&context, &it))
+            (transformation(&it))
             (exchange(&context, &it))
             (comparison)
             (ui::api_panel(&context, &it.attempt, &object, Some(&command)))
@@ -180,9 +181,10 @@ fn outcome(it: &Found) -> Markup {
     let Some((cause, remedy)) = &it.cause else { return Markup::default() };
     let is_tls = it.attempt.url.starts_with("https:");
     let is_http = it.attempt.url.starts_with("http");
+    let was_sent = *cause != FailureCause::Transformation;
     html! {
         (explanation(&it.attempt, *cause, remedy.as_deref()))
-        @if is_http { (stage_list(&stages(Some(*cause), is_tls))) }
+        @if is_http && was_sent { (stage_list(&stages(Some(*cause), is_tls))) }
     }
 }
 
@@ -201,12 +203,34 @@ fn facts(context: &Context, it: &Found) -> Markup {
     ])
 }
 
+/// What the transformation did, apart from the request.
+fn transformation(it: &Found) -> Markup {
+    let Some(transformation) = &it.attempt.transformation else { return Markup::default() };
+    let console = transformation.console.as_str();
+    html! {
+        @if transformation.cancelled {
+            p { "The transformation of the endpoint cancelled the delivery, so nothing was sent." }
+        } @else if transformation.request.is_some() {
+            p { "The transformation of the endpoint made the request." }
+        }
+        @if !console.is_empty() {
+            h2 { "Console" }
+            pre { code { (console) } }
+        }
+    }
+}
+
 fn exchange(context: &Context, it: &Found) -> Markup {
+    let transformed = it.attempt.transformation.as_ref();
+    if transformed.is_some_and(|it| it.request.is_none()) {
+        return Markup::default();
+    }
+    let body = transformed.and_then(|it| it.request.as_ref()).map(|it| it.body.as_str());
     let message = it.message.id.to_string();
     let exchange = Exchange {
         attempt: &it.attempt,
         headers: &it.headers,
-        payload: it.payload.as_deref(),
+        payload: body.or(it.payload.as_deref()),
         download: context.link(&context.app_path(&it.app, &["messages", &message, "payload"])),
         endpoint: it.endpoint_link(context),
     };

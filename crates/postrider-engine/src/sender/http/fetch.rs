@@ -152,7 +152,8 @@ impl From<CallError> for FetchError {
             | Failure::Timeout
             | Failure::Protocol
             | Failure::Unavailable
-            | Failure::Busy => Self::Unreachable(reason),
+            | Failure::Busy
+            | Failure::Transformation => Self::Unreachable(reason),
         }
     }
 }

@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 use postrider::{
     ApplicationId, AttemptId, MessageId,
     api::{Capability, MessageAttemptHeadersOut},
 };
 use postrider_core::{
-    delivery::{Attempt, Response},
+    delivery::{Attempt, Response, TransformedRequest},
     message::Message,
+    request,
+    transformation::ShapedRequest,
 };
 use postrider_engine::Entry;
 use postrider_store::IdOrUid;
 
 use crate::{
     api::{access::Access, error::ApiError, operation::operations, reply::Done},
-    operations::{call::Call, custom_headers, message},
+    operations::{call::Call, message},
 };
 use postrider::api::Permission;
 
@@ -35,9 +38,13 @@ async fn get(call: Call, input: GetHeaders) -> Result<Done<MessageAttemptHeaders
     let entry = call.application(&input.app_id).await?;
     let message = message::find(&call, entry.application.id, &input.msg_id).await?;
     let mut attempt = super::find(&call, &message, input.attempt_id).await?;
-    // The note is stored among the headers.
+    // The note and the transformation are stored among the headers.
     attempt.response.as_mut().and_then(Response::take_note);
-    let (sent_headers, sensitive) = sent(&entry, &message, &attempt);
+    let transformed = attempt.response.as_mut().and_then(Response::take_transformed);
+    let (sent_headers, sensitive) = match transformed {
+        None => sent(&entry, &message, &attempt),
+        Some(transformed) => sent_transformed(&entry, &message, &attempt, transformed.request),
+    };
     let endpoint = entry.endpoints.iter().find(|it| it.id == attempt.delivery.endpoint);
     let has_response = attempt.outcome.status().is_some();
     let response = attempt.response.filter(|_| has_response);
@@ -63,19 +70,53 @@ fn sent(
     let body = message.body.clone().unwrap_or_default();
     let mut request = prepared.request(message, body, attempt.at);
     if message.body.is_none() {
-        // The signature covers the payload, which was deleted.
-        for name in ["webhook-signature", "svix-signature"] {
-            request.headers_mut().remove(name);
-        }
+        unsign(request.headers_mut());
     }
     shown(request.headers())
+}
+
+/// The same for a request that a transformation made.
+fn sent_transformed(
+    entry: &Entry,
+    message: &Message,
+    attempt: &Attempt,
+    request: Option<TransformedRequest>,
+) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let target = entry.target(attempt.delivery.endpoint);
+    let prepared = target.and_then(|it| it.http());
+    let (Some(prepared), Some(request)) = (prepared, request) else { return Default::default() };
+    let header = |(name, value): (String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+    let shaped = ShapedRequest {
+        method: Method::POST,
+        url: None,
+        headers: request.headers.into_iter().filter_map(header).collect(),
+        body: Bytes::from(request.body),
+        is_json: request.is_json,
+    };
+    let Some(prepared) =
+        request.url.parse().ok().and_then(|url| prepared.transformed(&shaped, &url).ok())
+    else {
+        return Default::default();
+    };
+    let mut made = prepared.request(message, shaped.body.clone(), attempt.at);
+    if request.is_truncated {
+        unsign(made.headers_mut());
+    }
+    shown(made.headers())
+}
+
+/// Removes the signature, which covers a payload that is not known.
+fn unsign(headers: &mut HeaderMap) {
+    for name in ["webhook-signature", "svix-signature"] {
+        headers.remove(name);
+    }
 }
 
 fn shown(headers: &HeaderMap) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let mut sent = BTreeMap::<String, String>::new();
     let mut sensitive = BTreeSet::new();
     for (name, value) in headers {
-        if custom_headers::is_sensitive(name.as_str()) {
+        if request::is_sensitive(name.as_str()) {
             sensitive.insert(name.to_string());
             continue;
         }

@@ -4,7 +4,10 @@ use postrider::{
     ApplicationId, EndpointId,
     api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn, Permission},
 };
-use postrider_core::catalog::{Endpoint, Headers};
+use postrider_core::{
+    catalog::{Endpoint, Headers},
+    request,
+};
 use postrider_store::IdOrUid;
 
 use super::{current, kind, replace};
@@ -73,7 +76,7 @@ pub(in crate::operations) fn shown(
 ) -> Result<EndpointHeadersOut, ApiError> {
     let all = secrets::open_at_rest(call, &endpoint.headers)?.into_iter();
     let (sensitive, headers) =
-        all.partition::<Vec<_>, _>(|(name, _)| custom_headers::is_sensitive(name));
+        all.partition::<Vec<_>, _>(|(name, _)| request::is_sensitive(name));
     Ok(EndpointHeadersOut {
         headers: headers.into_iter().collect(),
         sensitive: sensitive.into_iter().map(|(name, _)| name).collect(),

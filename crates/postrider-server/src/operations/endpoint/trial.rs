@@ -31,6 +31,7 @@ use crate::{
         call::{self, Call},
         event_type::builtin::{self, PING},
         message::payload,
+        render,
     },
 };
 
@@ -144,22 +145,25 @@ async fn example_of(call: &Call, name: &EventTypeName) -> Result<Option<String>,
 }
 
 fn shown(report: Report, endpoint: &Endpoint, msg_id: Option<MessageId>) -> EndpointTestOut {
-    let Report { outcome, response, address, duration } = report;
+    let Report { outcome, mut response, url, address, duration } = report;
+    let transformed = response.take_transformed();
+    let was_sent = transformed.as_ref().is_none_or(|it| it.request.is_some());
     let mut shown = EndpointTestOut {
         success: outcome.delivered(),
         outcome: word(outcome),
         detail: String::new(),
         remedy: outcome.remedy().map(str::to_owned),
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        url: endpoint.url.clone(),
+        url: url.unwrap_or_else(|| endpoint.url.clone()),
         address: address.map(|it| it.to_string()),
         msg_id,
         response_status_code: None,
         response_headers: None,
         response: None,
         response_note: None,
+        transformation: transformed.map(render::transformation),
     };
-    let is_response = endpoint.kind.is_http() && msg_id.is_some();
+    let is_response = endpoint.kind.is_http() && msg_id.is_some() && was_sent;
     match outcome {
         Outcome::Answered { status, .. } if is_response => {
             add_response(&mut shown, status, response);
@@ -194,6 +198,7 @@ const fn word(outcome: Outcome) -> EndpointTestOutcome {
             Failure::Misconfigured => EndpointTestOutcome::Misconfigured,
             Failure::Unavailable => EndpointTestOutcome::Unavailable,
             Failure::Busy => EndpointTestOutcome::Busy,
+            Failure::Transformation => EndpointTestOutcome::Transformation,
         },
     }
 }

@@ -19,7 +19,7 @@ const NO_SHAPES: &str = "the shapes of the portal are fixed; see `customBaseFont
 const NO_EMAILS: &str = "no emails are sent to customers";
 const TOKENS: &str = "the catalog is shown to those who have a token";
 const NO_BRAND: &str = "the portal does not name its maker";
-const NO_TRANSFORMATIONS: &str = "there are no transformations";
+const TRANSFORMATIONS: &str = "`transformations.enabled` in the configuration determines it";
 const CONFIGURED: &str = "the configuration of the server determines it";
 const CAPABILITIES: &str = "the capabilities of tokens determine what applications can do";
 
@@ -43,7 +43,7 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
             (json!(false), "`payload_retention` in the configuration determines it")
         },
         "enableOtlp" => (json!(false), CONFIGURED),
-        "enableTransformations" => (json!(false), NO_TRANSFORMATIONS),
+        "enableTransformations" => (json!(true), TRANSFORMATIONS),
         "enableEndpointOauthConfig" | "enableEndpointMtlsConfig" => {
             (json!(false), "endpoints have neither OAuth nor client certificates")
         },
@@ -245,8 +245,9 @@ mod tests {
             ]),
         );
         check(
-            json!({ "enableTransformations": true }),
-            &refused(&["body.enableTransformations: cannot be set: there are no transformations"]),
+            json!({ "enableTransformations": false }),
+            &refused(&["body.enableTransformations: cannot be set: `transformations.enabled` in the \
+                        configuration determines it"]),
         );
         check(
             json!({ "enforceHttp": true }),

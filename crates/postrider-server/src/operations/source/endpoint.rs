@@ -8,6 +8,7 @@ use postrider::{
         IngestEndpointTransformationPatch, ListResponse, Permission,
     },
 };
+use postrider_core::transformation::Form;
 use postrider_store::IdOrUid;
 
 use crate::{
@@ -15,12 +16,11 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::operations,
-        problems::Problems,
         reply::{Created, Done, NoContent, Upserted},
     },
     operations::{
-        call::{self, Call},
-        endpoint::{self, headers, secret},
+        call::Call,
+        endpoint::{self, headers, secret, transformation},
         page::PageQuery,
     },
 };
@@ -87,13 +87,13 @@ operations! {
         -> NoContent = set_headers,
         needs(Permission::Operate);
 
-    /// Get the transformation of a source's endpoint, which is always empty
+    /// Get the transformation of a source's endpoint
     GetTransformation "v1.ingest.endpoint.transformation.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<IngestEndpointTransformationOut> = get_transformation,
         needs(Permission::Read);
 
-    /// Refuse a transformation of a source's endpoint
+    /// Change the transformation of a source's endpoint
     PatchTransformation "v1.ingest.endpoint.transformation.patch" = PATCH "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
         path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<IngestEndpointTransformationPatch> }
@@ -155,24 +155,17 @@ async fn get_transformation(
     call: Call,
     input: GetTransformation,
 ) -> Result<Done<IngestEndpointTransformationOut>, ApiError> {
-    let entry = call.application(&input.source_id).await?;
-    call::endpoint(&entry, &input.endpoint_id)?;
-    Ok(Done(IngestEndpointTransformationOut::default()))
+    let path = (&input.source_id).into();
+    let found = transformation::get_from(&call, path, &input.endpoint_id).await?;
+    Ok(Done(found.into()))
 }
 
-/// A setting that is accepted has to work, so none of these is accepted.
 async fn patch_transformation(
     call: Call,
     input: PatchTransformation,
 ) -> Result<NoContent, ApiError> {
     let PatchTransformation { source_id, endpoint_id, body } = input;
-    let entry = call.application(&source_id).await?;
-    call::endpoint(&entry, &endpoint_id)?;
-    let mut problems = Problems::within(&["body"]);
-    let unsupported = "cannot be set: webhooks are forwarded unchanged";
-    problems.require(body.code.is_none(), "code", unsupported);
-    problems.require(body.enabled != Some(true), "enabled", unsupported);
-    let has_variables = body.variables.is_some_and(|variables| !variables.is_empty());
-    problems.require(!has_variables, "variables", unsupported);
-    problems.finish_with(NoContent)
+    let change = (body.into(), Form::Single);
+    transformation::patch_in(&call, (&source_id).into(), &endpoint_id, change).await?;
+    Ok(NoContent)
 }

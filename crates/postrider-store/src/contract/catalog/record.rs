@@ -3,12 +3,12 @@
 use std::{convert::Infallible, fmt};
 
 use postrider::{
-    ApiKeyId, ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId,
-    SourceId, TaskId, Uid,
+    ApiKeyId, ApplicationId, ConnectorId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
+    OrganizationId, SourceId, TaskId, Uid,
 };
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
-    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
+    catalog::{Application, Connector, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
     queue::partitions::Partitions,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -147,6 +147,25 @@ impl Record for Source {
 
     fn application(&self) -> Option<ApplicationId> {
         Some(self.application)
+    }
+}
+
+impl Record for Connector {
+    const KIND: RecordKind = RecordKind::Connector;
+    type Parent = OrganizationId;
+    type Id = ConnectorId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> ConnectorId {
+        self.id
+    }
+
+    fn uid(&self) -> Option<&Uid> {
+        self.uid.as_ref()
     }
 }
 

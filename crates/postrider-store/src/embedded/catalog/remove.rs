@@ -43,6 +43,8 @@ const REMOVE_API_KEY: &str = "DELETE FROM api_keys WHERE organization = ?1 AND i
 const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_uses WHERE organization = ?1 AND id = ?2";
 
 const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policies WHERE organization = ?1";
+const REMOVE_CONNECTOR: &str = "DELETE FROM connectors WHERE organization = ?1 AND id = ?2";
+
 const REMOVE_TASK: &str = "DELETE FROM tasks WHERE organization = ?1 AND id = ?2";
 
 impl Ledger {
@@ -95,6 +97,10 @@ impl Ledger {
             (RecordKind::Task, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
                 self.db.prepare_cached(REMOVE_TASK)?.execute(values)?
+            },
+            (RecordKind::Connector, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_CONNECTOR)?.execute(values)?
             },
             // No record has such a parent or id.
             (RecordKind::Application | RecordKind::Endpoint | RecordKind::Source, ..) => 0,

@@ -46,6 +46,7 @@ impl Table {
             RecordKind::ApiKeyUse => &API_KEY_USES,
             RecordKind::TokenPolicy => &TOKEN_POLICIES,
             RecordKind::Task => &TASKS,
+            RecordKind::Connector => &CONNECTORS,
         }
     }
 }
@@ -182,6 +183,35 @@ const LIST_SOURCES: Scan = Scan {
         LIMIT ?3",
     descending: "SELECT version, record
         FROM sources
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static CONNECTORS: Table = Table {
+    by_id: "SELECT version, record FROM connectors WHERE organization = ?1 AND id = ?2",
+    by_uid: Some("SELECT version, record FROM connectors WHERE organization = ?1 AND uid = ?2"),
+    by_key: None,
+    list: LIST_CONNECTORS,
+    list_visible: LIST_CONNECTORS,
+    version: "SELECT version FROM connectors WHERE id = ?1",
+    uid_taken: Some("SELECT 1 FROM connectors WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
+    digest_taken: None,
+    save: "INSERT INTO connectors (id, organization, record, version, uid)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, uid = excluded.uid",
+};
+
+const LIST_CONNECTORS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM connectors
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM connectors
         WHERE organization = ?1 AND id < ?2
         ORDER BY id DESC
         LIMIT ?3",

@@ -57,6 +57,7 @@ enum StoredOutcome {
     Misconfigured,
     Unavailable,
     Busy,
+    Transformation,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,7 +125,8 @@ impl<'a> AttemptRecord<'a> {
             | StoredOutcome::Rejected
             | StoredOutcome::Misconfigured
             | StoredOutcome::Unavailable
-            | StoredOutcome::Busy => 0,
+            | StoredOutcome::Busy
+            | StoredOutcome::Transformation => 0,
         }
     }
 
@@ -183,6 +185,7 @@ impl From<Outcome> for StoredOutcome {
                 Failure::Misconfigured => Self::Misconfigured,
                 Failure::Unavailable => Self::Unavailable,
                 Failure::Busy => Self::Busy,
+                Failure::Transformation => Self::Transformation,
             },
         }
     }
@@ -204,6 +207,7 @@ impl From<StoredOutcome> for Outcome {
             StoredOutcome::Misconfigured => Failure::Misconfigured,
             StoredOutcome::Unavailable => Failure::Unavailable,
             StoredOutcome::Busy => Failure::Busy,
+            StoredOutcome::Transformation => Failure::Transformation,
         })
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         endpoints: count("SELECT count(*) FROM endpoints")?,
         event_types: count("SELECT count(*) FROM event_types")?,
         sources: count("SELECT count(*) FROM sources")?,
+        connectors: count("SELECT count(*) FROM connectors")?,
         consumers: count("SELECT count(*) FROM consumers")?,
         dead_letters: count("SELECT count(*) FROM dead_letters")?,
         api_keys: count("SELECT count(*) FROM api_keys")?,

@@ -47,6 +47,17 @@ pub(super) fn sources(
     Ok(ExportPage { chunk: Chunk::Sources(found), next })
 }
 
+const CONNECTORS: &str = "SELECT id, record FROM connectors WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+pub(super) fn connectors(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, CONNECTORS, after, limit)?;
+    Ok(ExportPage { chunk: Chunk::Connectors(found), next })
+}
+
 const CONSUMERS: &str = "SELECT id, record FROM consumers WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 pub(super) fn consumers(

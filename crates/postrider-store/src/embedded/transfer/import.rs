@@ -74,6 +74,7 @@ impl Ledger {
                 all.iter().try_for_each(|it| self.import_record(it))?;
             },
             Chunk::Sources(all) => all.iter().try_for_each(|it| self.import_record(it))?,
+            Chunk::Connectors(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Consumers(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Partitions(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::DeadLetters(all) => all.iter().try_for_each(|it| self.import_record(it))?,

@@ -53,6 +53,8 @@ const REMOVE_API_KEY: &str = "DELETE FROM api_key WHERE organization = $1 AND id
 const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_use WHERE organization = $1 AND id = $2";
 
 const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policy WHERE organization = $1";
+const REMOVE_CONNECTOR: &str = "DELETE FROM connector WHERE organization = $1 AND id = $2";
+
 const REMOVE_TASK: &str = "DELETE FROM task WHERE organization = $1 AND id = $2";
 
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
@@ -111,6 +113,7 @@ pub(in crate::postgres) async fn remove(
             Ok(removed > 0)
         },
         (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
+        (RecordKind::Connector, ..) => Ok(session.execute(REMOVE_CONNECTOR, &key).await? > 0),
         // No record has such a parent or id.
         (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
     }

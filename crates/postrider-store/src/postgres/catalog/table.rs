@@ -42,6 +42,7 @@ impl Table {
             RecordKind::ApiKeyUse => &API_KEY_USE,
             RecordKind::TokenPolicy => &TOKEN_POLICY,
             RecordKind::Task => &TASK,
+            RecordKind::Connector => &CONNECTOR,
         }
     }
 }
@@ -188,6 +189,38 @@ const LIST_SOURCES: Scan = Scan {
         LIMIT $3",
     descending: "SELECT version, record
         FROM source
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+static CONNECTOR: Table = Table {
+    by_id: "SELECT version, record FROM connector WHERE organization = $1 AND id = $2",
+    by_uid: Some("SELECT version, record FROM connector WHERE organization = $1 AND uid = $2"),
+    by_key: None,
+    list: LIST_CONNECTORS,
+    list_visible: LIST_CONNECTORS,
+    put: "INSERT INTO connector AS old (id, organization, record, uid)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record, uid = excluded.uid,
+            version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE connector
+        SET organization = $2, record = $3, uid = $4, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_CONNECTORS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM connector
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM connector
         WHERE organization = $1 AND id < $2
         ORDER BY id DESC
         LIMIT $3",

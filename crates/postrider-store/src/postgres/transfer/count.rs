@@ -11,7 +11,7 @@ const IS_EMPTY: &str = "SELECT NOT (
     OR EXISTS (SELECT FROM consumer) OR EXISTS (SELECT FROM dead_letter)
     OR EXISTS (SELECT FROM task)
     OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
-    OR EXISTS (SELECT FROM api_key)
+    OR EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM connector)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
 
@@ -26,7 +26,8 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM reservation WHERE answer IS NOT NULL),
     (SELECT count(*) FROM audit_log),
     (SELECT count(*) FROM task),
-    (SELECT count(*) FROM api_key)";
+    (SELECT count(*) FROM api_key),
+    (SELECT count(*) FROM connector)";
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
 
@@ -79,6 +80,7 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         endpoints: catalog[1],
         event_types: catalog[2],
         sources: catalog[3],
+        connectors: catalog[11],
         consumers: catalog[4],
         dead_letters: catalog[5],
         api_keys: catalog[10],

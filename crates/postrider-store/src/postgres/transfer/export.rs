@@ -36,6 +36,8 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
 
 const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
+const CONNECTORS: &str = "SELECT record, id FROM connector WHERE id > $1 ORDER BY id LIMIT $2";
+
 const CONSUMERS: &str = "SELECT record, id FROM consumer WHERE id > $1 ORDER BY id LIMIT $2";
 
 const PARTITIONS: &str = "SELECT record, consumer
@@ -157,6 +159,15 @@ pub(super) async fn sources(
 ) -> Result<ExportPage, StoreError> {
     let (found, next) = by_id(session, SOURCES, after, limit).await?;
     Ok(ExportPage { chunk: Chunk::Sources(records("source", &found)?), next })
+}
+
+pub(super) async fn connectors(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, CONNECTORS, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::Connectors(records("connector", &found)?), next })
 }
 
 pub(super) async fn consumers(

@@ -4,7 +4,7 @@ use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
     access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
-    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source, Task},
+    catalog::{Application, Connector, Consumer, DeadLetter, EventType, Recovery, Source, Task},
     delivery::{DeliveryOrder, Trigger},
     queue::partitions::Partitions,
 };
@@ -98,6 +98,7 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::Endpoints(items) => endpoints(session, items).await,
         Chunk::EventTypes(items) => event_types(session, items).await,
         Chunk::Sources(items) => sources(session, items).await,
+        Chunk::Connectors(items) => connectors(session, items).await,
         Chunk::Consumers(items) => consumers(session, items).await,
         Chunk::Partitions(items) => partitions(session, items).await,
         Chunk::DeadLetters(items) => dead_letters(session, items).await,
@@ -161,6 +162,16 @@ async fn sources(session: &mut Session, items: &[Source]) -> Result<(), Database
             &it.token_digest.as_slice(),
             &json(it),
         ])?;
+    }
+    rows.send(session).await
+}
+
+async fn connectors(session: &mut Session, items: &[Connector]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY connector (id, organization, uid, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        let (id, uid) = (Uuid(it.id.as_u128()), it.uid.as_ref().map(Uid::as_str));
+        rows.push(&[&id, &it.organization.as_str(), &uid, &json(it)])?;
     }
     rows.send(session).await
 }

@@ -1,40 +1,69 @@
-//! Transformations, which are always empty.
+//! Transformations of endpoints of sources.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// The transformation of an endpoint, which is always empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+use crate::api::{
+    field::{Field, Patch},
+    transformation::{EndpointTransformationOut, EndpointTransformationPatch},
+};
+
+/// The transformation of an endpoint.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestEndpointTransformationOut {
-    /// Always `null`.
+    /// JavaScript that defines a function `handler`.
     pub code: Option<String>,
-    /// Always `false`.
+    /// Whether deliveries are transformed.
     pub enabled: bool,
-    /// Always `null`.
+    /// Values that the code finds in `webhook.env`. They are not shown again: each value is `***`.
     pub variables: Option<BTreeMap<String, String>>,
 }
 
-/// Changes the transformation of an endpoint. Anything but an empty one is rejected.
+/// Changes the transformation of an endpoint.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestEndpointTransformationPatch {
-    /// Must be absent or `null`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// Must be absent or `false`.
+    /// JavaScript that defines a function `handler`, of 10 to 51,200 bytes; `null` removes it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub code: Patch<String>,
+    /// Whether deliveries are transformed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Must be absent, `null` or empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variables: Option<BTreeMap<String, String>>,
+    /// Values that the code finds in `webhook.env`; `null` removes all. A value of `***` keeps the
+    /// variable as it is.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
+    pub variables: Patch<BTreeMap<String, String>>,
 }
 
-impl fmt::Debug for IngestEndpointTransformationPatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IngestEndpointTransformationPatch").finish_non_exhaustive()
+impl From<EndpointTransformationOut> for IngestEndpointTransformationOut {
+    fn from(it: EndpointTransformationOut) -> Self {
+        let EndpointTransformationOut { code, enabled, variables, updated_at: _ } = it;
+        Self { code, enabled, variables }
     }
 }
+
+impl From<IngestEndpointTransformationPatch> for EndpointTransformationPatch {
+    fn from(it: IngestEndpointTransformationPatch) -> Self {
+        let IngestEndpointTransformationPatch { code, enabled, variables } = it;
+        Self { code, enabled, variables, connector: None }
+    }
+}
+
+/// Do not show variables.
+macro_rules! opaque {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque!(IngestEndpointTransformationOut, IngestEndpointTransformationPatch);

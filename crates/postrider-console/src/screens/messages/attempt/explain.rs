@@ -24,7 +24,8 @@ pub(super) fn stages(cause: Option<FailureCause>, is_tls: bool) -> Vec<(&'static
     }
     names.extend(["Response", "Status"]);
     let failed = match cause {
-        None => None,
+        // Nothing was sent.
+        None | Some(FailureCause::Transformation) => None,
         Some(FailureCause::Resolve) => Some("Host name"),
         Some(FailureCause::Forbidden) => Some("Address"),
         Some(FailureCause::Connect) => Some("Connection"),
@@ -58,6 +59,7 @@ pub(super) fn reached(cause: FailureCause, address: Option<&str>) -> String {
         FailureCause::Timeout => "waiting for the response".to_owned(),
         FailureCause::Protocol => "reading the response".to_owned(),
         FailureCause::Response => "the receiver, which responded".to_owned(),
+        FailureCause::Transformation => "the code of the transformation".to_owned(),
         FailureCause::Rejected
         | FailureCause::Misconfigured
         | FailureCause::Unavailable
@@ -118,6 +120,7 @@ pub(crate) const fn label(cause: FailureCause) -> &'static str {
         FailureCause::Misconfigured => "Endpoint misconfigured",
         FailureCause::Unavailable => "Service not available",
         FailureCause::Busy => "Service busy",
+        FailureCause::Transformation => "Transformation failed",
     }
 }
 
