@@ -6,7 +6,8 @@ use postrider_core::{
         Application, Endpoint, Period, Resend, ResendFilter, Task, TaskCursor, TaskResult, Work,
     },
     delivery::StatusKind,
-    filter,
+    filter::{self, Filter, Subject},
+    message::Message,
     time::Timestamp,
 };
 use postrider_store::{
@@ -201,9 +202,17 @@ impl Context<'_> {
         if endpoint.disabled {
             return Err(Failure::Task("the endpoint is disabled"));
         }
+        let Some(owner) = self.store.find::<Application>(application).await? else {
+            return Err(Failure::Task("the application was deleted"));
+        };
         let (messages, mut batch) = self.messages(application, period, self.size).await?;
-        let wanted = messages.into_iter().filter(|it| filter::wants(&endpoint, it));
-        let messages: Vec<_> = wanted.map(|it| it.id).collect();
+        let compiled = endpoint.filter.as_deref().map(Filter::new);
+        let is_wanted = |message: &Message| {
+            let subject = Subject::new(message, &owner.metadata);
+            filter::check(&endpoint, compiled.as_ref(), &subject).is_ok()
+        };
+        let messages: Vec<_> =
+            messages.into_iter().filter(is_wanted).map(|it| it.id).collect();
         batch.found = messages.len() as u64;
         if !messages.is_empty() {
             batch.effect = TaskEffect::Resend {
@@ -240,7 +249,7 @@ impl Context<'_> {
         application: ApplicationId,
         period: Period,
         limit: usize,
-    ) -> Result<(Vec<postrider_core::message::Message>, Batch), Failure> {
+    ) -> Result<(Vec<Message>, Batch), Failure> {
         let conditions = MessageFilter {
             before: Some(period.until),
             after: Some(period.since),

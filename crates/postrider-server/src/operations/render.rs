@@ -45,6 +45,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         disabled: it.disabled,
         event_types: EventTypes(it.event_types.clone()),
         channels: it.channels.clone(),
+        filter: it.filter.clone(),
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
         ordering: match it.ordering {
             Ordering::Any => EndpointOrdering::Any,
@@ -72,6 +73,7 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
         disabled: true,
         event_types: EventTypes(None),
         channels: None,
+        filter: None,
         throttle_rate: ThrottleRate(None),
         ordering: EndpointOrdering::Any,
         strict_rate: false,
