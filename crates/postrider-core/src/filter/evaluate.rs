@@ -250,12 +250,7 @@ impl<'v> Evaluator<'v, '_> {
     }
 
     /// Values of different types are not equal, except that numbers are compared by their value.
-    fn is_equal(
-        &self,
-        node: &Node,
-        left: &Value<'v>,
-        right: &Value<'v>,
-    ) -> Result<bool, Failure> {
+    fn is_equal(&self, node: &Node, left: &Value<'v>, right: &Value<'v>) -> Result<bool, Failure> {
         self.spend(node, 1)?;
         match (left, right) {
             (Value::List(left), Value::List(right)) => {
@@ -283,12 +278,7 @@ impl<'v> Evaluator<'v, '_> {
         }
     }
 
-    fn is_equal_map(
-        &self,
-        node: &Node,
-        left: &Map<'v>,
-        right: &Map<'v>,
-    ) -> Result<bool, Failure> {
+    fn is_equal_map(&self, node: &Node, left: &Map<'v>, right: &Map<'v>) -> Result<bool, Failure> {
         if left.len() != right.len() {
             return Ok(false);
         }
@@ -320,10 +310,8 @@ impl<'v> Evaluator<'v, '_> {
                 Ok(entry(map, item).is_some())
             },
             other => {
-                let reason = format!(
-                    "the right side of `in` is {}, not a list or a map",
-                    other.type_name()
-                );
+                let reason =
+                    format!("the right side of `in` is {}, not a list or a map", other.type_name());
                 Err(Failure::new(node.span, reason))
             },
         }

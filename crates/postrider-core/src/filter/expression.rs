@@ -9,7 +9,6 @@ use crate::filter::{
     tree::Node,
 };
 
-
 /// A filter that was checked. It is true or false for each message, or cannot be evaluated.
 ///
 /// Time and memory are limited: a filter that takes too long for a message cannot be evaluated.
@@ -41,8 +40,7 @@ impl Filter {
     /// limit.
     pub fn new(text: &str) -> Result<Self, FilterError> {
         if text.len() > MAX_FILTER {
-            let message =
-                format!("the filter has {} bytes; it can have {MAX_FILTER}", text.len());
+            let message = format!("the filter has {} bytes; it can have {MAX_FILTER}", text.len());
             return Err(FilterError::new(text, Span::default(), message));
         }
         Ok(Self { text: text.into(), root: parser::parse(text)? })

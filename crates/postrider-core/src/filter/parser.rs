@@ -412,10 +412,9 @@ fn require_comparable(operator: Operator, left: &Node, right: &Node) -> Result<(
             one != other && one != Type::Null && other != Type::Null
         },
         Operator::In => !matches!(other, Type::List | Type::Map),
-        Operator::Less
-        | Operator::LessOrEqual
-        | Operator::Greater
-        | Operator::GreaterOrEqual => one != other,
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            one != other
+        },
         Operator::Add
         | Operator::Subtract
         | Operator::Multiply
@@ -430,8 +429,7 @@ fn require_comparable(operator: Operator, left: &Node, right: &Node) -> Result<(
         Operator::In => "; the right side of `in` is a list or a map, and a string has `contains`",
         _ => "",
     };
-    let message =
-        format!("`{symbol}` does not apply to {} and {}{hint}", one.name(), other.name());
+    let message = format!("`{symbol}` does not apply to {} and {}{hint}", one.name(), other.name());
     Err(Problem::new(left.span.to(right.span), message))
 }
 

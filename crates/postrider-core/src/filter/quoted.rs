@@ -20,12 +20,7 @@ pub(super) fn read(text: &str) -> Option<Result<(String, usize), Wrong>> {
     Some(content(text, prefix + quote.len(), quote, prefix > 0))
 }
 
-fn content(
-    text: &str,
-    start: usize,
-    quote: &str,
-    is_raw: bool,
-) -> Result<(String, usize), Wrong> {
+fn content(text: &str, start: usize, quote: &str, is_raw: bool) -> Result<(String, usize), Wrong> {
     let mut result = String::new();
     let mut offset = start;
     loop {

@@ -7,10 +7,7 @@ use std::{
 
 use crate::{
     catalog::Metadata,
-    filter::{
-        json::Json,
-        names::Variable,
-    },
+    filter::{json::Json, names::Variable},
     message::{Format, Message},
 };
 

@@ -4,7 +4,8 @@ pub(super) mod action;
 pub(crate) mod declared;
 mod disablement;
 mod event_types;
-mod filter;
+pub(super) mod explanation;
+pub(super) mod filter;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
@@ -30,6 +31,8 @@ use postrider_store::{Expected, IdOrUid, Records, Version};
 pub(super) use self::kind::shown;
 pub use self::{
     action::{GetStats, Recover, SendExample},
+    explanation::Explain,
+    filter::TestFilter,
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},

@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Response, Trigger},
+    delivery::{Attempt, Response, Status, Trigger},
     message::{Format, Message},
     outcome::Outcome,
     time::Timestamp,
@@ -204,11 +204,11 @@ pub(crate) fn endpoint_message(
 }
 
 pub(crate) fn message_endpoint(
-    row: &DeliveryRow,
+    delivery: Status,
     it: EndpointOut,
     expanded: bool,
 ) -> MessageEndpointOut {
-    let (status, next_attempt) = status::shown(row.status, expanded);
+    let (status, next_attempt) = status::shown(delivery, expanded);
     MessageEndpointOut {
         id: it.id,
         url: it.url,
@@ -224,5 +224,6 @@ pub(crate) fn message_endpoint(
         status,
         status_text: status.text(),
         next_attempt,
+        filtered: None,
     }
 }

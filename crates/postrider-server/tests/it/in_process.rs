@@ -295,6 +295,7 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.endpoint.patch"
         | "v1.endpoint.rotate-secret"
         | "v1.endpoint.test"
+        | "v1.endpoint.test-filter"
         | "v1.event-type.patch"
         | "v1.authentication.app-portal-access"
         | "v1.authentication.dashboard-access"
@@ -411,6 +412,7 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.resend.preview", "it changes nothing"),
     ("v1.ingest.log.verify", "it changes nothing"),
     ("v1.endpoint.test", "it changes nothing"),
+    ("v1.endpoint.test-filter", "it reads"),
     ("v1.ingest.endpoint.transformation.patch", "it changes nothing"),
     ("v1.message.precheck", "it changes nothing"),
     ("v1.message.search", "it reads"),

@@ -102,10 +102,7 @@ fn texts<'v>(
     }
 }
 
-fn text<'v>(
-    value: Value<'v>,
-    change: impl Fn(Cow<'v, str>) -> Cow<'v, str>,
-) -> Computed<'v> {
+fn text<'v>(value: Value<'v>, change: impl Fn(Cow<'v, str>) -> Cow<'v, str>) -> Computed<'v> {
     match value {
         Value::Text(text) => Ok(Value::Text(change(text))),
         other => Err(wrong("a string", &other)),
@@ -128,7 +125,10 @@ fn parsed<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the fraction is dropped, and the range checked")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the fraction is dropped, and the range checked"
+)]
 fn whole(value: f64) -> Result<i128, String> {
     // Beyond this, no double has a fraction, and none fits into 64 bits.
     if value.abs() < 1e20 { Ok(value as i128) } else { Err("the number is too large".to_owned()) }

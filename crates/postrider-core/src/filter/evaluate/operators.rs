@@ -105,9 +105,7 @@ fn no_operator(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> Strin
 pub(super) fn negative<'v>(value: &Value<'v>) -> Computed<'v> {
     match value {
         Value::Double(value) => Ok(Value::Double(-value)),
-        Value::Duration(value) => {
-            value.checked_neg().map(Value::Duration).ok_or_else(out_of_range)
-        },
+        Value::Duration(value) => value.checked_neg().map(Value::Duration).ok_or_else(out_of_range),
         other => match number(other) {
             Some(Number::Integer(value)) => integer(Some(-value)),
             _ => Err(format!("`-` does not apply to {}", other.type_name())),

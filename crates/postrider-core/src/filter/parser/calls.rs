@@ -119,9 +119,7 @@ impl Parser<'_> {
     }
 
     fn over_items(&mut self, range: Node, name: Macro, at: Span) -> Parsed {
-        if let Some(other) =
-            range.known_type().filter(|it| !matches!(it, Type::List | Type::Map))
-        {
+        if let Some(other) = range.known_type().filter(|it| !matches!(it, Type::List | Type::Map)) {
             let message = format!("this is for lists and maps, not for {}", other.name());
             return Err(Problem::new(at, message));
         }

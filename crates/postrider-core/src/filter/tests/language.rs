@@ -137,7 +137,10 @@ fn macros_ask_about_items() {
         "payload.items.filter(i, has(i.q)).all(i, i.q == 1)",
         "payload.list.exists(type, type == 1)",
     ]);
-    fails("payload.n.exists(i, true)", "line 1, column 1: `payload.n` is a number, not a list or a map");
+    fails(
+        "payload.n.exists(i, true)",
+        "line 1, column 1: `payload.n` is a number, not a list or a map",
+    );
 }
 
 #[test]
@@ -191,11 +194,20 @@ fn times_have_parts_and_differences() {
 #[test]
 fn types_that_do_not_fit_cannot_be_evaluated() {
     fails("payload.n < 'a'", "line 1, column 1: `<` does not apply to a number and a string");
-    fails("payload.s + payload.n == ''", "line 1, column 1: `+` does not apply to a string and a number");
-    fails("payload.n ? true : false", "line 1, column 1: `payload.n` is a number, not true or false");
+    fails(
+        "payload.s + payload.n == ''",
+        "line 1, column 1: `+` does not apply to a string and a number",
+    );
+    fails(
+        "payload.n ? true : false",
+        "line 1, column 1: `payload.n` is a number, not true or false",
+    );
     fails("!payload.s", "line 1, column 2: `payload.s` is a string, not true or false");
     fails("payload.n", "line 1, column 1: `payload.n` is a number, not true or false");
-    fails("'l' in payload.s", "line 1, column 1: the right side of `in` is a string, not a list or a map");
+    fails(
+        "'l' in payload.s",
+        "line 1, column 1: the right side of `in` is a string, not a list or a map",
+    );
     fails("1 / (payload.n - 3) == 1", "line 1, column 1: division by zero");
     fails("payload.n % 0.5 == 0.0", "line 1, column 1: `%` applies to integers only");
     fails("payload.big * 2 == 1", "line 1, column 1: the result is out of range");
@@ -218,7 +230,10 @@ fn payloads_that_are_not_json_cannot_be_evaluated() {
 fn mistakes_are_refused_with_their_position() {
     refused("", "line 1, column 1: the filter ends here, but a value is missing");
     refused("payload.n ==", "line 1, column 13: the filter ends here, but a value is missing");
-    refused("paylod.n == 1", "line 1, column 1: there is no variable `paylod`; did you mean `payload`?");
+    refused(
+        "paylod.n == 1",
+        "line 1, column 1: there is no variable `paylod`; did you mean `payload`?",
+    );
     refused(
         "true &&\n amount > 1",
         "line 2, column 2: there is no variable `amount`; a field of the payload is `payload.amount`",
@@ -231,11 +246,17 @@ fn mistakes_are_refused_with_their_position() {
     refused("a & b", "line 1, column 3: `&` is not an operator; write `&&`");
     refused("payload.a and payload.b", "line 1, column 11: unexpected `and`; write `&&`");
     refused("(payload.a", "line 1, column 11: the filter ends here, but `)` is missing");
-    refused("payload.s == “a”", "line 1, column 14: “ is not a quotation mark of the language; write \" or '");
+    refused(
+        "payload.s == “a”",
+        "line 1, column 14: “ is not a quotation mark of the language; write \" or '",
+    );
     refused("'a", "line 1, column 1: the string has no closing '");
     refused("payload.a payload.b", "line 1, column 11: unexpected `payload`, expected an operator");
     refused("true ? true ? true : true : true", "line 1, column 13: unexpected `?`, expected `:`");
-    refused("9223372036854775808 == 1", "line 1, column 1: `9223372036854775808` is not an integer of 64 bits");
+    refused(
+        "9223372036854775808 == 1",
+        "line 1, column 1: `9223372036854775808` is not an integer of 64 bits",
+    );
     refused("12ab == 1", "line 1, column 1: `12ab` is not a number");
     refused("1.5e400 == 1", "line 1, column 1: `1.5e400` is not a number");
     refused("b'a' == 'a'", "line 1, column 1: byte literals are not supported");
@@ -248,8 +269,14 @@ fn expressions_that_are_never_useful_are_refused() {
         "line 1, column 1: a filter has to be true or false, and this is a string; compare it, for \
          example with `==`",
     );
-    refused("type && true", "line 1, column 1: each side of `&&` has to be true or false, and this is a string");
-    refused("!channels", "line 1, column 2: the operand of `!` has to be true or false, and this is a list");
+    refused(
+        "type && true",
+        "line 1, column 1: each side of `&&` has to be true or false, and this is a string",
+    );
+    refused(
+        "!channels",
+        "line 1, column 2: the operand of `!` has to be true or false, and this is a list",
+    );
     refused("type == 1", "line 1, column 1: `==` does not apply to a string and a number");
     refused("channels == 'eu'", "line 1, column 1: `==` does not apply to a list and a string");
     refused(
@@ -263,16 +290,37 @@ fn expressions_that_are_never_useful_are_refused() {
          list or a map, and a string has `contains`",
     );
     refused("type.name == 'a'", "line 1, column 1: a string has no field `name`");
-    refused("payload.s.startsWith() ", "line 1, column 1: `startsWith` takes one argument, not no argument");
-    refused("contains(type, 'a')", "line 1, column 1: `contains` follows a value: `payload.name.contains(…)`");
-    refused("exists(i, true)", "line 1, column 8: there is no variable `i`; a field of the payload is `payload.i`");
-    refused("payload.a.int() == 1", "line 1, column 11: `int` takes its value in brackets: `int(…)`");
+    refused(
+        "payload.s.startsWith() ",
+        "line 1, column 1: `startsWith` takes one argument, not no argument",
+    );
+    refused(
+        "contains(type, 'a')",
+        "line 1, column 1: `contains` follows a value: `payload.name.contains(…)`",
+    );
+    refused(
+        "exists(i, true)",
+        "line 1, column 8: there is no variable `i`; a field of the payload is `payload.i`",
+    );
+    refused(
+        "payload.a.int() == 1",
+        "line 1, column 11: `int` takes its value in brackets: `int(…)`",
+    );
     refused(
         "has(payload['a'])",
         "line 1, column 5: `has` takes a field: `has(payload.name)`; for a key in quotation marks, write \
          `\"name\" in payload`",
     );
-    refused("payload.a.matches(payload.b)", "line 1, column 19: the pattern of `matches` has to be a string literal");
-    refused("payload.a.matches('(')", "line 1, column 19: the pattern is not valid: unclosed group");
-    refused("type.exists(i, true)", "line 1, column 6: this is for lists and maps, not for a string");
+    refused(
+        "payload.a.matches(payload.b)",
+        "line 1, column 19: the pattern of `matches` has to be a string literal",
+    );
+    refused(
+        "payload.a.matches('(')",
+        "line 1, column 19: the pattern is not valid: unclosed group",
+    );
+    refused(
+        "type.exists(i, true)",
+        "line 1, column 6: this is for lists and maps, not for a string",
+    );
 }

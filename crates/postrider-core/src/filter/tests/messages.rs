@@ -59,10 +59,8 @@ fn a_disabled_endpoint_gets_no_message() {
 
 #[test]
 fn an_endpoint_with_a_filter_gets_messages_for_which_it_is_true() {
-    let endpoint = |filter: &str| Endpoint {
-        filter: Some(filter.to_owned()),
-        ..fixtures::endpoint()
-    };
+    let endpoint =
+        |filter: &str| Endpoint { filter: Some(filter.to_owned()), ..fixtures::endpoint() };
     let created = endpoint("type == 'user.created'");
     expect(&created, "user.created", &[], Ok(()));
     expect(&created, "user.deleted", &[], Err(Mismatch::Filter));
