@@ -7,6 +7,18 @@ use postrider::provider::{self, Provider, Scheme, Settings, SignedRequest, Unsig
 
 const SECRETS: [&str; 3] = ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "00ff00ff", "user:password"];
 
+/// Filters, each with the payload.
+const FILTERS: [&str; 6] = [
+    "type.startsWith('order.') && payload.amount * 2 > 100.5 || !has(payload.absent)",
+    "payload.items.exists(i, i.sku.matches('^[a-z]+$') && i.n in [1, 2, 3u])",
+    "payload.items.filter(i, i.n > 1).map(i, i.sku) == ['b'] ? true : size(channels) == 1",
+    "timestamp(payload.at) - duration('1h30m') < timestamp('2026-01-01T00:00:00Z')",
+    "headers['x-kind'] == \"p\\u0075sh\" && metadata.plan + 'x' != r'\\d' && tags.all(t, t < 'z')",
+    "{'a': [1, -2.5e3, null]}.a[0] == int(string(payload.amount)) // comment",
+];
+const PAYLOAD: &str =
+    r#"{"amount":51,"at":"2026-01-01T00:00:00Z","items":[{"sku":"a","n":1},{"sku":"b","n":2}]}"#;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Folder that gets one for each target
@@ -14,11 +26,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(Arguments { folder }: &Arguments) -> anyhow::Result<()> {
-    for kind in ["verify", "signature", "template", "reply"] {
+    for kind in ["verify", "signature", "template", "filter", "reply"] {
         fs::create_dir_all(folder.join(kind))?;
     }
     for (name, content) in postrider_sandbox::testing::sample_frames() {
         fs::write(folder.join("reply").join(name), content)?;
+    }
+    for (number, filter) in FILTERS.iter().enumerate() {
+        let content = format!("{filter}\0{PAYLOAD}");
+        fs::write(folder.join("filter").join(number.to_string()), content)?;
     }
     for (index, provider) in provider::all().iter().enumerate() {
         let which = u8::try_from(index)?;

@@ -98,6 +98,9 @@ pub struct Endpoint {
     pub event_types: Option<Vec<EventTypeName>>,
     /// Channels that it gets; `None` for all.
     pub channels: Option<Vec<String>>,
+    /// An expression that is true for the messages that it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Custom headers of every call. They may contain credentials.
     pub headers: AtRest<Headers>,
     pub metadata: Metadata,

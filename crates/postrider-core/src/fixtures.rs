@@ -40,6 +40,7 @@ pub(crate) fn endpoint() -> Endpoint {
         disabled: false,
         throttle_rate: None,
         strict_rate: false,
+        filter: None,
         ordering: Ordering::Any,
         transformation: None,
         trusted_certificates: None,

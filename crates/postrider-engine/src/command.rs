@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use postrider::{ApplicationId, EndpointId, MessageId};
-use postrider_core::{filter, lane_state::LaneState, message::Message};
+use postrider_core::{lane_state::LaneState, message::Message};
 use postrider_store::AppendOutcome;
 use tokio::sync::oneshot;
 
@@ -60,10 +60,10 @@ impl Submit {
             deliver_at: submission.deliver_at,
             body_until: submission.body_until,
         });
-        let endpoints = submission.entry.endpoints.iter();
+        let entry = &submission.entry;
         let targets = match submission.only {
-            Some(only) => endpoints.filter(|it| it.id == only).map(|it| it.id).collect(),
-            None => endpoints.filter(|it| filter::wants(it, &message)).map(|it| it.id).collect(),
+            Some(only) => entry.endpoints.iter().map(|it| it.id).filter(|id| *id == only).collect(),
+            None => entry.targets(&message).into_iter().map(|it| it.id).collect(),
         };
         let idempotency = submission.idempotency;
         Self { message, entry: submission.entry, targets, idempotency, reply }

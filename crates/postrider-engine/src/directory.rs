@@ -16,6 +16,8 @@ use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
     catalog::{Application, Endpoint, Source},
+    filter::{self, Filter, FilterError, Mismatch, Subject},
+    message::Message,
     request::SignatureHeaders,
     target::{Target, TargetError},
     time::Timestamp,
@@ -44,6 +46,8 @@ pub struct Entry {
     /// All endpoints by id, including disabled ones.
     pub endpoints: Vec<Arc<Endpoint>>,
     pub(crate) routes: HashMap<EndpointId, Route>,
+    /// The filters of the endpoints that have one.
+    filters: HashMap<EndpointId, Result<Filter, FilterError>>,
     /// The number of changes that the directory had seen when it began to read this.
     changes: u64,
 }
@@ -53,6 +57,17 @@ impl Entry {
     /// about it is not usable.
     pub fn target(&self, endpoint: EndpointId) -> Option<&Arc<Target>> {
         self.routes.get(&endpoint).map(|route| &route.target)
+    }
+
+    /// Whether one of its endpoints gets the message, or the first reason why it does not.
+    pub fn check(&self, endpoint: &Endpoint, subject: &Subject<'_>) -> Result<(), Mismatch> {
+        filter::check(endpoint, self.filters.get(&endpoint.id), subject)
+    }
+
+    /// The endpoints that get the message.
+    pub(crate) fn targets(&self, message: &Message) -> Vec<&Arc<Endpoint>> {
+        let subject = Subject::new(message, &self.application.metadata);
+        self.endpoints.iter().filter(|it| self.check(it, &subject).is_ok()).collect()
     }
 
     /// Whether the endpoint exists and is disabled.
@@ -234,7 +249,8 @@ impl Directory {
         }
         let failing = self.store.failing(id).await?.into_iter().collect();
         let routes = endpoints.iter().filter_map(|it| self.route(it, &failing)).collect();
-        Ok(Some(Arc::new(Entry { application, endpoints, routes, changes })))
+        let filters = endpoints.iter().filter_map(|it| compiled(it)).collect();
+        Ok(Some(Arc::new(Entry { application, endpoints, routes, filters, changes })))
     }
 
     fn route(
@@ -278,6 +294,19 @@ impl Directory {
         self.entries.forget(&id);
         self.sources.write().unwrap_or_else(PoisonError::into_inner).forget(id);
     }
+}
+
+/// The endpoint's filter. One that is not valid was saved by another version of the server.
+fn compiled(endpoint: &Endpoint) -> Option<(EndpointId, Result<Filter, FilterError>)> {
+    let filter = Filter::new(endpoint.filter.as_deref()?);
+    if let Err(error) = &filter {
+        tracing::error!(
+            endpoint.id = %endpoint.id,
+            error = error as &dyn std::error::Error,
+            "stored filter is not valid; the endpoint gets no messages until it is changed"
+        );
+    }
+    Some((endpoint.id, filter))
 }
 
 impl Entry {

@@ -16,7 +16,7 @@ use postrider::{
     },
 };
 use postrider_core::{
-    dispatch, filter,
+    dispatch,
     health::Notice,
     message::{Format, Message},
     time::Timestamp,
@@ -88,8 +88,9 @@ impl OperationalMessages {
             deliver_at: None,
             body_until: now + BODY_RETENTION,
         };
-        let wanting = listener.endpoints.iter().filter(|it| filter::wants(it, &message));
-        let targets = wanting
+        let targets = listener
+            .targets(&message)
+            .into_iter()
             .map(|it| Target {
                 endpoint: it.id,
                 hold: Hold::Free(now),

@@ -49,6 +49,8 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
+        endpoint::filter::all(),
+        endpoint::explanation::all(),
         destination::all(),
         destination::attempt::all(),
         event_type::all(),

@@ -122,7 +122,8 @@ impl Weight for Endpoint {
         let certificates = self.trusted_certificates.as_ref().map_or(0, String::len);
         let filters =
             names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
-        let own = self.url.len() + self.description.len() + certificates;
+        let filter = self.filter.as_ref().map_or(0, String::len);
+        let own = self.url.len() + self.description.len() + certificates + filter;
         let hidden = at_rest(&self.headers, |it| pairs(it)) + at_rest(&self.config, fields);
         own + filters + hidden + pairs(&self.metadata)
     }

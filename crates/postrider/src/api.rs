@@ -23,6 +23,7 @@ pub mod error;
 pub mod event;
 pub mod event_type;
 pub mod field;
+pub mod filter;
 pub mod ingest;
 pub mod integration;
 pub mod kind;
@@ -74,6 +75,10 @@ pub use self::{
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
     field::Patch,
+    filter::{
+        EndpointExplanationOut, EndpointExplanationResult, FilterExampleOut, FilterExamplesOut,
+        FilterTestIn, FilterTestOut,
+    },
     ingest::{
         IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogAcceptOut,
         IngestLogOut, IngestLogVerifyOut, IngestSourceConsumerPortalAccessIn, IngestSourceIn,

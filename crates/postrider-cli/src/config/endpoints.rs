@@ -40,6 +40,8 @@ entry! {
         event_types: Option<Vec<String>> = "a list of names, all by default";
         /// The channels that the endpoint receives.
         channels: Option<Vec<String>> = "a list of names, all by default";
+        /// An expression over messages, for example `payload.amount > 100`. The endpoint receives only messages for which it is true; see [filters](filters.md).
+        filter: Option<String> = "an expression, none by default";
         /// A description for people.
         description: Option<String> = "a text, empty by default";
         /// Maximum number of attempts per second.
@@ -108,6 +110,7 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
             disabled: parsed.disabled.unwrap_or_default(),
             event_types: EventTypes(parsed.event_types),
             channels: parsed.channels,
+            filter: parsed.filter,
             throttle_rate: ThrottleRate(parsed.rate),
             ordering: parsed.ordering,
             strict_rate: parsed.strict_rate,

@@ -6,7 +6,8 @@ use postrider_core::{
         Application, Endpoint, Period, Resend, ResendFilter, Task, TaskCursor, TaskResult, Work,
     },
     delivery::StatusKind,
-    filter,
+    filter::{self, Filter, Subject},
+    message::Message,
     time::Timestamp,
 };
 use postrider_store::{
@@ -201,9 +202,17 @@ impl Context<'_> {
         if endpoint.disabled {
             return Err(Failure::Task("the endpoint is disabled"));
         }
-        let (messages, mut batch) = self.messages(application, period, self.size).await?;
-        let wanted = messages.into_iter().filter(|it| filter::wants(&endpoint, it));
-        let messages: Vec<_> = wanted.map(|it| it.id).collect();
+        let Some(owner) = self.store.find::<Application>(application).await? else {
+            return Err(Failure::Task("the application was deleted"));
+        };
+        let conditions = MessageFilter { with_body: endpoint.filter.is_some(), ..within(period) };
+        let (messages, mut batch) = self.messages(application, conditions, self.size).await?;
+        let compiled = endpoint.filter.as_deref().map(Filter::new);
+        let is_wanted = |message: &Message| {
+            let subject = Subject::new(message, &owner.metadata);
+            filter::check(&endpoint, compiled.as_ref(), &subject).is_ok()
+        };
+        let messages: Vec<_> = messages.into_iter().filter(is_wanted).map(|it| it.id).collect();
         batch.found = messages.len() as u64;
         if !messages.is_empty() {
             batch.effect = TaskEffect::Resend {
@@ -224,7 +233,7 @@ impl Context<'_> {
     ) -> Result<Batch, Failure> {
         let period = Period { since: Timestamp::default(), until: before };
         let size = self.size.min(EXPUNGED);
-        let (messages, mut batch) = self.messages(application, period, size).await?;
+        let (messages, mut batch) = self.messages(application, within(period), size).await?;
         batch.found = messages.len() as u64;
         if !messages.is_empty() {
             let messages = messages.into_iter().map(|it| it.id).collect();
@@ -238,14 +247,9 @@ impl Context<'_> {
     async fn messages(
         &self,
         application: ApplicationId,
-        period: Period,
+        conditions: MessageFilter,
         limit: usize,
-    ) -> Result<(Vec<postrider_core::message::Message>, Batch), Failure> {
-        let conditions = MessageFilter {
-            before: Some(period.until),
-            after: Some(period.since),
-            ..MessageFilter::default()
-        };
+    ) -> Result<(Vec<Message>, Batch), Failure> {
         let scan = Scan { after: self.task.cursor.message, ascending: true, limit };
         let page = self.store.messages(application, conditions, scan).await?;
         let mut batch = Batch::empty(self.task.cursor);
@@ -330,6 +334,15 @@ async fn advance(
         None => cursor.endpoint = Some(id),
     }
     Ok(selected.rows)
+}
+
+/// Messages that were accepted in the period.
+fn within(period: Period) -> MessageFilter {
+    MessageFilter {
+        before: Some(period.until),
+        after: Some(period.since),
+        ..MessageFilter::default()
+    }
 }
 
 fn scope_of<'a>(organization: &'a OrganizationId, resend: &'a Resend) -> Scope<'a> {

@@ -1,6 +1,7 @@
 //! Attempts, and the statuses of deliveries.
 
 pub mod count;
+mod filtered;
 pub mod headers;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,7 +14,7 @@ use postrider::{
     },
 };
 use postrider_core::{
-    delivery::{Attempt, DeliveryId},
+    delivery::{Attempt, DeliveryId, Status},
     message::Message,
     time::Timestamp,
 };
@@ -24,6 +25,7 @@ use postrider_store::{
 };
 
 pub use self::count::CountByEndpoint;
+use self::filtered::MessageEndpointRow;
 use super::{endpoint::action::enabled, message};
 use crate::{
     api::{
@@ -166,6 +168,8 @@ query! {
         iterator: Option<String>,
         /// Distinguish cancelled deliveries from failed ones.
         expanded_statuses: bool,
+        /// Include endpoints that do not get the message because of their filter, with the reason.
+        with_filtered: bool,
     }
 }
 
@@ -273,36 +277,45 @@ async fn list_endpoints(
 ) -> Result<Done<ListResponse<MessageEndpointOut>>, ApiError> {
     let ListEndpoints { app_id, msg_id, query } = input;
     let entry = call.application(&app_id).await?;
-    let message = message::find(&call, entry.application.id, &msg_id).await?.id;
+    let message = message::find(&call, entry.application.id, &msg_id).await?;
+    let filtered = if query.with_filtered { filtered::of(&entry, &message) } else { Vec::new() };
+    let message = message.id;
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(&call, query.limit, iterator, Ordering::Ascending)?;
     let of = DeliveriesOf::Message(entry.application.id, message);
-    let store = call.store();
+    let (store, filtered) = (call.store(), &filtered);
     let found = page
         .fill(async |scan| {
-            let scan = widen(scan, |endpoint| DeliveryId { endpoint, message });
-            let found = store.deliveries(of, DeliveryFilter::default(), scan).await?;
-            Ok(narrow(found, |it| it.endpoint))
+            let wide = widen(scan.clone(), |endpoint| DeliveryId { endpoint, message });
+            let found = store.deliveries(of, DeliveryFilter::default(), wide).await?;
+            Ok(filtered::merge(narrow(found, |it| it.endpoint), filtered, &scan))
         })
         .await?;
-    let mut endpoints = endpoints(&call, &entry, &found.items).await?;
+    let rows = found.items.iter().filter_map(|row| row.delivery());
+    let mut endpoints = endpoints(&call, &entry, rows).await?;
     let expanded = query.expanded_statuses;
-    let out = |row: DeliveryRow| {
-        let endpoint =
-            endpoints.remove(&row.id.endpoint).expect("the endpoints of all rows were looked up");
-        render::message_endpoint(&row, endpoint, expanded)
-    };
-    Ok(Done(page.list(found, |row| row.id.endpoint, out)))
+    Ok(Done(page.list(found, MessageEndpointRow::endpoint, |row| match row {
+        MessageEndpointRow::Delivery(row) => {
+            let endpoint = endpoints
+                .remove(&row.id.endpoint)
+                .expect("the endpoints of all rows were looked up");
+            render::message_endpoint(row.status, endpoint, expanded)
+        },
+        MessageEndpointRow::Filtered(endpoint, reason) => MessageEndpointOut {
+            filtered: Some(reason),
+            ..render::message_endpoint(Status::Cancelled, render::endpoint(&endpoint), expanded)
+        },
+    })))
 }
 
 /// The endpoints of the deliveries.
 async fn endpoints(
     call: &Call,
     entry: &Entry,
-    rows: &[DeliveryRow],
+    rows: impl Iterator<Item = &DeliveryRow>,
 ) -> Result<HashMap<EndpointId, EndpointOut>, ApiError> {
     let known: HashMap<_, _> = entry.endpoints.iter().map(|it| (it.id, it)).collect();
-    let mut endpoints = HashMap::with_capacity(rows.len());
+    let mut endpoints = HashMap::new();
     for row in rows {
         let id = row.id.endpoint;
         let endpoint = match known.get(&id) {

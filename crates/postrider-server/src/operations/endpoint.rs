@@ -4,6 +4,8 @@ pub(super) mod action;
 pub(crate) mod declared;
 mod disablement;
 mod event_types;
+pub(super) mod explanation;
+pub(super) mod filter;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
@@ -30,6 +32,8 @@ use postrider_store::{Expected, IdOrUid, Records, Version};
 pub(super) use self::kind::shown;
 pub use self::{
     action::{GetStats, Recover, SendExample},
+    explanation::Explain,
+    filter::TestFilter,
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
@@ -252,6 +256,7 @@ fn replaced(
 ) -> Result<Endpoint, ApiError> {
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
+    let has_filter = body.filter.is_some();
     let given_kind = body.kind;
     let new = build(call, application, body.into(), |call, body, problems| {
         kind::of_replaced(call, old, body, given_kind, problems)
@@ -261,6 +266,7 @@ fn replaced(
         id: old.id,
         ordering: order.map_or(old.ordering, ordering),
         strict_rate: strict_rate.unwrap_or(old.strict_rate),
+        filter: if has_filter { new.filter.clone() } else { old.filter.clone() },
         trusted_certificates: if is_pinned {
             new.trusted_certificates.clone()
         } else {
@@ -336,6 +342,11 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.channels = None,
         api::Patch::Set(words) => endpoint.channels = Some(problems.words(&CHANNELS, words)),
+    }
+    match patch.filter {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.filter = None,
+        api::Patch::Set(text) => endpoint.filter = filter::checked(Some(text), &mut problems),
     }
     match patch.throttle_rate.0 {
         api::Patch::Keep => {},
@@ -470,6 +481,7 @@ fn build(
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),
         channels: body.channels.map(|it| problems.words(&CHANNELS, it)),
+        filter: filter::checked(body.filter, &mut problems),
         headers: secrets::seal_at_rest(call, &body.headers),
         metadata: body.metadata,
         disabled: body.disabled,

@@ -14,7 +14,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Response, Transformed, Trigger},
+    delivery::{Attempt, Response, Status, Transformed, Trigger},
     message::{Format, Message},
     outcome::Outcome,
     time::Timestamp,
@@ -48,6 +48,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         disabled: it.disabled,
         event_types: EventTypes(it.event_types.clone()),
         channels: it.channels.clone(),
+        filter: it.filter.clone(),
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
         ordering: match it.ordering {
             Ordering::Any => EndpointOrdering::Any,
@@ -75,6 +76,7 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
         disabled: true,
         event_types: EventTypes(None),
         channels: None,
+        filter: None,
         throttle_rate: ThrottleRate(None),
         ordering: EndpointOrdering::Any,
         strict_rate: false,
@@ -220,11 +222,11 @@ pub(crate) fn endpoint_message(
 }
 
 pub(crate) fn message_endpoint(
-    row: &DeliveryRow,
+    delivery: Status,
     it: EndpointOut,
     expanded: bool,
 ) -> MessageEndpointOut {
-    let (status, next_attempt) = status::shown(row.status, expanded);
+    let (status, next_attempt) = status::shown(delivery, expanded);
     MessageEndpointOut {
         id: it.id,
         url: it.url,
@@ -240,5 +242,6 @@ pub(crate) fn message_endpoint(
         status,
         status_text: status.text(),
         next_attempt,
+        filtered: None,
     }
 }

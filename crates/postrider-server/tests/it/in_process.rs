@@ -333,6 +333,7 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.endpoint.patch"
         | "v1.endpoint.rotate-secret"
         | "v1.endpoint.test"
+        | "v1.endpoint.test-filter"
         | "v1.event-type.patch"
         | "v1.authentication.app-portal-access"
         | "v1.authentication.dashboard-access"
@@ -454,6 +455,7 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.endpoint.test", "it changes nothing"),
     ("v1.endpoint.transformation.simulate", "it changes nothing"),
     ("v1.connector.simulate", "it changes nothing"),
+    ("v1.endpoint.test-filter", "it reads"),
     ("v1.message.precheck", "it changes nothing"),
     ("v1.message.search", "it reads"),
     ("v1.resend.preview", "it reads"),

@@ -14,6 +14,7 @@ mod endpoints;
 mod environment;
 mod event_types;
 mod feed;
+mod filters;
 mod frozen_clock;
 mod hostile;
 mod idempotency;

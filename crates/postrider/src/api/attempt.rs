@@ -138,6 +138,10 @@ pub struct MessageEndpointOut {
     /// When the next attempt is due, if there will be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<Timestamp>,
+    /// Why the endpoint's filter keeps the message out. Then there is no delivery, and the status
+    /// is that of cancelled ones. Only requests with `with_filtered` list such endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<String>,
 }
 
 macro_rules! numbered {

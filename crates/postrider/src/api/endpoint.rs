@@ -35,6 +35,9 @@ pub const CHANNEL_MARKS: &str = "-_.:+";
 #[cfg(feature = "schema")]
 pub(crate) const CHANNEL: &str = r"^[a-zA-Z0-9\-_.:+]{1,128}$";
 
+/// Maximum length of a filter in bytes.
+pub const MAX_FILTER: usize = 2_000;
+
 /// Maximum size of trusted certificates in bytes.
 pub const MAX_TRUSTED_CERTIFICATES: usize = 16_384;
 
@@ -101,12 +104,18 @@ pub struct EndpointIn {
     /// The event types that the endpoint receives, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
-    /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
-    /// always received.
+    /// The channels that the endpoint receives, 1 to 10 if given: only messages that share one of
+    /// them. An endpoint without channels receives messages of all channels and of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
+    /// An expression over the message in CEL, for example `payload.amount > 100`. The endpoint
+    /// receives only messages for which it is true; all if absent or empty. A Postrider
+    /// extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_FILTER)))]
+    pub filter: Option<String>,
     /// Maximum number of attempts per second; at least 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
@@ -144,7 +153,7 @@ impl fmt::Debug for EndpointIn {
 }
 
 /// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
-/// their own operations. `kind`, `config`, `ordering`, `strictRate` and `trustedCertificates` do not
+/// their own operations. `kind`, `config`, `filter`, `ordering`, `strictRate` and `trustedCertificates` do not
 /// change if they are absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -179,12 +188,17 @@ pub struct EndpointUpdate {
     /// The event types that the endpoint receives, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
-    /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
-    /// always received.
+    /// The channels that the endpoint receives, 1 to 10 if given: only messages that share one of
+    /// them. An endpoint without channels receives messages of all channels and of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
+    /// An expression over the message in CEL. The endpoint receives only messages for which it is
+    /// true. Unchanged if absent, removed if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_FILTER)))]
+    pub filter: Option<String>,
     /// Maximum number of attempts per second; at least 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
@@ -215,6 +229,7 @@ impl From<EndpointUpdate> for EndpointIn {
             disabled,
             event_types,
             channels,
+            filter,
             throttle_rate,
             ordering,
             strict_rate,
@@ -230,6 +245,7 @@ impl From<EndpointUpdate> for EndpointIn {
             disabled,
             event_types,
             channels,
+            filter,
             throttle_rate,
             ordering,
             strict_rate,
@@ -254,6 +270,7 @@ impl From<EndpointIn> for EndpointUpdate {
             disabled: it.disabled,
             event_types: it.event_types,
             channels: it.channels,
+            filter: it.filter,
             throttle_rate: it.throttle_rate,
             ordering: Some(it.ordering.unwrap_or_default()),
             strict_rate: Some(it.strict_rate.unwrap_or_default()),
@@ -300,6 +317,11 @@ pub struct EndpointPatch {
     /// The channels that the endpoint receives; `null` means all.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub channels: Patch<Vec<String>>,
+    /// An expression over the message in CEL. The endpoint receives only messages for which it is
+    /// true; `null` removes it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_FILTER)))]
+    pub filter: Patch<String>,
     /// Maximum number of attempts per second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
@@ -354,6 +376,10 @@ pub struct EndpointOut {
     /// The channels that the endpoint receives; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
+    /// An expression over the message in CEL. The endpoint receives only messages for which it is
+    /// true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Maximum number of attempts per second.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,

@@ -32,6 +32,7 @@ fn endpoint() -> EndpointOut {
         disabled: false,
         event_types: EventTypes(Some(vec!["user.created".parse().unwrap()])),
         channels: None,
+        filter: None,
         throttle_rate: ThrottleRate(Some(7)),
         ordering: EndpointOrdering::Fifo,
         strict_rate: true,

@@ -1,5 +1,6 @@
 //! `postrider endpoint`.
 
+mod filter;
 mod transform;
 mod trial;
 
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use http::Method;
+use postrider::api::FilterTestIn;
 use serde_json::json;
 
 use super::{
@@ -117,6 +119,25 @@ pub(crate) enum EndpointCommand {
         #[command(flatten)]
         trial: TrialArgs,
     },
+    /// Explains why the endpoint gets a message, or does not
+    #[command(after_help = "Example:\n  postrider endpoint explain acme main evt-1042")]
+    Explain {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Message, by id or event id
+        message: String,
+    },
+    /// Tries a filter on the latest messages of the application; changes nothing
+    #[command(after_help = FILTER_EXAMPLES)]
+    TestFilter {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Filter, an expression in CEL [default: the endpoint's own filter]
+        filter: Option<String>,
+        /// Number of messages, at most 1000
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u16,
+    },
     /// Sends the example payload of an event type
     SendExample {
         #[command(flatten)]
@@ -144,10 +165,18 @@ const CREATE_EXAMPLES: &str = "\
 Examples:
   postrider endpoint create acme url=https://example.com/webhooks uid=main
   postrider endpoint create acme url=localhost:3000 'filterTypes:=[\"invoice.paid\"]'
+  postrider endpoint create acme url=localhost:3000 filter='payload.amount > 100'
   postrider endpoint create acme kind=postgres config:=@db.json --check
   postrider endpoint create acme kind=slack 'config:={\"url\": \"https://hooks.slack.com/…\"}'
 
 docs/endpoints describes each kind and its config.";
+
+const FILTER_EXAMPLES: &str = "\
+Examples:
+  postrider endpoint test-filter acme main 'payload.amount > 100'
+  postrider endpoint test-filter acme main --limit 1000
+
+docs/filters.md describes the language.";
 
 const TEST_EXAMPLES: &str = "\
 Examples:
@@ -176,17 +205,19 @@ const URL_FIELDS: &[&str] = &["url"];
 impl EndpointCommand {
     /// Runs the command. A test or a check that failed has the exit code 1.
     pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<ExitCode> {
-        let is_trial = matches!(self, Self::Test { .. } | Self::Check(_));
-        let request = self.request()?;
-        if is_trial {
-            trial::run(api, request.call)
-        } else {
-            api.run(request).map(|()| ExitCode::SUCCESS)
-        }
+        let print = match self {
+            Self::Test { .. } | Self::Check(_) => trial::run,
+            Self::TestFilter { .. } => filter::run,
+            _ => |api: &ApiArgs, call| {
+                let request = ApiRequest { call, columns: COLUMNS };
+                api.run(request).map(|()| ExitCode::SUCCESS)
+            },
+        };
+        print(api, self.call()?)
     }
 
-    fn request(self) -> anyhow::Result<ApiRequest> {
-        let call = match self {
+    fn call(self) -> anyhow::Result<Call> {
+        Ok(match self {
             Self::List { app, page } => page.apply(app.call(Method::GET, &["endpoint"])),
             Self::Create { app, fields, check } => {
                 let call = check.apply(app.call(Method::POST, &["endpoint"]));
@@ -221,11 +252,18 @@ impl EndpointCommand {
                 endpoint.call(Method::POST, &["test"]).body(trial::body(event_type, payload)?)
             },
             Self::Check(endpoint) => endpoint.call(Method::POST, &["check"]),
+            Self::Explain { endpoint, message } => {
+                endpoint.call(Method::GET, &["msg", &message, "explanation"])
+            },
+            Self::TestFilter { endpoint, filter, limit } => {
+                let body = FilterTestIn { filter, limit: Some(limit) };
+                let body = serde_json::to_vec(&body)?;
+                endpoint.call(Method::POST, &["filter", "test"]).body(body)
+            },
             Self::SendExample { endpoint, event_type } => {
                 let body = json!({ "eventType": event_type }).to_string();
                 endpoint.call(Method::POST, &["send-example"]).body(body)
             },
-        };
-        Ok(ApiRequest { call, columns: COLUMNS })
+        })
     }
 }

@@ -45,6 +45,7 @@ fn common(kind: EndpointKind, form: &Form, old: &Map<String, Value>) -> Map<Stri
         "channels".to_owned(),
         if channels.is_empty() { Value::Null } else { channels.into() },
     );
+    body.insert("filter".to_owned(), text("filter"));
     body.insert("throttleRate".to_owned(), rate(form));
     body.insert("strictRate".to_owned(), form.has("strictRate").into());
     let is_fifo = form.has("fifo");
@@ -80,6 +81,7 @@ pub(super) fn filled(endpoint: &EndpointOut) -> Vec<(String, String)> {
         ("description".to_owned(), endpoint.description.clone()),
         ("uid".to_owned(), endpoint.uid.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("channels".to_owned(), endpoint.channels.clone().unwrap_or_default().join(", ")),
+        ("filter".to_owned(), endpoint.filter.clone().unwrap_or_default()),
         (
             "throttleRate".to_owned(),
             endpoint.throttle_rate.0.map(|it| it.to_string()).unwrap_or_default(),
@@ -177,7 +179,7 @@ mod tests {
         let endpoint: EndpointOut = serde_json::from_value(json!({
             "id": "ep_01m8ev51d0e009haqpq8v4h9w2", "url": "https://example.com/", "uid": "a",
             "description": "b", "disabled": false, "eventTypes": ["order.paid"], "channels": ["eu"],
-            "throttleRate": 5, "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
+            "filter": "payload.n > 1", "throttleRate": 5, "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
             "version": 1, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
         }))
         .unwrap();
@@ -187,7 +189,7 @@ mod tests {
             "url": "https://example.com/", "uid": "a", "description": "b",
             "eventTypes": ["order.paid"], "channels": ["eu"], "throttleRate": 5,
             "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
-            "trustedCertificates": null,
+            "trustedCertificates": null, "filter": "payload.n > 1",
         });
         assert_eq!(change(&endpoint, &form), expected);
     }

@@ -29,6 +29,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 @if !endpoint.url.is_empty() { (fact("Address", &html! { code { (endpoint.url) } })) }
                 (fact("Event types", &event_types(subject)))
                 (fact("Channels", &channels(subject)))
+                @if let Some(filter) = &endpoint.filter { (fact("Filter", &html! { code.multiline { (filter) } })) }
                 (fact("Rate limit", &rate(subject)))
                 (fact("Order", &html! { @match endpoint.ordering {
                     EndpointOrdering::Any => "As soon as possible",

@@ -21,6 +21,7 @@ const SHOWN: [&str; 11] = [
     "uid",
     "eventTypes",
     "channels",
+    "filter",
     "throttleRate",
     "trustedCertificates",
     "metadata",
@@ -78,6 +79,8 @@ impl Shown<'_> {
                 (event_types::choice(self.event_types, self.form, self.problem("eventTypes").as_deref()))
                 (self.field("channels", "Channels").placeholder("eu, customer-17")
                     .hint(html! { "Separated by commas, up to 10. The endpoint then gets only messages that have one of them. Empty for all messages." }).line())
+                (self.field("filter", "Filter").code(2).placeholder("payload.amount > 100")
+                    .hint(html! { "An expression in CEL over " code { "type" } ", " code { "channels" } ", " code { "tags" } ", " code { "metadata" } ", " code { "headers" } " and " code { "payload" } ". The endpoint then gets only messages for which it is true. Empty for all messages." }).area())
             }
             section.section {
                 h2 { "Delivery" }

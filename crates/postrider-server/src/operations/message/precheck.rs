@@ -16,7 +16,7 @@ use postrider::api::Permission;
 operations! {
     tag "Message";
 
-    /// Find out whether any endpoint would get such a message
+    /// Find out whether any endpoint would get such a message, if its filter is true
     Precheck "v1.message.precheck" = POST "/api/v1/app/{app_id}/msg/precheck/active"
         path { app_id: IdOrUid<ApplicationId> }
         body { Json<MessagePrecheckIn> }
