@@ -26,6 +26,7 @@ pub mod guess_limit;
 pub mod health;
 pub mod hops;
 pub mod kind;
+pub mod json_schema;
 pub mod lane_state;
 pub mod limiter;
 pub mod live;

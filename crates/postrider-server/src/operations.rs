@@ -51,6 +51,7 @@ pub fn all() -> Vec<AnyOperation> {
         destination::attempt::all(),
         event_type::all(),
         event_type::openapi::all(),
+        event_type::validation::all(),
         environment::all(),
         message::all(),
         message::batch::all(),

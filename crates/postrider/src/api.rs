@@ -70,7 +70,10 @@ pub use self::{
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
-    event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
+    event_type::{
+        EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, SchemaCheckIn, SchemaCheckOut,
+        SchemaMismatch, SchemaProblem, SchemaReportOut, SchemaValidation,
+    },
     field::Patch,
     ingest::{
         IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogAcceptOut,

@@ -278,6 +278,7 @@ fn body(operation: &AnyOperation) -> String {
         "v1.message.create-batch" => json!({ "messages": [{ "eventType": "x", "payload": {} }] }),
         "v1.event-type.create" => json!({ "name": "y", "description": "" }),
         "v1.event-type.update" => json!({ "description": "" }),
+        "v1.event-type.check" => json!({ "payload": {} }),
         "v1.ingest.source.create" => source("t"),
         "v1.ingest.source.upsert" => source("s"),
         "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
@@ -416,6 +417,7 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.message.search", "it reads"),
     ("v1.resend.preview", "it reads"),
     ("v1.event-type.export-openapi", "it reads"),
+    ("v1.event-type.check", "it reads"),
     ("v1.environment.export", "it reads"),
     ("v1.ingest.log.verify", "it reads"),
 ];

@@ -36,6 +36,7 @@ mod relay_stream;
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod schemas;
 mod search;
 mod secrets;
 mod serving;
