@@ -57,6 +57,7 @@ pub fn all() -> Vec<AnyOperation> {
         message::batch::all(),
         message::expunge::all(),
         message::precheck::all(),
+        message::schedule::all(),
         attempt::all(),
         attempt::headers::all(),
         search::messages::all(),

@@ -30,9 +30,7 @@ use crate::{
     inbound::{self, Inbound, RejectionLog, RequestCounts},
     live::{self, Live},
     metrics::{Exposition, Metrics},
-    operations::{
-        self, call::Resources, event_type::index::EventTypeIndexes, handle::Operations,
-    },
+    operations::{self, call::Resources, event_type::index::EventTypeIndexes, handle::Operations},
     quota::QuotaTracker,
     relay::{self, Relay},
     schemas::Schemas,

@@ -85,7 +85,7 @@ pub use self::{
     main_secret::{MainSecretOut, MainSecretUse},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,
-        TransformationsParams,
+        MessageRescheduleIn, TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
     search::{

@@ -72,9 +72,7 @@ impl<'a> Metered<'a> {
                     })
             },
             (Value::String(text), Value::String(expected)) => {
-                text.len() == expected.len()
-                    && self.pay(text.len() as u64 / 16)
-                    && text == expected
+                text.len() == expected.len() && self.pay(text.len() as u64 / 16) && text == expected
             },
             _ => Node::<SerdeJson>::equals_value(&value, expected),
         }

@@ -62,7 +62,11 @@ impl<'a> References<'a> {
     }
 
     /// Notes the names of the subschema, which may begin a resource.
-    fn name(&mut self, mut subschema: Subschema<'a>, fields: &'a Map<String, Value>) -> Subschema<'a> {
+    fn name(
+        &mut self,
+        mut subschema: Subschema<'a>,
+        fields: &'a Map<String, Value>,
+    ) -> Subschema<'a> {
         let id = ["$id", "id"].into_iter().find_map(|it| fields.get(it)?.as_str());
         match id.map(|id| (id, id.strip_prefix('#'))) {
             Some((_, Some(anchor))) => {
@@ -90,11 +94,8 @@ impl<'a> References<'a> {
     ) -> Result<Vec<Subschema<'a>>, SchemaError> {
         let (uri, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let unresolved = || SchemaError::unresolved(reference);
-        let resource = if uri.is_empty() {
-            from.resource
-        } else {
-            self.by_id(uri).ok_or_else(unresolved)?
-        };
+        let resource =
+            if uri.is_empty() { from.resource } else { self.by_id(uri).ok_or_else(unresolved)? };
         let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8_lossy();
         if fragment.is_empty() || fragment.starts_with('/') {
             let schema = resource.pointer(&fragment).ok_or_else(unresolved)?;

@@ -72,7 +72,9 @@ fn the_draft_decides_what_keywords_mean() {
     let draft4 = uri("http://json-schema.org/draft-04/schema#", &exclusive);
     check(draft4, json!(1), &[": the value is less than or equal to the minimum of 1"]);
     let tuple = json!({ "items": [{ "type": "string" }] });
-    for draft in ["http://json-schema.org/draft-06/schema#", "http://json-schema.org/draft-07/schema"] {
+    for draft in
+        ["http://json-schema.org/draft-06/schema#", "http://json-schema.org/draft-07/schema"]
+    {
         check(uri(draft, &tuple), json!([1]), &[r#"/0: the value is not of type "string""#]);
     }
     // Without a draft, a schema that is invalid in the newest one is of draft 7.
@@ -80,15 +82,21 @@ fn the_draft_decides_what_keywords_mean() {
     let prefix = json!({ "prefixItems": [{ "type": "string" }] });
     check(prefix.clone(), json!([1]), &[r#"/0: the value is not of type "string""#]);
     check(uri("http://json-schema.org/draft-07/schema#", &prefix), json!([1]), &[]);
-    check(uri("https://example.com/ours", &prefix), json!([1]), &[r#"/0: the value is not of type "string""#]);
+    check(
+        uri("https://example.com/ours", &prefix),
+        json!([1]),
+        &[r#"/0: the value is not of type "string""#],
+    );
     let dynamic = json!({
         "$schema": "https://json-schema.org/draft/2019-09/schema",
         "properties": { "next": { "$recursiveRef": "#" } },
         "unevaluatedProperties": false,
     });
-    check(dynamic, json!({ "next": { "next": { "a": 1 } } }), &[
-        "/next/next: Unevaluated properties are not allowed ('a' was unexpected)",
-    ]);
+    check(
+        dynamic,
+        json!({ "next": { "next": { "a": 1 } } }),
+        &["/next/next: Unevaluated properties are not allowed ('a' was unexpected)"],
+    );
 }
 
 #[test]
@@ -108,13 +116,17 @@ fn references_stay_within_the_schema() {
             "a/b": { "type": "null" },
         },
     });
-    check(schema, json!({ "a": 1, "b": "", "c": 2, "d": 3, "e": { "a": 4 } }), &[
-        r#"/a: the value is not of type "string""#,
-        r#"/b: the value is not of type "integer""#,
-        r#"/c: the value is not of type "string""#,
-        r#"/d: the value is not of type "null""#,
-        r#"/e/a: the value is not of type "string""#,
-    ]);
+    check(
+        schema,
+        json!({ "a": 1, "b": "", "c": 2, "d": 3, "e": { "a": 4 } }),
+        &[
+            r#"/a: the value is not of type "string""#,
+            r#"/b: the value is not of type "integer""#,
+            r#"/c: the value is not of type "string""#,
+            r#"/d: the value is not of type "null""#,
+            r#"/e/a: the value is not of type "string""#,
+        ],
+    );
     for reference in [
         "https://example.com/other.json",
         "http://169.254.169.254/latest/meta-data",
@@ -152,9 +164,7 @@ fn invalid_schemas_are_refused_with_the_place() {
 #[test]
 fn endless_schemas_are_refused() {
     let endless = |reference: &str| {
-        format!(
-            "has a subschema that refers to itself without going into the payload: {reference}"
-        )
+        format!("has a subschema that refers to itself without going into the payload: {reference}")
     };
     refuse(json!({ "$ref": "#" }), &endless("#"));
     refuse(json!({ "allOf": [{ "$ref": "#" }] }), &endless("a subschema"));
@@ -224,7 +234,10 @@ fn long_chains_of_definitions_do_not_exhaust_the_stack() {
         let mut definitions: Map<_, _> = (0..count).map(definition).collect();
         definitions.insert(count.to_string(), json!({}));
         let schema = json!({ "$ref": "#/$defs/0", "$defs": definitions });
-        assert_eq!(compiled(&schema).check(&deep(100, "a"), CompiledSchema::LONG), SchemaCheck::Valid);
+        assert_eq!(
+            compiled(&schema).check(&deep(100, "a"), CompiledSchema::LONG),
+            SchemaCheck::Valid
+        );
     });
 }
 
@@ -240,7 +253,10 @@ fn deep_payloads_are_checked_up_to_a_depth() {
         );
         let tower = compiled(&tower);
         assert_eq!(tower.check(&deep(20, "next"), CompiledSchema::LONG), SchemaCheck::Valid);
-        assert_eq!(tower.check(&deep(120, "next"), CompiledSchema::LONG), SchemaCheck::TooExpensive);
+        assert_eq!(
+            tower.check(&deep(120, "next"), CompiledSchema::LONG),
+            SchemaCheck::TooExpensive
+        );
     });
 }
 
@@ -248,7 +264,8 @@ fn deep_payloads_are_checked_up_to_a_depth() {
 fn expensive_checks_are_stopped() {
     on_a_small_stack(|| {
         let both = |schema: Value| json!([{ "properties": { "a": schema } }, { "properties": { "a": schema } }]);
-        let recursive = |keyword: &str| json!({ keyword: both(json!({ "$ref": "#" })), "minProperties": 0 });
+        let recursive =
+            |keyword: &str| json!({ keyword: both(json!({ "$ref": "#" })), "minProperties": 0 });
         let alternatives: Vec<_> = (0..5_000).map(|it| json!({ "a": [it, { "b": it }] })).collect();
         let numbers: Vec<_> = (0..50_000).map(Value::from).collect();
         let records: Vec<_> = (0..50_000).map(|it| json!({ "a": [it, { "b": -it }] })).collect();
@@ -261,8 +278,14 @@ fn expensive_checks_are_stopped() {
             (json!({ "items": { "enum": alternatives } }), records.into()),
             (json!({ "items": { "type": "string" } }), json!([numbers, numbers])),
             (json!({ "pattern": "(a|aa){1,40}(x|y)$" }), text.clone().into()),
-            (json!({ "patternProperties": { "(a|aa){1,40}(x|y)$": {} } }), json!({ (&*key): 1, "b": text })),
-            (json!({ "uniqueItems": true, "items": { "uniqueItems": true } }), json!([numbers, numbers])),
+            (
+                json!({ "patternProperties": { "(a|aa){1,40}(x|y)$": {} } }),
+                json!({ (&*key): 1, "b": text }),
+            ),
+            (
+                json!({ "uniqueItems": true, "items": { "uniqueItems": true } }),
+                json!([numbers, numbers]),
+            ),
             (json!({ "additionalProperties": { "items": false } }), json!({ (&*key): numbers })),
         ];
         for (index, (schema, payload)) in cases.into_iter().enumerate() {
@@ -281,8 +304,7 @@ fn expensive_checks_are_stopped() {
 #[test]
 fn many_problems_are_cut() {
     let strings = compiled(&json!({ "items": { "type": "string" } }));
-    let SchemaCheck::Invalid(problems) =
-        strings.check(&json!(vec![1; 100]), CompiledSchema::SHORT)
+    let SchemaCheck::Invalid(problems) = strings.check(&json!(vec![1; 100]), CompiledSchema::SHORT)
     else {
         panic!("numbers are no strings");
     };

@@ -63,7 +63,9 @@ impl Default for Reports {
 impl Reports {
     pub(crate) fn of(&self, organization: &OrganizationId, name: &EventTypeName) -> Report {
         let report = self.0.get(&(organization.clone(), name.clone()));
-        report.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+        report
+            .map(|it| it.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn add_valid(&self, organization: &OrganizationId, name: &EventTypeName) {

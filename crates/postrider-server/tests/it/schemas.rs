@@ -53,14 +53,14 @@ async fn a_payload_that_does_not_match_is_refused_with_the_places() {
     world.post(MESSAGES, event(json!({ "id": "in_1", "total": 1 }))).await.expect(202);
     let payload = json!({ "id": 7, "total": -1, "secret": "hunter2" });
     let refused = world.post(MESSAGES, event(payload.clone())).await.expect(422);
-    let problem = |message: &str| {
-        json!({ "loc": ["body", "payload"], "msg": message, "type": "value_error" })
-    };
+    let problem = |message: &str| json!({ "loc": ["body", "payload"], "msg": message, "type": "value_error" });
     assert_eq!(
         refused["detail"],
         json!([
             problem("at /id: the value is not of type \"string\" (schema of the event type)"),
-            problem("at /total: the value is less than the minimum of 0 (schema of the event type)"),
+            problem(
+                "at /total: the value is less than the minimum of 0 (schema of the event type)"
+            ),
         ])
     );
     // Those of other event types are not checked.

@@ -115,9 +115,7 @@ pub(super) async fn check_schema(
     };
     let validation = match event_type.schema_validation {
         Some(own) => own,
-        None => {
-            call.engine().organization_settings(call.organization()).await?.schema_validation
-        },
+        None => call.engine().organization_settings(call.organization()).await?.schema_validation,
     };
     if validation.is_off() {
         return Ok(());

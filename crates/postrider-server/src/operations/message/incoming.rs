@@ -35,7 +35,7 @@ use crate::{
         call::Call,
         custom_headers::{self, Owner},
         event_type::validation::{PublishedPayload, check_payload},
-        message::payload,
+        message::{payload, schedule::MAX_AHEAD},
         render,
     },
 };
@@ -239,8 +239,8 @@ impl<'a> IncomingMessage<'a> {
 }
 
 fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Timestamp {
-    let fits = now + MINUTE <= at && at <= now + DAY;
-    problems.require(fits, "deliverAt", "must be one minute to 24 hours ahead");
+    let fits = now + MINUTE <= at && at <= now + MAX_AHEAD;
+    problems.require(fits, "deliverAt", "must be one minute to one year ahead");
     at
 }
 
