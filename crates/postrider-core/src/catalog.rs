@@ -2,6 +2,7 @@
 
 mod connector;
 mod consumer;
+mod digest;
 mod disablement;
 mod keys;
 mod settings;
@@ -11,13 +12,14 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use postrider::{
     ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid,
-    api::EndpointKind,
+    api::{EndpointKind, SchemaValidation},
 };
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     connector::{AuthenticationMethod, Connector, ConnectorOptions},
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
+    digest::organization_digest,
     disablement::{DisableReason, DisabledBy, Disablement},
     keys::{AutoConfig, Integration},
     settings::OrganizationSettings,
@@ -211,6 +213,10 @@ pub struct EventType {
     pub deprecated: bool,
     /// JSON schemas by version, as JSON text.
     pub schemas: Option<String>,
+    /// What happens to a payload that does not match the newest schema; `None` if the settings of
+    /// the organization determine it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_validation: Option<SchemaValidation>,
     /// A token sees the event type only if it has one of these, when there are any.
     pub feature_flags: Vec<String>,
     pub group_name: Option<String>,

@@ -26,6 +26,7 @@ mod fixtures;
 pub mod guess_limit;
 pub mod health;
 pub mod hops;
+pub mod json_schema;
 pub mod kind;
 pub mod lane_state;
 pub mod limiter;

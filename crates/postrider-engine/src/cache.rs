@@ -25,6 +25,29 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
     }
 }
 
+/// A value that knows how much memory it takes.
+pub trait SizeInMemory {
+    /// About how many bytes.
+    fn size_bytes(&self) -> usize;
+}
+
+/// Weighs values by the memory that they take.
+#[derive(Clone, Debug)]
+pub struct BySize;
+
+impl<K, V: SizeInMemory> Weighter<K, V> for BySize {
+    fn weight(&self, _: &K, value: &V) -> u64 {
+        value.size_bytes() as u64
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone + SizeInMemory> Cache<K, V, BySize> {
+    /// A cache of about `count` values that take at most this many bytes together.
+    pub fn of_bytes(bytes: usize, count: usize) -> Self {
+        Self::weighted(bytes, count, BySize)
+    }
+}
+
 impl<K: Eq + Hash + Clone, V: Clone, W: Weighter<K, V> + Clone> Cache<K, V, W> {
     /// A cache whose values weigh at most `capacity` together, of about `count` values.
     pub(crate) fn weighted(capacity: usize, count: usize, weighter: W) -> Self {

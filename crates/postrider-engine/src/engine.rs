@@ -11,7 +11,7 @@ use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{
-    catalog::{OrganizationSettings, Resend},
+    catalog::{OrganizationSettings, Resend, organization_digest},
     lane_state::LaneState,
     message::Message,
     statistics::StatisticsRetention,
@@ -94,7 +94,11 @@ impl Engine {
             errors: Arc::clone(&errors),
         };
         let components = Components {
-            changes: Changes { directory: Arc::clone(&directory), router: router.clone() },
+            changes: Changes {
+                directory: Arc::clone(&directory),
+                router: router.clone(),
+                catalog: Arc::default(),
+            },
             store,
             sender,
             clock,
@@ -249,6 +253,17 @@ impl Engine {
     /// Has to be called after API keys were changed or tokens were expired in the store.
     pub fn access_changed(&self) {
         self.components().access_changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A number that changes whenever event types or the settings of the organization were changed,
+    /// by this node or by another one. What was read before is out of date then.
+    pub fn catalog_generation(&self, organization: &OrganizationId) -> u64 {
+        self.components().changes.catalog.of(organization)
+    }
+
+    /// Has to be called after an event type of the organization was changed in the store.
+    pub fn event_types_changed(&self, organization: &OrganizationId) {
+        self.components().changes.catalog.note(organization_digest(organization));
     }
 
     /// Drops the waiting deliveries of a message whose body was expunged or whose deliveries

@@ -7,6 +7,7 @@
 
 mod background;
 mod cache;
+mod catalog_changes;
 pub mod certificates;
 mod changes;
 mod clock;
@@ -32,7 +33,7 @@ mod tasks;
 
 pub use crate::{
     background::{BackgroundRunner, Preview},
-    cache::Cache,
+    cache::{BySize, Cache, SizeInMemory},
     clock::Clock,
     directory::{Directory, Entry, OpenSource},
     driver::Driver,

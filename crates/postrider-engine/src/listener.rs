@@ -111,8 +111,10 @@ impl Listener {
                 }
             },
             StoreEvent::AccessChanged => self.note_access_change(),
+            StoreEvent::EventTypesChanged(organization) => self.changes.catalog.note(organization),
             StoreEvent::EventsMissed => {
                 self.has_missed = true;
+                self.changes.catalog.note_all();
                 self.note_access_change();
             },
             StoreEvent::DeliveriesDue => self.changes.router.wake_all(),

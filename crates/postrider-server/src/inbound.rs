@@ -10,7 +10,6 @@ mod decompress;
 mod event;
 mod forwarded_headers;
 mod key_cache;
-mod offload;
 mod recheck;
 mod rejection_log;
 mod request;

@@ -185,6 +185,52 @@ impl ConsumerMetrics {
     }
 }
 
+/// What a check of a payload against a schema found.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(crate) enum SchemaResult {
+    Valid,
+    /// It did not match, and was accepted.
+    Warned,
+    /// It did not match, and was refused.
+    Rejected,
+    /// The schema cannot be used.
+    Unusable,
+}
+
+impl EncodeLabelValue for SchemaResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Valid => "valid",
+            Self::Warned => "warned",
+            Self::Rejected => "rejected",
+            Self::Unusable => "unusable",
+        })
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SchemaLabels {
+    pub(crate) result: SchemaResult,
+}
+
+/// Metrics of the checks of payloads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SchemaMetrics {
+    pub(crate) checks: Family<SchemaLabels, Counter>,
+}
+
+impl SchemaMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let schemas = Self::default();
+        registry.register(
+            "postrider_schema_checks",
+            "Payloads that were checked against the schema of their event type, by result",
+            schemas.checks.clone(),
+        );
+        schemas
+    }
+}
+
 /// Metrics of the readers of `live` endpoints.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LiveMetrics {
@@ -226,6 +272,7 @@ pub(crate) struct Metrics {
     pub(crate) inbound: InboundMetrics,
     pub(crate) consumers: ConsumerMetrics,
     pub(crate) live: LiveMetrics,
+    pub(crate) schemas: SchemaMetrics,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
     durations: Durations,
@@ -250,6 +297,7 @@ impl Metrics {
             inbound: InboundMetrics::register(registry),
             consumers: ConsumerMetrics::register(registry),
             live: LiveMetrics::register(registry),
+            schemas: SchemaMetrics::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),

@@ -30,11 +30,10 @@ use crate::{
     inbound::{self, Inbound, RejectionLog, RequestCounts},
     live::{self, Live},
     metrics::{Exposition, Metrics},
-    operations::{
-        self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
-    },
+    operations::{self, call::Resources, event_type::index::EventTypeIndexes, handle::Operations},
     quota::QuotaTracker,
     relay::{self, Relay},
+    schemas::Schemas,
     settings::{Settings, SizeLimit},
     sso::{self, SingleSignOn},
     trials::Trials,
@@ -198,7 +197,8 @@ fn resources(
     ));
     let quotas =
         QuotaTracker::new(settings.quotas, limits.remembered_accounts, metrics.refusals.clone());
-    let archived = ArchivedEventTypes::new(limits.remembered_event_types);
+    let event_types = EventTypeIndexes::new(limits.remembered_event_types);
+    let schemas = Schemas::new(metrics.schemas.clone());
     let memory = MemoryBudget::new(limits.request_memory);
     let settings = Arc::new(settings);
     let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
@@ -219,7 +219,8 @@ fn resources(
         authenticator,
         locks,
         quotas,
-        archived,
+        event_types,
+        schemas,
         rejections,
         requests,
         inbound,

@@ -73,7 +73,10 @@ pub use self::{
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
-    event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
+    event_type::{
+        EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, SchemaCheckIn, SchemaCheckOut,
+        SchemaMismatch, SchemaProblem, SchemaReportOut, SchemaValidation,
+    },
     field::Patch,
     filter::{
         EndpointExplanationOut, EndpointExplanationResult, FilterExampleOut, FilterExamplesOut,
@@ -89,7 +92,7 @@ pub use self::{
     main_secret::{MainSecretOut, MainSecretUse},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,
-        TransformationsParams,
+        MessageRescheduleIn, TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
     search::{

@@ -1,6 +1,6 @@
 //! The settings of an organization.
 
-use postrider::api::portal_theme::PortalTheme;
+use postrider::api::{SchemaValidation, portal_theme::PortalTheme};
 use serde::{Deserialize, Serialize};
 
 /// The settings of an organization.
@@ -20,6 +20,9 @@ pub struct OrganizationSettings {
     pub disable_endpoint_on_failure: bool,
     /// Most endpoints of an application.
     pub endpoints_per_app_limit: Option<u32>,
+    /// What happens to payloads that do not match the schema of their event type.
+    #[serde(skip_serializing_if = "SchemaValidation::is_off")]
+    pub schema_validation: SchemaValidation,
     /// How the portal looks. It is in a box because most applications have no settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theme: Option<Box<PortalTheme>>,
@@ -34,6 +37,7 @@ impl Default for OrganizationSettings {
             read_only: false,
             disable_endpoint_on_failure: true,
             endpoints_per_app_limit: None,
+            schema_validation: SchemaValidation::Off,
             theme: None,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::FEATURE_FLAGS;
-use crate::catalog::EventType;
+use crate::{catalog::EventType, json_schema};
 
 /// A document with the event types, each with the newest version of its schema.
 pub fn export<'a>(event_types: impl IntoIterator<Item = &'a EventType>) -> Map<String, Value> {
@@ -33,21 +33,13 @@ fn operation(event_type: &EventType) -> Value {
     if !event_type.feature_flags.is_empty() {
         operation[FEATURE_FLAGS] = json!(event_type.feature_flags);
     }
-    if let Some(schema) = newest_schema(event_type) {
+    if let Some(schema) = event_type.schemas.as_deref().and_then(json_schema::newest) {
         operation["requestBody"] = json!({
             "required": true,
             "content": { "application/json": { "schema": schema } },
         });
     }
     operation
-}
-
-/// The schema with the highest version.
-fn newest_schema(event_type: &EventType) -> Option<Value> {
-    let mut schemas: Map<String, Value> =
-        serde_json::from_str(event_type.schemas.as_ref()?).ok()?;
-    let newest = schemas.keys().max_by_key(|it| (it.parse::<u64>().ok(), (*it).clone()))?.clone();
-    schemas.remove(&newest)
 }
 
 #[cfg(test)]
@@ -66,6 +58,7 @@ mod tests {
             schemas: Some(
                 json!({ "9": { "type": "null" }, "10": { "type": "object" } }).to_string(),
             ),
+            schema_validation: None,
             feature_flags: vec!["beta".to_owned()],
             group_name: Some("user".to_owned()),
             created_at: Timestamp::default(),

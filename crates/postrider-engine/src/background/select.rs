@@ -85,6 +85,7 @@ fn on_messages(filter: &ResendFilter) -> MessageFilter {
         channel: filter.channel.clone(),
         tag: filter.tag.clone(),
         event_types: filter.event_types.clone(),
+        scheduled_after: None,
         with_body: false,
     }
 }

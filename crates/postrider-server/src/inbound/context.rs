@@ -6,13 +6,10 @@ use postrider_core::hops::Hops;
 use postrider_engine::Engine;
 use tokio_util::task::TaskTracker;
 
-use super::{
-    key_cache::KeyCache, offload::Offload, rejection_log::RejectionLog,
-    request_counts::RequestCounts,
-};
+use super::{key_cache::KeyCache, rejection_log::RejectionLog, request_counts::RequestCounts};
 use crate::{
     api::error_report::ErrorReporter, http::memory::MemoryBudget, locks::ChangeLocks,
-    metrics::InboundMetrics, settings::Settings,
+    metrics::InboundMetrics, offload::Offload, settings::Settings,
 };
 
 /// What requests to sources need of the server.

@@ -16,13 +16,11 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use super::{
-    context::Context,
-    offload::{self, Offload},
-};
+use super::context::Context;
 use crate::{
     api::error::ApiError,
     http::memory::Reservation,
+    offload::{self, Offload},
     settings::{Limits, SizeLimit},
 };
 

@@ -194,6 +194,7 @@ impl AttemptQuery {
                 channel: self.channel.clone(),
                 tag: self.tag.clone(),
                 event_types: self.event_types.clone(),
+                scheduled_after: None,
                 with_body: false,
             },
         })
@@ -265,6 +266,7 @@ impl DeliveryQuery {
                 channel: self.channel.clone(),
                 tag: self.tag.clone(),
                 event_types: self.event_types.clone(),
+                scheduled_after: None,
                 with_body: self.with_content.0,
             },
         }

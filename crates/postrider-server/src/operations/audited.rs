@@ -100,6 +100,31 @@ impl AuditedStore {
         Ok(self.make(change, record, parameters).await?.has_effect())
     }
 
+    /// Changes when the first attempts of a message are made; see [`Change::Reschedule`].
+    pub(crate) async fn reschedule(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        deliver_at: Timestamp,
+        body_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("message", message, application);
+        let parameters = [("deliverAt", json!(deliver_at.to_rfc3339()))];
+        let change = Change::Reschedule { application, message, deliver_at, body_until };
+        Ok(self.make(change, record, parameters).await?.has_effect())
+    }
+
+    /// Cancels the pending deliveries of a message; see [`Change::CancelMessage`].
+    pub(crate) async fn cancel_message(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("message", message, application);
+        let change = Change::CancelMessage(application, message);
+        Ok(self.make(change, record, []).await?.has_effect())
+    }
+
     /// Removes the body of a message; see
     /// [`History::expunge_message`](postrider_store::History::expunge_message).
     pub(crate) async fn expunge_message(

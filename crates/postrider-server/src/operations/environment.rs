@@ -146,7 +146,7 @@ async fn import(call: Call, Import { body }: Import) -> Result<NoContent, ApiErr
         // Before anything is saved.
         changed(OrganizationSettings::default(), given, SETTINGS)?;
     }
-    bulk::save(&call, &event_types).await?;
+    bulk::save(&call, &event_types, &["body", "eventTypes"]).await?;
     if let Some(given) = &settings {
         change_settings(&call, |old| changed(old, given, SETTINGS)).await?;
     }

@@ -1,10 +1,11 @@
 //! Event types.
 
-pub(crate) mod archived;
 pub(super) mod builtin;
 pub(super) mod bulk;
+pub(crate) mod index;
 mod json_schema;
 pub(super) mod openapi;
+pub(super) mod validation;
 
 use postrider::{
     EventTypeName,
@@ -18,7 +19,10 @@ use postrider_core::catalog::EventType;
 use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Map, Value, value::RawValue};
 
-pub use self::openapi::{Export, Import};
+pub use self::{
+    openapi::{Export, Import},
+    validation::{Check, Report},
+};
 use crate::{
     api::{
         access::Access,
@@ -167,7 +171,7 @@ async fn try_create(call: &Call, body: EventTypeIn) -> Result<EventTypeOut, ApiE
         },
         None => Expected::New,
     };
-    save(call, event_type.clone(), expected).await?;
+    save(call, event_type.clone(), expected, &["body"]).await?;
     Ok(render::event_type(event_type, true))
 }
 
@@ -193,14 +197,16 @@ async fn try_update(call: &Call, input: &Update) -> Result<Upserted<EventTypeOut
     if body.name.as_ref().is_some_and(|name| name != path) {
         return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
     }
+    let validation = body.schema_validation.clone();
     let mut event_type = build(call, body.clone().named(path.to_owned()), &["body"])?;
     let is_new = old.is_none();
     let mut expected = Expected::New;
     if let Some((old, version)) = old {
         event_type.created_at = old.created_at;
+        event_type.schema_validation = validation.apply(old.schema_validation);
         expected = version;
     }
-    save(call, event_type.clone(), expected).await?;
+    save(call, event_type.clone(), expected, &["body"]).await?;
     let shown = render::event_type(event_type, true);
     Ok(if is_new { Upserted::Created(shown) } else { Upserted::Existing(shown) })
 }
@@ -215,7 +221,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EventTypeOut, ApiError>
     let (mut event_type, expected) = found.ok_or(MISSING)?;
     apply(&mut event_type, input.body.clone())?;
     event_type.updated_at = call.now;
-    save(call, event_type.clone(), expected).await?;
+    save(call, event_type.clone(), expected, &["body"]).await?;
     Ok(render::event_type(event_type, true))
 }
 
@@ -234,6 +240,7 @@ fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiErr
             event_type.schemas = Some(check_schemas(&schemas, &mut problems));
         },
     }
+    event_type.schema_validation = patch.schema_validation.apply(event_type.schema_validation);
     match patch.group_name {
         api::Patch::Keep => {},
         api::Patch::Clear => event_type.group_name = None,
@@ -257,18 +264,30 @@ async fn try_delete(call: &Call, input: &Delete) -> Result<(), ApiError> {
     let (mut event_type, expected) = found.ok_or(MISSING)?;
     if input.query.expunge {
         call.store().remove::<EventType>(&event_type.organization, &event_type.name).await?;
-        call.resources.archived.forget(call.organization());
+        call.engine().event_types_changed(call.organization());
     } else {
         event_type.archived = true;
         event_type.updated_at = call.now;
-        save(call, event_type, expected).await?;
+        store(call, event_type, expected).await?;
     }
     Ok(())
 }
 
-async fn save(call: &Call, event_type: EventType, expected: Expected) -> Result<(), ApiError> {
+/// Saves the event type, unless payloads are to be checked against its newest schema and cannot
+/// be. `place` is its location in the request.
+async fn save(
+    call: &Call,
+    event_type: EventType,
+    expected: Expected,
+    place: &[&str],
+) -> Result<(), ApiError> {
+    validation::check_schema(call, &event_type, place).await?;
+    store(call, event_type, expected).await
+}
+
+async fn store(call: &Call, event_type: EventType, expected: Expected) -> Result<(), ApiError> {
     call.store().save(&event_type, expected).await?;
-    call.resources.archived.forget(call.organization());
+    call.engine().event_types_changed(call.organization());
     Ok(())
 }
 
@@ -293,6 +312,7 @@ pub(super) fn build(
         archived: body.archived,
         deprecated: body.deprecated,
         schemas,
+        schema_validation: body.schema_validation.apply(None),
         feature_flags,
         group_name,
         created_at: call.now,

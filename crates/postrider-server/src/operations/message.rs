@@ -5,6 +5,7 @@ pub mod expunge;
 mod incoming;
 pub(super) mod payload;
 pub mod precheck;
+pub mod schedule;
 
 use postrider::{
     ApplicationId, EventTypeName, MessageId,
@@ -19,6 +20,7 @@ pub use self::{
     batch::CreateBatch,
     expunge::{BulkExpungeContent, ExpungeAllContents},
     precheck::Precheck,
+    schedule::{Cancel, Reschedule},
 };
 use crate::{
     api::{
@@ -84,6 +86,8 @@ query! {
         before: Option<Timestamp>,
         /// Only messages accepted at this time or later.
         after: Option<Timestamp>,
+        /// Only messages whose first attempts are made later than now.
+        scheduled: bool,
         /// Only messages of these event types.
         event_types: Vec<EventTypeName>,
         /// Include payloads.
@@ -109,6 +113,7 @@ async fn list(
         after: query.after,
         channel: query.channel,
         tag: query.tag,
+        scheduled_after: query.scheduled.then_some(call.now),
         event_types: query.event_types,
         with_body: with_content,
     };

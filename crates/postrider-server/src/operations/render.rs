@@ -101,6 +101,7 @@ pub(crate) fn event_type(it: EventType, with_content: bool) -> EventTypeOut {
         archived: it.archived,
         deprecated: it.deprecated,
         schemas: schemas.and_then(|text| RawValue::from_string(text).ok()),
+        schema_validation: it.schema_validation,
         group_name: it.group_name,
         feature_flags: FeatureFlags(Some(it.feature_flags).filter(|it| !it.is_empty())),
         created_at: to_wire(it.created_at),

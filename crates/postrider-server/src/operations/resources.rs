@@ -11,8 +11,9 @@ use crate::{
     http::memory::MemoryBudget,
     inbound::{Inbound, RejectionLog, RequestCounts},
     locks::ChangeLocks,
-    operations::event_type::archived::ArchivedEventTypes,
+    operations::event_type::index::EventTypeIndexes,
     quota::QuotaTracker,
+    schemas::Schemas,
     settings::Settings,
     trials::Trials,
 };
@@ -25,7 +26,8 @@ pub(crate) struct Resources {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) quotas: QuotaTracker,
-    pub(crate) archived: ArchivedEventTypes,
+    pub(crate) event_types: EventTypeIndexes,
+    pub(crate) schemas: Schemas,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     /// Received requests that are not counted in the store yet.

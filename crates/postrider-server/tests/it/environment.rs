@@ -19,6 +19,7 @@ async fn settings_are_replaced_changed_and_apply_to_one_organization() {
         "readOnly": false,
         "disableEndpointOnFailure": true,
         "endpointsPerAppLimit": null,
+        "schemaValidation": "off",
     });
     assert_eq!(world.get(SETTINGS).await.expect(200), default);
     let changed = world.patch(SETTINGS, json!({ "enforceHttps": true })).await.expect(200);

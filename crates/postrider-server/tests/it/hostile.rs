@@ -53,6 +53,7 @@ impl Operation {
             limits.batch_bytes
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")
+            || self.path.ends_with("/schema-check")
             || self.path.ends_with("/test")
             || self.path.ends_with("/simulate")
         {

@@ -67,6 +67,9 @@ impl Furnished {
         world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
+        let later = json!({ "eventType": "x", "eventId": "later", "payload": {},
+            "deliverAt": "2026-01-01T12:00:00Z" });
+        world.post("/api/v1/app/a/msg", later).await.expect(202);
         let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
         let attempts = world.until("/api/v1/app/a/attempt/msg/m", is_attempted).await;
         let attempt = attempts["data"][0]["id"].as_str().unwrap().to_owned();
@@ -123,12 +126,14 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 15] {
+    fn arguments(&self, operation: &AnyOperation) -> [(&str, &str); 15] {
+        let is_scheduling =
+            matches!(operation.declaration.id, "v1.message.reschedule" | "v1.message.cancel");
         [
             ("app_id", "a"),
             ("endpoint_id", self.endpoint),
             ("destination_id", "d"),
-            ("msg_id", "m"),
+            ("msg_id", if is_scheduling { "later" } else { "m" }),
             ("attempt_id", &self.attempt),
             ("source_id", "s"),
             ("event_type_name", "x"),
@@ -154,7 +159,7 @@ impl Furnished {
     ) -> (StatusCode, Value) {
         let declaration = &operation.declaration;
         let mut path = declaration.path.to_owned();
-        for (name, value) in self.arguments() {
+        for (name, value) in self.arguments(operation) {
             path = path.replace(&format!("{{{name}}}"), value);
         }
         if let Some(query) = query(operation) {
@@ -174,7 +179,7 @@ impl Furnished {
             Some(token) => operations.authenticate(&token).await.unwrap(),
             None => Principal::anonymous(),
         };
-        let arguments = self.arguments();
+        let arguments = self.arguments(operation);
         let input = RawInput::new(&arguments, query(operation), body(operation));
         let result = operations.call_any(&principal, operation, input).await;
         let response = result.unwrap_or_else(ApiError::into_api_response);
@@ -300,6 +305,7 @@ fn body(operation: &AnyOperation) -> String {
             json!({ "createdBefore": "2020-01-01T00:00:00Z" })
         },
         "v1.message.precheck" => json!({ "eventType": "x" }),
+        "v1.message.reschedule" => json!({ "deliverAt": "2026-01-02T00:00:00Z" }),
         "v1.message.bulk-expunge-content" => json!({ "ids": ["m"] }),
         "v1.statistics.aggregate-app-stats" => {
             json!({ "since": "2020-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z" })
@@ -310,6 +316,7 @@ fn body(operation: &AnyOperation) -> String {
         "v1.message.create-batch" => json!({ "messages": [{ "eventType": "x", "payload": {} }] }),
         "v1.event-type.create" => json!({ "name": "y", "description": "" }),
         "v1.event-type.update" => json!({ "description": "" }),
+        "v1.event-type.check" => json!({ "payload": {} }),
         "v1.ingest.source.create" => source("t"),
         "v1.ingest.source.upsert" => source("s"),
         "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
@@ -460,6 +467,7 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.message.search", "it reads"),
     ("v1.resend.preview", "it reads"),
     ("v1.event-type.export-openapi", "it reads"),
+    ("v1.event-type.check", "it reads"),
     ("v1.environment.export", "it reads"),
     ("v1.ingest.log.verify", "it reads"),
 ];

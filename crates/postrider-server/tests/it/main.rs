@@ -33,10 +33,12 @@ mod operational;
 mod quotas;
 mod rejected;
 mod relay_stream;
+mod scheduled;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
+mod schemas;
 mod search;
 mod secrets;
 mod serving;

@@ -31,6 +31,18 @@ pub enum Change {
         at: Timestamp,
         mode: ResendMode,
     },
+    /// Changes when the first attempts of a message are made. Its deliveries that wait for their
+    /// first attempt, and that nobody holds, become due then, and the message gets this
+    /// `deliver_at` and `body_until`. Without such a delivery, or without a body, nothing changes.
+    Reschedule {
+        application: ApplicationId,
+        message: MessageId,
+        deliver_at: Timestamp,
+        body_until: Timestamp,
+    },
+    /// Cancels the pending deliveries of a message, as
+    /// [`Deliveries::cancel`](super::deliveries::Deliveries::cancel) does.
+    CancelMessage(ApplicationId, MessageId),
     ExpungeMessage(ApplicationId, MessageId),
     ExpungeAttempt(ApplicationId, MessageId, AttemptId),
     /// Stores a session under the digest of its token, and removes some that have expired.

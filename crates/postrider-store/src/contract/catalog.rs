@@ -186,7 +186,8 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// receive [`StoreEvent::ApplicationChanged`](crate::StoreEvent::ApplicationChanged) for
     /// every record that belongs to an application, and
     /// [`StoreEvent::AccessChanged`](crate::StoreEvent::AccessChanged) for API keys and token
-    /// policies.
+    /// policies, and [`StoreEvent::EventTypesChanged`](crate::StoreEvent::EventTypesChanged) for
+    /// event types.
     async fn save_record(
         &self,
         record: RecordRow,

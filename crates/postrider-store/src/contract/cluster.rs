@@ -26,6 +26,9 @@ pub enum StoreEvent {
     ApplicationChanged(ApplicationId),
     /// An API key was changed or removed, or tokens were expired.
     AccessChanged,
+    /// An event type was changed or removed; its organization has this
+    /// [digest](postrider_core::catalog::organization_digest).
+    EventTypesChanged(u64),
     /// Events may have been lost: everything that was cached is out of date.
     EventsMissed,
     /// Deliveries fell due or were released.

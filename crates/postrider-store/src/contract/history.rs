@@ -28,6 +28,8 @@ pub struct MessageFilter {
     pub after: Option<Timestamp>,
     pub channel: Option<String>,
     pub tag: Option<String>,
+    /// The first attempts are to be made after this time.
+    pub scheduled_after: Option<Timestamp>,
     /// One of these; any if empty.
     pub event_types: Vec<EventTypeName>,
     /// Fetch the bodies too.
@@ -210,8 +212,13 @@ impl MessageFilter {
         self.before.is_none_or(|before| at < before) && self.after.is_none_or(|after| at >= after)
     }
 
-    /// Whether the message matches the conditions other than time.
+    /// Whether the message matches the conditions other than those on its id.
     pub(crate) fn concerns(&self, message: &Message) -> bool {
+        if let Some(after) = self.scheduled_after
+            && message.deliver_at.is_none_or(|at| at <= after)
+        {
+            return false;
+        }
         self.channel.as_ref().is_none_or(|it| message.channels.contains(it))
             && self.tag.as_ref().is_none_or(|it| message.tags.contains(it))
             && (self.event_types.is_empty() || self.event_types.contains(&message.event_type))

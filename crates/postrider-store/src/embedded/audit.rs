@@ -12,7 +12,10 @@ use super::{
     store::EmbeddedStore,
 };
 use crate::{
-    contract::audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
+    contract::{
+        audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
+        deliveries::Scope,
+    },
     error::StoreError,
     page::{Scan, ScanPage},
 };
@@ -53,6 +56,12 @@ impl Ledger {
             },
             Change::Resend { application, delivery, at, mode } => {
                 Changed::Done(self.resend(application, delivery, at, mode)?)
+            },
+            Change::Reschedule { application, message, deliver_at, body_until } => {
+                Changed::Done(self.reschedule(application, message, deliver_at, body_until)?)
+            },
+            Change::CancelMessage(application, message) => {
+                Changed::Done(self.cancel(Scope::Message(application, message))? > 0)
             },
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge_message(message)?),
             Change::ExpungeAttempt(_, message, id) => {

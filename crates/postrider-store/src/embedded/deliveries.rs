@@ -5,6 +5,7 @@ mod cancel;
 pub(super) mod claim;
 pub(super) mod recover;
 mod release;
+mod reschedule;
 mod resend;
 pub(super) mod settle;
 

@@ -6,7 +6,10 @@ use postrider_core::audit::AuditEntry;
 
 use super::{MemoryStore, catalog, state::State};
 use crate::{
-    contract::audit::{self, AuditFilter, AuditLog, Change, Changed},
+    contract::{
+        audit::{self, AuditFilter, AuditLog, Change, Changed},
+        deliveries::Scope,
+    },
     error::StoreError,
     page::{Scan, ScanPage},
 };
@@ -42,6 +45,12 @@ impl State {
             },
             Change::Resend { application, delivery, at, mode } => {
                 Changed::Done(self.resend(application, delivery, at, mode))
+            },
+            Change::Reschedule { application, message, deliver_at, body_until } => {
+                Changed::Done(self.reschedule(application, message, deliver_at, body_until))
+            },
+            Change::CancelMessage(application, message) => {
+                Changed::Done(self.cancel(Scope::Message(application, message)) > 0)
             },
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge(message)),
             Change::ExpungeAttempt(_, message, id) => {

@@ -5,6 +5,7 @@ mod cancel;
 mod claim;
 mod recover;
 mod release;
+mod reschedule;
 mod resend;
 mod settle;
 

@@ -1,13 +1,13 @@
 //! The audit log.
 
 use async_trait::async_trait;
-use postrider::{AuditId, OrganizationId};
+use postrider::{ApplicationId, AuditId, MessageId, OrganizationId};
 use postrider_core::audit::AuditEntry;
 use tokio_postgres::Row;
 
 use super::{
     catalog::{remove, save},
-    deliveries::{cancel, resend},
+    deliveries::{cancel, reschedule, resend},
     error::DatabaseError,
     history::expunge,
     parameter::Param,
@@ -20,6 +20,7 @@ use crate::{
     contract::{
         audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
         catalog::{RecordKind, RecordRow, too_many_dead_letters},
+        deliveries::Scope,
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -102,6 +103,13 @@ async fn apply(session: &mut Session, change: &Change) -> Result<Changed, Databa
         Change::Resend { application, delivery, at, mode } => {
             Changed::Done(resend::resend(session, *application, *delivery, (*mode, *at)).await?)
         },
+        Change::Reschedule { application, message, deliver_at, body_until } => {
+            let times = (*deliver_at, *body_until);
+            Changed::Done(reschedule::reschedule(session, *application, *message, times).await?)
+        },
+        Change::CancelMessage(application, message) => {
+            Changed::Done(cancel_message(session, *application, *message).await?)
+        },
         Change::ExpungeMessage(application, message) => {
             Changed::Done(expunge::expunge_message(session, *application, *message).await?)
         },
@@ -115,6 +123,17 @@ async fn apply(session: &mut Session, change: &Change) -> Result<Changed, Databa
         Change::EndSignIn(digest) => Changed::Done(sign_ins::end(session, digest).await?),
         Change::Elsewhere => Changed::Done(true),
     })
+}
+
+async fn cancel_message(
+    session: &mut Session,
+    application: ApplicationId,
+    message: MessageId,
+) -> Result<bool, DatabaseError> {
+    session.begin().await?;
+    let count = cancel::cancel_step(session, Scope::Message(application, message)).await?;
+    session.commit().await?;
+    Ok(count > 0)
 }
 
 const INSERT: &str = "INSERT INTO audit_log

@@ -5,6 +5,7 @@ pub(super) mod cancel;
 pub(super) mod claim;
 pub(super) mod recover;
 pub(super) mod release;
+pub(super) mod reschedule;
 pub(super) mod resend;
 pub(super) mod settle;
 

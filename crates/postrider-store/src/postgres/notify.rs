@@ -6,7 +6,8 @@
 //! The channel belongs to the schema, so that nodes of another installation in the same database
 //! do not receive its notifications.
 
-use postrider::ApplicationId;
+use postrider::{ApplicationId, OrganizationId};
+use postrider_core::catalog::organization_digest;
 
 use crate::contract::cluster::StoreEvent;
 
@@ -40,12 +41,31 @@ pub(super) async fn access_changed(session: &mut Session) -> Result<(), Database
     changed(session, ACCESS).await
 }
 
+/// Tells all nodes that this transaction changes or removes an event type of the organization.
+pub(super) async fn event_types_changed(
+    session: &mut Session,
+    organization: &OrganizationId,
+) -> Result<(), DatabaseError> {
+    changed(session, event_types(organization_digest(organization))).await
+}
+
+/// Means the event types of organizations with this digest in place of an application. The ids of
+/// applications begin with the time, and no time is zero.
+const fn event_types(digest: u64) -> ApplicationId {
+    // Zero means access.
+    let digest = if digest == 0 { 1 } else { digest };
+    ApplicationId::from_u128(digest as u128)
+}
+
 /// What a change of this application means.
 pub(super) fn event(application: ApplicationId) -> StoreEvent {
     if application == ACCESS {
         return StoreEvent::AccessChanged;
     }
-    StoreEvent::ApplicationChanged(application)
+    match u64::try_from(application.as_u128()) {
+        Ok(digest) => StoreEvent::EventTypesChanged(digest),
+        Err(_) => StoreEvent::ApplicationChanged(application),
+    }
 }
 
 const NOTIFY_DUE: &str = "SELECT pg_notify('postrider_' || current_schema(), $1)";

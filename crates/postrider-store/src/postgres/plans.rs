@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
     audit, catalog,
-    deliveries::{append, cancel, claim, recover, release, settle},
+    deliveries::{append, cancel, claim, recover, release, reschedule, settle},
     history::{
         attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
     },
@@ -248,6 +248,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("cancel.application", cancel::CANCEL_APPLICATION, "ID, NULL::uuid, NULL::uuid, 5000::bigint"),
     ("cancel.endpoint", cancel::CANCEL_ENDPOINT, "ID, ID, NULL::uuid, 5000::bigint"),
     ("cancel.message", cancel::CANCEL_MESSAGE, "ID, NULL::uuid, ID, 5000::bigint"),
+    ("reschedule", reschedule::MOVE_WAITING, "ID, ID, 1::bigint"),
     ("history.expunge_attempt", expunge::EXPUNGE_ATTEMPT, "ID, ID, ID"),
     ("recover.failed", recover::FAILED, "ID, ID, ID, FIRST, LAST, 500::bigint"),
     ("history.message", messages::MESSAGE, "ID, ID"),

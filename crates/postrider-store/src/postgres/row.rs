@@ -61,6 +61,15 @@ pub(super) fn message_details(message: &Message) -> Vec<u8> {
     })
 }
 
+/// The details of a message whose first attempts are made at another time.
+pub(super) fn rescheduled_details(
+    details: &[u8],
+    deliver_at: Timestamp,
+) -> Result<Vec<u8>, DatabaseError> {
+    let details: MessageDetails = decode("message", details)?;
+    Ok(encode(&MessageDetails { deliver_at: Some(deliver_at), ..details }))
+}
+
 /// A message from the first columns of a row.
 pub(super) fn message(row: &Row) -> Result<Message, DatabaseError> {
     let details: MessageDetails = decode("message", row.get(4))?;

@@ -3,6 +3,7 @@
 mod order;
 mod paused;
 mod recover;
+mod schedule;
 
 use std::{sync::Arc, time::Duration};
 

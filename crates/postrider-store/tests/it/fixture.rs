@@ -156,6 +156,7 @@ pub(crate) fn event_type(name: &str) -> EventType {
         archived: false,
         deprecated: false,
         schemas: Some(r#"{"1":{}}"#.to_owned()),
+        schema_validation: None,
         feature_flags: vec!["beta".to_owned()],
         group_name: None,
         created_at: at(0),

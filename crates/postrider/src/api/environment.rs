@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{EventTypeIn, EventTypeOut, portal_theme::PortalTheme},
+    api::{EventTypeIn, EventTypeOut, SchemaValidation, portal_theme::PortalTheme},
     name::EventTypeName,
 };
 
@@ -35,6 +35,10 @@ pub struct EnvironmentSettingsOut {
     /// Maximum number of endpoints of an application, if it is less than the quota of the server.
     #[serde(default)]
     pub endpoints_per_app_limit: Option<u32>,
+    /// What happens to payloads that do not match the schema of their event type. A Postrider
+    /// extension.
+    #[serde(default)]
+    pub schema_validation: SchemaValidation,
     /// How the customer portal looks.
     #[serde(flatten)]
     pub theme: PortalTheme,

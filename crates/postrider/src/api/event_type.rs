@@ -16,6 +16,107 @@ use crate::{
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 2] = ["createdAt", "updatedAt"];
 
+/// What happens to a payload that does not match the schema of its event type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum SchemaValidation {
+    /// Payloads are not checked.
+    #[default]
+    Off,
+    /// The message is accepted; the report of the event type lists it.
+    Warn,
+    /// The message is refused.
+    Reject,
+}
+
+impl SchemaValidation {
+    /// All values, with the names that they have in JSON.
+    pub const NAMES: [(Self, &'static str); 3] =
+        [(Self::Off, "off"), (Self::Warn, "warn"), (Self::Reject, "reject")];
+
+    /// Whether payloads are not checked.
+    pub const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+}
+
+/// A payload that does not match the schema of its event type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaProblem {
+    /// The JSON pointer of the place in the payload; empty for the whole payload.
+    pub pointer: String,
+    /// What was expected there. It contains no values of the payload.
+    pub message: String,
+}
+
+/// Checks a payload against the schema of an event type.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaCheckIn {
+    /// The payload.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, serde_json::Value>"))]
+    pub payload: Box<RawValue>,
+}
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaCheckOut {
+    /// Whether the payload matches the newest schema, or the event type has none.
+    pub valid: bool,
+    /// The version of the schema; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The places where the payload does not match, at most 20.
+    pub problems: Vec<SchemaProblem>,
+}
+
+/// What one node found when it checked the payloads of an event type since it started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaReportOut {
+    /// What happens to payloads that do not match.
+    pub validation: SchemaValidation,
+    /// The version of the schema that payloads are checked against; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why payloads cannot be checked against the schema, if they cannot. They are accepted then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Payloads that matched.
+    pub valid: u64,
+    /// Payloads that did not match and were accepted.
+    pub warned: u64,
+    /// Payloads that did not match and were refused.
+    pub rejected: u64,
+    /// The last payloads that did not match, newest first.
+    pub recent: Vec<SchemaMismatch>,
+}
+
+/// A message whose payload did not match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaMismatch {
+    /// When it was published.
+    pub timestamp: Timestamp,
+    /// The application, as the request named it.
+    pub application: String,
+    /// The publisher's identifier of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// Whether it was refused.
+    pub rejected: bool,
+    /// The places where the payload did not match.
+    pub problems: Vec<SchemaProblem>,
+}
+
 /// Creates an event type.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -39,6 +140,12 @@ pub struct EventTypeIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
+    /// What happens to a payload that does not match the newest schema, instead of what the
+    /// settings of the organization say; `null` removes it, and without it, an event type that
+    /// exists keeps what it has. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<SchemaValidation>"))]
+    pub schema_validation: Patch<SchemaValidation>,
     /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
@@ -72,6 +179,12 @@ pub struct EventTypeUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
+    /// What happens to a payload that does not match the newest schema, instead of what the
+    /// settings of the organization say; `null` removes it, and without it, an event type that
+    /// exists keeps what it has. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<SchemaValidation>"))]
+    pub schema_validation: Patch<SchemaValidation>,
     /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
@@ -84,9 +197,26 @@ pub struct EventTypeUpdate {
 impl EventTypeUpdate {
     /// The input that creates the event type `name` with these fields.
     pub fn named(self, name: String) -> EventTypeIn {
-        let Self { name: _, description, archived, deprecated, schemas, group_name, feature_flags } =
-            self;
-        EventTypeIn { name, description, archived, deprecated, schemas, group_name, feature_flags }
+        let Self {
+            name: _,
+            description,
+            archived,
+            deprecated,
+            schemas,
+            schema_validation,
+            group_name,
+            feature_flags,
+        } = self;
+        EventTypeIn {
+            name,
+            description,
+            archived,
+            deprecated,
+            schemas,
+            schema_validation,
+            group_name,
+            feature_flags,
+        }
     }
 }
 
@@ -112,6 +242,11 @@ pub struct EventTypePatch {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Patch<Box<RawValue>>,
+    /// What happens to a payload that does not match the newest schema; `null` if the settings of
+    /// the organization determine it. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<SchemaValidation>"))]
+    pub schema_validation: Patch<SchemaValidation>,
     /// The group in which the event type is shown; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
@@ -139,6 +274,10 @@ pub struct EventTypeOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
+    /// What happens to a payload that does not match the newest schema, if the event type has a
+    /// setting of its own. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_validation: Option<SchemaValidation>,
     /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,

@@ -65,7 +65,8 @@ pub struct MessageIn {
     /// Sends something other than the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformations_params: Option<TransformationsParams>,
-    /// When the first attempt is made, at most a day from now.
+    /// When the first attempt is made: a minute to a year from now. The payload is kept from then
+    /// on.
     #[serde(
         default,
         deserialize_with = "time::deserialize_optional",
@@ -123,6 +124,16 @@ pub struct MessageOut {
     pub deliver_at: Option<Timestamp>,
     /// When the message was accepted.
     pub timestamp: Timestamp,
+}
+
+/// Changes when the first attempts of a message are made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRescheduleIn {
+    /// When the first attempt is made, at most a year from now. A time in the past means now.
+    #[serde(deserialize_with = "time::deserialize")]
+    pub deliver_at: Timestamp,
 }
 
 /// The placeholder for a payload that was not requested (`with_content=false`). By default, 2.x

@@ -138,6 +138,11 @@ impl EventTypePath {
     pub(super) fn call(&self, method: Method) -> Call {
         Call::new(method, &["event-type", &self.name])
     }
+
+    /// A call to what `rest` names below the event type.
+    pub(super) fn call_below(&self, method: Method, rest: &str) -> Call {
+        Call::new(method, &["event-type", &self.name, rest])
+    }
 }
 
 impl SourcePath {

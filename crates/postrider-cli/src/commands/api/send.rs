@@ -27,6 +27,9 @@ pub(crate) struct Send {
     /// Tag to find the message by; can be repeated
     #[arg(long)]
     tag: Vec<String>,
+    /// When the first attempt is made, at most a year ahead, such as 2027-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    deliver_at: Option<String>,
     /// Publish only once, even if the command runs again with the same key
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -50,6 +53,8 @@ struct Body<'a> {
     channels: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<String>,
 }
 
 impl Send {
@@ -61,6 +66,7 @@ impl Send {
             event_id: self.event_id,
             channels: self.channel,
             tags: self.tag,
+            deliver_at: self.deliver_at,
         };
         let mut call = self.app.call(Method::POST, &["msg"]).body(serde_json::to_vec(&body)?);
         call.idempotency_key = self.idempotency_key;

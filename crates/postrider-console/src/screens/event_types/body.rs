@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags};
+use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags, Patch};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::versions::Versions;
@@ -24,6 +24,7 @@ pub(super) fn body(form: &Form, old: Option<&EventTypeOut>) -> Result<EventTypeU
         archived: old.is_some_and(|it| it.archived),
         deprecated: form.has("deprecated"),
         schemas: schemas(form, versions)?,
+        schema_validation: Patch::Keep,
         group_name: form.text("group").map(ToOwned::to_owned),
         feature_flags: FeatureFlags(Some(form.words("flags")).filter(|it| !it.is_empty())),
     })

@@ -1,7 +1,7 @@
 //! The settings of an organization: which there are, and what they require of endpoints.
 
 use postrider::api::{
-    EndpointKind,
+    EndpointKind, SchemaValidation,
     environment::{EnvironmentSettingsIn, EnvironmentSettingsOut},
 };
 use postrider_core::catalog::{Endpoint, OrganizationSettings};
@@ -64,13 +64,14 @@ fn without_effect(name: &str) -> Option<(Value, &'static str)> {
 const OPERATIONAL: &str = "operational webhooks report failures";
 
 /// The settings of the API that have an effect.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "enforceHttps",
     "requireEndpointChannel",
     "requireEndpointFilterTypes",
     "readOnly",
     "disableEndpointOnFailure",
     "endpointsPerAppLimit",
+    "schemaValidation",
     "displayName",
     "customLogoUrl",
     "customColor",
@@ -88,6 +89,7 @@ pub(super) fn shown(it: OrganizationSettings) -> EnvironmentSettingsOut {
         read_only: it.read_only,
         disable_endpoint_on_failure: it.disable_endpoint_on_failure,
         endpoints_per_app_limit: it.endpoints_per_app_limit,
+        schema_validation: it.schema_validation,
         theme: it.theme.map(|it| *it).unwrap_or_default(),
     }
 }
@@ -121,6 +123,7 @@ fn set(settings: &mut OrganizationSettings, name: &str, value: &Value) -> Result
         "readOnly" => settings.read_only = switch(false)?,
         "disableEndpointOnFailure" => settings.disable_endpoint_on_failure = switch(true)?,
         "endpointsPerAppLimit" => settings.endpoints_per_app_limit = limit(value)?,
+        "schemaValidation" => settings.schema_validation = validation(value)?,
         _ if theme::set(&mut settings.theme, name, value)? => {},
         _ => refuse(name, value)?,
     }
@@ -133,6 +136,15 @@ fn limit(value: &Value) -> Result<Option<u32>, String> {
     }
     let limit = value.as_u64().and_then(|it| u32::try_from(it).ok()).filter(|it| *it > 0);
     limit.map(Some).ok_or_else(|| format!("must be a number from 1 to {}, or null", u32::MAX))
+}
+
+fn validation(value: &Value) -> Result<SchemaValidation, String> {
+    if value.is_null() {
+        return Ok(SchemaValidation::default());
+    }
+    let is_named = |(_, name): &&(SchemaValidation, &str)| value.as_str() == Some(name);
+    let found = SchemaValidation::NAMES.iter().find(is_named).map(|(it, _)| *it);
+    found.ok_or_else(|| "must be \"off\", \"warn\" or \"reject\"".to_owned())
 }
 
 /// Refuses a setting that has no effect, unless it has its default.
@@ -224,11 +236,13 @@ mod tests {
             enforce_https: true,
             disable_endpoint_on_failure: false,
             endpoints_per_app_limit: Some(3),
+            schema_validation: SchemaValidation::Warn,
             ..default.clone()
         };
         check(
             json!({
                 "enforceHttps": true, "disableEndpointOnFailure": false, "endpointsPerAppLimit": 3,
+                "schemaValidation": "warn",
             }),
             &Ok(expected),
         );
@@ -238,10 +252,11 @@ mod tests {
         );
         let refused = |problems: &[&str]| Err(problems.iter().map(ToString::to_string).collect());
         check(
-            json!({ "enforceHttps": 1, "endpointsPerAppLimit": 0 }),
+            json!({ "enforceHttps": 1, "endpointsPerAppLimit": 0, "schemaValidation": "on" }),
             &refused(&[
                 "body.endpointsPerAppLimit: must be a number from 1 to 4294967295, or null",
                 "body.enforceHttps: must be true or false",
+                "body.schemaValidation: must be \"off\", \"warn\" or \"reject\"",
             ]),
         );
         check(

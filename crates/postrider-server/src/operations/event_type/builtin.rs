@@ -58,6 +58,7 @@ fn operational(organization: &OrganizationId, name: &EventTypeName) -> Option<Ev
         archived: false,
         deprecated: false,
         schemas: None,
+        schema_validation: None,
         feature_flags: Vec::new(),
         group_name: None,
         created_at: Timestamp::default(),

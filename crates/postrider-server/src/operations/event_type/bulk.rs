@@ -43,33 +43,38 @@ pub(in crate::operations) fn check_count(count: usize, place: &[&str]) -> Result
 }
 
 /// Creates or replaces the event types, and returns the names of those that were not the same
-/// already.
+/// already. `place` is their location in the request.
 pub(in crate::operations) async fn save(
     call: &Call,
     event_types: &[EventType],
+    place: &[&str],
 ) -> Result<Vec<EventTypeName>, ApiError> {
     let mut changed = Vec::new();
     for event_type in event_types {
-        if race::retry(|| save_one(call, event_type)).await? {
+        if race::retry(|| save_one(call, event_type, place)).await? {
             changed.push(event_type.name.clone());
         }
     }
     Ok(changed)
 }
 
-async fn save_one(call: &Call, new: &EventType) -> Result<bool, ApiError> {
+async fn save_one(call: &Call, new: &EventType, place: &[&str]) -> Result<bool, ApiError> {
     let _lock = call.locks().event_types().await;
     let key = IdOrUid::Id(new.name.clone());
     let old = call.store().get_versioned::<EventType>(call.organization(), &key).await?;
     let Some((old, version)) = old else {
-        super::save(call, new.clone(), Expected::New).await?;
+        super::save(call, new.clone(), Expected::New, place).await?;
         return Ok(true);
     };
     if !differs(&old, new) {
         return Ok(false);
     }
-    let event_type = EventType { created_at: old.created_at, ..new.clone() };
-    super::save(call, event_type, Expected::Version(version)).await?;
+    let event_type = EventType {
+        created_at: old.created_at,
+        schema_validation: new.schema_validation.or(old.schema_validation),
+        ..new.clone()
+    };
+    super::save(call, event_type, Expected::Version(version), place).await?;
     Ok(true)
 }
 
@@ -79,6 +84,7 @@ pub(super) fn differs(old: &EventType, new: &EventType) -> bool {
         created_at: old.created_at,
         updated_at: old.updated_at,
         schemas: old.schemas.clone(),
+        schema_validation: new.schema_validation.or(old.schema_validation),
         ..new.clone()
     };
     same != *old || parsed(old) != parsed(new)

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use postrider::{
     EventTypeName,
     api::{
-        EventTypeIn, FeatureFlags,
+        EventTypeIn, FeatureFlags, Patch,
         environment::{
             EventTypeFromOpenApi, EventTypeImportOpenApiIn, EventTypeImportOpenApiOut,
             EventTypeImportOpenApiOutData,
@@ -69,7 +69,7 @@ async fn import(
         let to_modify = different(&call, &event_types).await?;
         EventTypeImportOpenApiOutData { modified: Vec::new(), to_modify: Some(to_modify) }
     } else {
-        let modified = bulk::save(&call, &event_types).await?;
+        let modified = bulk::save(&call, &event_types, &["body", place]).await?;
         EventTypeImportOpenApiOutData { modified, to_modify: None }
     };
     Ok(Done(EventTypeImportOpenApiOut { data }))
@@ -139,6 +139,7 @@ fn event_type(call: &Call, it: DescribedEventType, field: &str) -> Result<EventT
         archived: false,
         deprecated: it.deprecated,
         schemas: schemas.transpose()?,
+        schema_validation: Patch::Keep,
         group_name: it.group_name,
         feature_flags: FeatureFlags(Some(it.feature_flags).filter(|it| !it.is_empty())),
     };

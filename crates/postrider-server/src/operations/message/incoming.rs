@@ -7,7 +7,7 @@ use jiff::Timestamp as WireTime;
 use postrider::{
     ApplicationId, EventTypeName, MessageId, Uid,
     api::{
-        ApplicationIn, MessageIn, TransformationsParams,
+        ApplicationIn, MessageIn, SchemaValidation, TransformationsParams,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL},
         message::{MAX_CHANNELS, MAX_TAG, MAX_TAGS, RETENTION_DAYS, RETENTION_HOURS, TAG_MARKS},
     },
@@ -34,7 +34,8 @@ use crate::{
         application,
         call::Call,
         custom_headers::{self, Owner},
-        message::payload,
+        event_type::validation::{PublishedPayload, check_payload},
+        message::{payload, schedule::MAX_AHEAD},
         render,
     },
 };
@@ -128,8 +129,19 @@ impl<'a> IncomingMessage<'a> {
         place: &[&str],
     ) -> Result<PreparedMessage<'a>, ApiError> {
         let valid = self.validate(call, place)?;
-        refuse_archived(call, &valid.event_type, place).await?;
+        let validation = refuse_archived(call, &valid.event_type, place).await?;
         let (body, format) = self.body(call)?;
+        if !validation.is_off() && self.sends_payload() {
+            let event_id = valid.event_id.as_ref().map(Uid::as_str);
+            let published = PublishedPayload {
+                event_type: &valid.event_type,
+                application: &named(app_id),
+                event_id,
+                json: self.payload.get(),
+            };
+            // In a box, because it is large, and every published message comes here.
+            Box::pin(check_payload(call, published, validation, place)).await?;
+        }
         let inline = self.application.take();
         let entry = application::find_or_create(call, app_id.into(), inline, place).await?;
         call.quotas().count_message(call.reader(), &entry, call.now).await?;
@@ -202,6 +214,11 @@ impl<'a> IncomingMessage<'a> {
         u32::try_from(count).ok().map(|count| unit * count)
     }
 
+    /// Whether the payload is what endpoints receive.
+    fn sends_payload(&self) -> bool {
+        self.transformations_params.as_ref().is_none_or(|it| it.raw_payload.is_none())
+    }
+
     /// The body of the requests to endpoints, and its format.
     fn body(&self, call: &Call) -> Result<(Bytes, Format), ApiError> {
         let payload = self.payload.get();
@@ -222,8 +239,8 @@ impl<'a> IncomingMessage<'a> {
 }
 
 fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Timestamp {
-    let fits = now + MINUTE <= at && at <= now + DAY;
-    problems.require(fits, "deliverAt", "must be one minute to 24 hours ahead");
+    let fits = now + MINUTE <= at && at <= now + MAX_AHEAD;
+    problems.require(fits, "deliverAt", "must be one minute to one year ahead");
     at
 }
 
@@ -239,18 +256,26 @@ impl<'a> PreparedMessage<'a> {
     }
 }
 
-/// Refuses a message of an archived event type.
+fn named(app_id: &IdOrUid<ApplicationId>) -> String {
+    match app_id {
+        IdOrUid::Id(id) => id.to_string(),
+        IdOrUid::Uid(uid) => uid.to_string(),
+    }
+}
+
+/// Refuses a message of an archived event type. Returns what happens to payloads of others that
+/// do not match their schema.
 async fn refuse_archived(
     call: &Call,
     event_type: &EventTypeName,
     place: &[&str],
-) -> Result<(), ApiError> {
-    let archived = &call.resources.archived;
-    if archived.contains(call.reader(), call.organization(), event_type).await? {
+) -> Result<SchemaValidation, ApiError> {
+    let index = call.resources.event_types.of(call.engine(), call.organization()).await?;
+    if index.is_archived(event_type) {
         let place = [place, &["eventType"]].concat();
         return Err(ApiError::invalid(&place, "the event type is archived"));
     }
-    Ok(())
+    Ok(index.validation(event_type))
 }
 
 async fn submit<'a>(

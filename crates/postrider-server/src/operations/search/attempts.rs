@@ -99,6 +99,7 @@ impl AttemptsQuery {
                     channel: self.channel.clone(),
                     tag: self.tag.clone(),
                     event_types: self.event_types.clone(),
+                    scheduled_after: None,
                     with_body: false,
                 },
             },

@@ -131,6 +131,7 @@ impl ListAllQuery {
                 channel: self.channel.clone(),
                 tag: self.tag.clone(),
                 event_types: self.event_types.clone(),
+                scheduled_after: None,
                 with_body: self.with_content,
             },
             status: self.status.map(status::kind),
@@ -224,6 +225,7 @@ async fn search(
         channel: body.channel,
         tag: body.tag,
         event_types: body.event_types.unwrap_or_default(),
+        scheduled_after: None,
         with_body: with_content,
     };
     let search = MessageSearch { message, payload, status: None };

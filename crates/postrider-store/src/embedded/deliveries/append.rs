@@ -50,7 +50,7 @@ impl Ledger {
         if let Some(digest) = new.idempotency {
             self.store_digest(digest, message.id)?;
         }
-        self.expiry.add(&self.db, message)?;
+        self.expiry.add(&self.db, message.id, message.body_until)?;
         self.low_water.note_appended();
         Ok(AppendOutcome::New)
     }

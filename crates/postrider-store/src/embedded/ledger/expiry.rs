@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use postrider_core::{message::Message, time::Timestamp};
+use postrider::MessageId;
+use postrider_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::embedded::number::{ExpiryMinute, MessageSequence};
@@ -54,10 +55,11 @@ impl ExpirySpans {
     pub(in crate::embedded) fn add(
         &mut self,
         db: &Connection,
-        message: &Message,
+        message: MessageId,
+        body_until: Timestamp,
     ) -> rusqlite::Result<()> {
-        let minute = ExpiryMinute::of(message.body_until);
-        let sequence = MessageSequence::of(message.id);
+        let minute = ExpiryMinute::of(body_until);
+        let sequence = MessageSequence::of(message);
         let known = self.by_minute.get(&minute).copied();
         if known.is_some_and(|span| (span.lowest..=span.highest).contains(&sequence)) {
             return Ok(());

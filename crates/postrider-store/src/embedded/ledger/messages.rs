@@ -1,6 +1,7 @@
 //! Questions about stored messages that several contracts ask.
 
 use postrider::MessageId;
+use postrider_core::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::Ledger;
@@ -59,6 +60,32 @@ impl Ledger {
         let Some(found) = rows.next()? else { return Ok(false) };
         let head: Head = row::decode(row::blob_of(found, 0)?)?;
         Ok(head.targets.contains(&key.endpoint) || extras::contains(&self.db, key)?)
+    }
+}
+
+const REPLACE_HEAD: &str = "UPDATE messages SET head = ?2 WHERE sequence = ?1";
+
+impl Ledger {
+    /// Replaces when the first attempts of a message are made, and when its body expires.
+    pub(in crate::embedded) fn replace_schedule(
+        &mut self,
+        id: MessageId,
+        deliver_at: Timestamp,
+        body_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let message = MessageSequence::of(id);
+        let head = {
+            let mut statement = self.db.prepare_cached(HEAD)?;
+            let mut rows = statement.query([message])?;
+            let Some(found) = rows.next()? else { return Ok(()) };
+            let mut head: Head = row::decode(row::blob_of(found, 0)?)?;
+            head.deliver_at = Some(deliver_at);
+            head.body_until = body_until;
+            row::encode(&head, &mut Vec::new()).to_vec()
+        };
+        self.db.prepare_cached(REPLACE_HEAD)?.execute(params![message, head])?;
+        self.expiry.add(&self.db, id, body_until)?;
+        Ok(())
     }
 }
 

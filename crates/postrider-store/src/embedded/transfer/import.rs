@@ -3,7 +3,6 @@
 use postrider::MessageId;
 use postrider_core::{
     delivery::{Attempt, DeliveryOrder},
-    message::Message,
     time::Timestamp,
 };
 use rusqlite::OptionalExtension;
@@ -152,7 +151,7 @@ impl Ledger {
             self.store_digest(digest, id)?;
         }
         if message.body.is_some() {
-            self.expiry.add(&self.db, &Message { id, body: None, ..message.clone() })?;
+            self.expiry.add(&self.db, id, message.body_until)?;
         }
         let new = |(&endpoint, export): (&EndpointNumber, &DeliveryExport)| {
             let due_at = match export.state {

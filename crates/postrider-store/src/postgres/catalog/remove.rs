@@ -97,7 +97,13 @@ pub(in crate::postgres) async fn remove(
             remove_endpoint(session, *application, EndpointId::from_u128(*id), &key).await
         },
         (RecordKind::Source, ..) => remove_source(session, &key).await,
-        (RecordKind::EventType, ..) => Ok(session.execute(REMOVE_EVENT_TYPE, &key).await? > 0),
+        (RecordKind::EventType, Parent::Organization(organization), _) => {
+            session.begin().await?;
+            let removed = session.execute(REMOVE_EVENT_TYPE, &key).await?;
+            notify::event_types_changed(session, organization).await?;
+            session.commit().await?;
+            Ok(removed > 0)
+        },
         (RecordKind::Consumer, ..) => remove_consumer(session, &key).await,
         (RecordKind::DeadLetter, ..) => Ok(session.execute(REMOVE_DEAD_LETTER, &key).await? > 0),
         (RecordKind::Partitions, ..) => {
@@ -115,7 +121,7 @@ pub(in crate::postgres) async fn remove(
         (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
         (RecordKind::Connector, ..) => Ok(session.execute(REMOVE_CONNECTOR, &key).await? > 0),
         // No record has such a parent or id.
-        (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
+        (RecordKind::Application | RecordKind::Endpoint | RecordKind::EventType, ..) => Ok(false),
     }
 }
 

@@ -55,6 +55,11 @@ pub(in crate::postgres) async fn save(
             if row.kind.controls_access() {
                 notify::access_changed(session).await?;
             }
+            if let (RecordKind::EventType, Parent::Organization(organization)) =
+                (row.kind, &row.parent)
+            {
+                notify::event_types_changed(session, organization).await?;
+            }
             session.commit().await?;
             Ok(version)
         },

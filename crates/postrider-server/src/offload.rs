@@ -3,7 +3,6 @@
 //! Hashing and parsing megabytes takes milliseconds, in which the thread of a runtime would serve
 //! no other request.
 
-use bytes::Bytes;
 use tokio::{sync::Semaphore, task};
 
 use crate::api::error::ApiError;
@@ -18,7 +17,7 @@ const MAX_CONCURRENT: usize = 2;
 
 /// Runs work on large bodies on blocking threads.
 #[derive(Debug)]
-pub(super) struct Offload(Semaphore);
+pub(crate) struct Offload(Semaphore);
 
 impl Default for Offload {
     fn default() -> Self {
@@ -27,12 +26,12 @@ impl Default for Offload {
 }
 
 /// Whether work on the body has to be offloaded.
-pub(super) const fn is_large(body: &Bytes) -> bool {
+pub(crate) const fn is_large(body: &[u8]) -> bool {
     body.len() > MAX_INLINE_BYTES
 }
 
 impl Offload {
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {

@@ -1,0 +1,193 @@
+//! Checks of payloads against the schemas of event types: when messages are published, and when
+//! clients ask for one.
+
+use postrider::{
+    EventTypeName,
+    api::{
+        Permission, SchemaCheckIn, SchemaCheckOut, SchemaMismatch, SchemaProblem, SchemaReportOut,
+        SchemaValidation,
+    },
+};
+use postrider_core::{catalog::EventType, json_schema::PayloadProblem};
+
+use crate::{
+    api::{
+        body::Json,
+        convert::to_wire,
+        error::ApiError,
+        operation::{BodySize, Idempotency, operations},
+        problems::Problems,
+        reply::Done,
+    },
+    metrics::SchemaResult,
+    operations::{
+        call::Call,
+        event_type::{MISSING, builtin},
+        message::payload,
+    },
+    schemas::{self, Mismatch},
+};
+
+operations! {
+    tag "Event Type";
+
+    /// Check a payload against the newest schema of an event type
+    Check "v1.event-type.check" = POST "/api/v1/event-type/{event_type_name}/schema-check"
+        path { event_type_name: EventTypeName }
+        body { Json<SchemaCheckIn> }
+        -> Done<SchemaCheckOut> = check,
+        idempotency(Idempotency::Unkeyed),
+        body_size(BodySize::Message),
+        needs(Permission::Read);
+
+    /// Get what this node found when it checked payloads of an event type
+    Report "v1.event-type.schema-report" = GET "/api/v1/event-type/{event_type_name}/schema-report"
+        path { event_type_name: EventTypeName }
+        -> Done<SchemaReportOut> = report,
+        needs(Permission::Read);
+}
+
+async fn check(call: Call, input: Check) -> Result<Done<SchemaCheckOut>, ApiError> {
+    let Check { event_type_name, body } = input;
+    let text = body.payload.get();
+    let mut problems = Problems::within(&["body"]);
+    problems.require(payload::is_object(text), "payload", payload::OBJECT);
+    problems.finish()?;
+    builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
+    let checks = &call.resources.schemas;
+    let schema = checks.newest(call.engine(), call.organization(), &event_type_name).await?;
+    if let Some(reason) = schema.error() {
+        return Err(ApiError::Bad {
+            code: "schema_unusable",
+            detail: format!("the newest schema of {event_type_name} cannot be used: it {reason}"),
+        });
+    }
+    let found = checks.check(&schema, text).await?.map(schemas::problems).unwrap_or_default();
+    Ok(Done(SchemaCheckOut {
+        valid: found.is_empty(),
+        version: schema.version.clone(),
+        problems: shown(found),
+    }))
+}
+
+async fn report(call: Call, input: Report) -> Result<Done<SchemaReportOut>, ApiError> {
+    let name = input.event_type_name;
+    builtin::find(&call, &name).await?.ok_or(MISSING)?;
+    let (engine, organization) = (call.engine(), call.organization());
+    let index = call.resources.event_types.of(engine, organization).await?;
+    let checks = &call.resources.schemas;
+    let schema = checks.newest(engine, organization, &name).await?;
+    let report = checks.reports.of(organization, &name);
+    Ok(Done(SchemaReportOut {
+        validation: index.validation(&name),
+        version: schema.version.clone(),
+        error: schema.error().map(str::to_owned),
+        valid: report.valid,
+        warned: report.warned,
+        rejected: report.rejected,
+        recent: report.recent.into_iter().map(mismatch).collect(),
+    }))
+}
+
+fn mismatch(it: Mismatch) -> SchemaMismatch {
+    SchemaMismatch {
+        timestamp: to_wire(it.at),
+        application: it.application,
+        event_id: it.event_id,
+        rejected: it.is_rejected,
+        problems: shown(it.problems),
+    }
+}
+
+fn shown(problems: Vec<PayloadProblem>) -> Vec<SchemaProblem> {
+    let shown = |PayloadProblem { pointer, message }| SchemaProblem { pointer, message };
+    problems.into_iter().map(shown).collect()
+}
+
+/// Refuses a schema that payloads cannot be checked against, if they are to be checked.
+pub(super) async fn check_schema(
+    call: &Call,
+    event_type: &EventType,
+    place: &[&str],
+) -> Result<(), ApiError> {
+    let Some(schemas) = event_type.schemas.as_deref().filter(|_| !event_type.archived) else {
+        return Ok(());
+    };
+    let validation = match event_type.schema_validation {
+        Some(own) => own,
+        None => call.engine().organization_settings(call.organization()).await?.schema_validation,
+    };
+    if validation.is_off() {
+        return Ok(());
+    }
+    match call.resources.schemas.refusal(schemas).await? {
+        Some(reason) => {
+            let place = [place, &["schemas"]].concat();
+            let message = format!("the newest schema of {} {reason}", event_type.name);
+            Err(ApiError::invalid(&place, message))
+        },
+        None => Ok(()),
+    }
+}
+
+/// A payload that is published.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::operations) struct PublishedPayload<'a> {
+    pub(in crate::operations) event_type: &'a EventTypeName,
+    /// The application, as the request names it.
+    pub(in crate::operations) application: &'a str,
+    pub(in crate::operations) event_id: Option<&'a str>,
+    pub(in crate::operations) json: &'a str,
+}
+
+/// Checks a payload, and refuses it if it does not match and is to be refused. `place` is the
+/// location of the message in the request.
+pub(in crate::operations) async fn check_payload(
+    call: &Call,
+    published: PublishedPayload<'_>,
+    validation: SchemaValidation,
+    place: &[&str],
+) -> Result<(), ApiError> {
+    let PublishedPayload { event_type, application, event_id, json } = published;
+    let (organization, checks) = (call.organization(), &call.resources.schemas);
+    let schema = checks.newest(call.engine(), organization, event_type).await?;
+    let Some(found) = checks.check(&schema, json).await? else {
+        if schema.error().is_some() {
+            checks.count(SchemaResult::Unusable);
+        }
+        return Ok(());
+    };
+    let problems = schemas::problems(found);
+    if problems.is_empty() {
+        checks.count(SchemaResult::Valid);
+        checks.reports.add_valid(organization, event_type);
+        return Ok(());
+    }
+    let is_rejected = validation == SchemaValidation::Reject;
+    checks.count(if is_rejected { SchemaResult::Rejected } else { SchemaResult::Warned });
+    let refusal = is_rejected.then(|| refusal(&problems, place));
+    let mismatch = Mismatch {
+        at: call.now,
+        application: application.to_owned(),
+        event_id: event_id.map(str::to_owned),
+        is_rejected,
+        problems,
+    };
+    checks.reports.add(organization, event_type, mismatch);
+    refusal.map_or(Ok(()), Err)
+}
+
+fn refusal(found: &[PayloadProblem], place: &[&str]) -> ApiError {
+    let mut problems = Problems::within(place);
+    for PayloadProblem { pointer, message } in found {
+        let message = match pointer.as_str() {
+            "" => format!("{message} (schema of the event type)"),
+            pointer => format!("at {pointer}: {message} (schema of the event type)"),
+        };
+        problems.add(&["payload"], message);
+    }
+    match problems.finish() {
+        Err(error) => error,
+        Ok(()) => ApiError::invalid(place, "does not match the schema of the event type"),
+    }
+}

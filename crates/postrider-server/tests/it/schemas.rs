@@ -1,0 +1,193 @@
+//! Checks of payloads against the schemas of event types.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const ONE: &str = "/api/v1/event-type/invoice.paid";
+const REPORT: &str = "/api/v1/event-type/invoice.paid/schema-report";
+const CHECK: &str = "/api/v1/event-type/invoice.paid/schema-check";
+const SETTINGS: &str = "/api/v1/management/environment-settings";
+const MESSAGES: &str = "/api/v1/app/a/msg";
+
+fn schemas() -> Value {
+    json!({
+        "1": { "required": ["legacy"] },
+        "2": {
+            "type": "object",
+            "required": ["id"],
+            "properties": { "id": { "type": "string" }, "total": { "minimum": 0 } },
+        },
+    })
+}
+
+async fn world() -> World {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(201);
+    world
+}
+
+fn event(payload: Value) -> Value {
+    json!({ "eventType": "invoice.paid", "payload": payload })
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_are_not_checked_unless_that_is_switched_on() {
+    let world = world().await;
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    let report = world.get(REPORT).await.expect(200);
+    assert_eq!(
+        report,
+        json!({
+            "validation": "off", "version": "2", "valid": 0, "warned": 0, "rejected": 0,
+            "recent": [],
+        })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_does_not_match_is_refused_with_the_places() {
+    let world = world().await;
+    world.patch(ONE, json!({ "schemaValidation": "reject" })).await.expect(200);
+    world.post(MESSAGES, event(json!({ "id": "in_1", "total": 1 }))).await.expect(202);
+    let payload = json!({ "id": 7, "total": -1, "secret": "hunter2" });
+    let refused = world.post(MESSAGES, event(payload.clone())).await.expect(422);
+    let problem = |message: &str| json!({ "loc": ["body", "payload"], "msg": message, "type": "value_error" });
+    assert_eq!(
+        refused["detail"],
+        json!([
+            problem("at /id: the value is not of type \"string\" (schema of the event type)"),
+            problem(
+                "at /total: the value is less than the minimum of 0 (schema of the event type)"
+            ),
+        ])
+    );
+    // Those of other event types are not checked.
+    world.post(MESSAGES, json!({ "eventType": "other", "payload": payload })).await.expect(202);
+    let batch = json!({ "messages": [event(json!({ "id": "in_2" })), event(json!({}))] });
+    let batch = world.post("/api/v1/app/a/msg/batch", batch).await;
+    assert!(batch.text.contains("required property"), "{}", batch.text);
+    let report = world.get(REPORT).await.expect(200);
+    assert_eq!((&report["valid"], &report["rejected"]), (&json!(2), &json!(2)));
+    assert_eq!(report["recent"][1]["application"], "a");
+    assert_eq!(report["recent"][1]["rejected"], true);
+    assert_eq!(report["recent"][1]["problems"][0]["pointer"], "/id");
+    assert!(!report.to_string().contains("hunter2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_is_refused_creates_nothing() {
+    let world = world().await;
+    world.patch(ONE, json!({ "schemaValidation": "reject" })).await.expect(200);
+    let mut event = event(json!({}));
+    event["application"] = json!({ "name": "New", "uid": "new" });
+    world.post("/api/v1/app/new/msg", event).await.expect(422);
+    world.get("/api/v1/app/new").await.expect(404);
+    assert_eq!(world.get(MESSAGES).await.expect(200)["data"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warning_accepts_the_message_and_is_reported() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "warn" })).await.expect(200);
+    let mut event = event(json!({}));
+    event["eventId"] = json!("e1");
+    world.post(MESSAGES, event).await.expect(202);
+    let report = world.get(REPORT).await.expect(200);
+    assert_eq!((&report["validation"], &report["warned"]), (&json!("warn"), &json!(1)));
+    let recent = &report["recent"][0];
+    assert_eq!((&recent["eventId"], &recent["rejected"]), (&json!("e1"), &json!(false)));
+    assert_eq!(recent["problems"][0]["message"], "\"id\" is a required property");
+    let metrics = world.metrics().await;
+    assert!(metrics.contains("postrider_schema_checks_total{result=\"warned\"} 1"), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_type_can_differ_from_the_organization() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "reject" })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(422);
+    world.patch(ONE, json!({ "schemaValidation": "off" })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    // An update that does not name it keeps it.
+    let update = json!({ "description": "B", "schemas": schemas() });
+    let updated = world.put(ONE, update).await.expect(200);
+    assert_eq!(updated["schemaValidation"], "off");
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    world.patch(ONE, json!({ "schemaValidation": null })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(422);
+    world.put(SETTINGS, json!({})).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_schema_applies_to_the_next_message() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "reject" })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(422);
+    world.patch(ONE, json!({ "schemas": { "3": { "required": ["a"] } } })).await.expect(200);
+    let refused = world.post(MESSAGES, event(json!({ "id": "x" }))).await.expect(422);
+    assert!(refused.to_string().contains("\\\"a\\\" is a required"), "{refused}");
+    world.patch(ONE, json!({ "schemas": null })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    world.delete(&format!("{ONE}?expunge=true")).await.expect(204);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schema_that_cannot_be_used_is_refused_only_while_payloads_are_checked() {
+    let world = world().await;
+    let remote = json!({ "1": { "$ref": "https://example.com/invoice.json" } });
+    let update = json!({ "description": "", "schemas": remote });
+    // It may have been there for long.
+    world.put(ONE, update.clone()).await.expect(200);
+    let refused = world.patch(ONE, json!({ "schemaValidation": "warn" })).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "schemas"]));
+    let message = refused["detail"][0]["msg"].as_str().unwrap();
+    assert!(message.contains("refers to https://example.com/invoice.json"), "{message}");
+    // The organization's setting does not look at all event types; it accepts their messages.
+    world.patch(SETTINGS, json!({ "schemaValidation": "reject" })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    let error = world.get(REPORT).await.expect(200)["error"].to_string();
+    assert!(error.contains("references to other documents are never followed"), "{error}");
+    world.post(CHECK, json!({ "payload": {} })).await.expect(400);
+    world.put(ONE, update).await.expect(422);
+    world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(200);
+    world.post(MESSAGES, event(json!({}))).await.expect(422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_can_be_checked_without_publishing_it() {
+    let world = world().await;
+    let checked = world.post(CHECK, json!({ "payload": { "id": 1 } })).await.expect(200);
+    let problem = json!({ "pointer": "/id", "message": "the value is not of type \"string\"" });
+    assert_eq!(checked, json!({ "valid": false, "version": "2", "problems": [problem] }));
+    let checked = world.post(CHECK, json!({ "payload": { "id": "x" } })).await.expect(200);
+    assert_eq!(checked, json!({ "valid": true, "version": "2", "problems": [] }));
+    world.post(CHECK, json!({ "payload": 1 })).await.expect(422);
+    world.post("/api/v1/event-type/none/schema-check", json!({ "payload": {} })).await.expect(404);
+    assert_eq!(world.get(REPORT).await.expect(200)["rejected"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn raw_payloads_are_not_checked() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "reject" })).await.expect(200);
+    let mut event = event(json!({}));
+    event["transformationsParams"] = json!({ "rawPayload": "<invoice/>" });
+    world.post(MESSAGES, event).await.expect(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_checks_find_the_same_as_short_ones() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "reject" })).await.expect(200);
+    let items: Vec<_> = (0..9_000).collect();
+    let minimum = json!({ "minimum": 1 });
+    let many = json!({ "allOf": [minimum, minimum, minimum, minimum, minimum, minimum, minimum] });
+    let schema = json!({ "1": { "properties": { "items": { "items": many } } } });
+    world.patch(ONE, json!({ "schemas": schema })).await.expect(200);
+    let refused = world.post(MESSAGES, event(json!({ "items": items }))).await.expect(422);
+    assert!(refused.to_string().contains("at /items/0: the value is less"), "{refused}");
+}
