@@ -42,6 +42,7 @@ pub(crate) fn endpoint() -> Endpoint {
         strict_rate: false,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: crate::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         disablement: None,

@@ -15,6 +15,7 @@ mod components;
 mod directory;
 mod driver;
 mod engine;
+mod grants;
 mod limits;
 mod listener;
 mod maintenance;
@@ -48,9 +49,9 @@ pub use crate::{
     rotation::{Rotation, RotationStatus, RotationTask, SecretCounts},
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
-        FetchError, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,
-        LiveSender, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
-        Senders, ServiceRequest, ServiceResponse, built_in,
+        FetchError, GrantKey, GrantState, Grants, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,
+        JwtKeyError, LiveSender, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
+        Senders, ServiceRequest, ServiceResponse, built_in, check_jwt_key,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

@@ -6,8 +6,8 @@ use postrider::EventTypeName;
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{
-        Application, AtRest, AutoConfig, Consumer, DeadLetter, Endpoint, EventType, Integration,
-        Source, Task, TaskResult, Work,
+        Application, AtRest, Authentication, AutoConfig, Consumer, DeadLetter, Endpoint, EventType,
+        Integration, Source, Task, TaskResult, Work,
     },
     delivery::Attempt,
     kind::Fields,
@@ -124,7 +124,16 @@ impl Weight for Endpoint {
             names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
         let own = self.url.len() + self.description.len() + certificates;
         let hidden = at_rest(&self.headers, |it| pairs(it)) + at_rest(&self.config, fields);
-        own + filters + hidden + pairs(&self.metadata)
+        own + filters + hidden + pairs(&self.metadata) + self.authentication.weight()
+    }
+}
+
+impl Weight for Authentication {
+    fn weight(&self) -> usize {
+        let Self { credentials, oauth, grant, claim: _, identity } = self;
+        let identity = identity.as_ref().map_or(0, |it| it.certificates.len() + it.key.0.len());
+        // They are never stored in clear text.
+        at_rest(credentials, |_| 0) + at_rest(oauth, |_| 0) + at_rest(grant, |_| 0) + identity
     }
 }
 

@@ -16,6 +16,7 @@ pub mod autoconfig;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
+pub mod endpoint_authentication;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -66,6 +67,12 @@ pub use self::{
         EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
         EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
         EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+    },
+    endpoint_authentication::{
+        ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,
+        EndpointMtlsConfigIn, EndpointMtlsConfigOut, EndpointMtlsOut, EndpointOauthConfigIn,
+        EndpointOauthConfigOut, EndpointOauthOut, Oauth2AuthMethodInOut, Oauth2GrantTypeInOut,
+        OauthJwsSigningAlgorithm,
     },
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},

@@ -54,6 +54,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         strict_rate: false,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         disablement: None,

@@ -472,6 +472,7 @@ pub(crate) fn endpoint(
         strict_rate: false,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
         disablement: None,

@@ -111,6 +111,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         strict_rate: false,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
         disablement: None,

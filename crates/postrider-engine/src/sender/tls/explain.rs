@@ -109,8 +109,22 @@ const NO_PROTOCOL: &str = "the server offers neither HTTP/2 nor HTTP/1.1 over TL
 fn received(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateRequired => {
-            "the server requires a client certificate, which is not supported".to_owned()
+            "the server requires a client certificate; set one for the endpoint (mtls)".to_owned()
         },
+        AlertDescription::CertificateExpired => {
+            "the server does not accept the endpoint's client certificate, which has expired (alert \
+             certificate_expired); replace it"
+                .to_owned()
+        },
+        AlertDescription::BadCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::AccessDenied => format!(
+            "the server does not accept the endpoint's client certificate (alert {alert:?}); let \
+             the server trust its authority, or replace it"
+        ),
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
             "the server refused the handshake (alert handshake_failure): it has no cipher suite, \
              key exchange or certificate in common, or requires a client certificate"
