@@ -44,6 +44,8 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::headers::all(),
         endpoint::secret::all(),
         endpoint::server_ca::all(),
+        endpoint::oauth::all(),
+        endpoint::mtls::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),

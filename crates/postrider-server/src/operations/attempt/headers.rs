@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::HeaderMap;
+use http::{HeaderMap, header::AUTHORIZATION};
 use postrider::{
     ApplicationId, AttemptId, MessageId,
     api::{Capability, MessageAttemptHeadersOut},
@@ -68,14 +68,18 @@ fn sent(
             request.headers_mut().remove(name);
         }
     }
-    shown(request.headers())
+    let (sent, mut sensitive) = shown(request.headers());
+    if prepared.oauth.is_some() {
+        sensitive.insert(AUTHORIZATION.to_string());
+    }
+    (sent, sensitive)
 }
 
 fn shown(headers: &HeaderMap) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let mut sent = BTreeMap::<String, String>::new();
     let mut sensitive = BTreeSet::new();
     for (name, value) in headers {
-        if custom_headers::is_sensitive(name.as_str()) {
+        if value.is_sensitive() || custom_headers::is_sensitive(name.as_str()) {
             sensitive.insert(name.to_string());
             continue;
         }
