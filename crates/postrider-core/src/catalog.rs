@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     authentication::{
-        AccessGrant, Authentication, ClientAuthentication, Credentials, Grant, GrantClaim, GrantType,
-        JwtKey, OauthConfig, StoredIdentity,
+        AccessGrant, Authentication, ClientAuthentication, Credentials, Grant, GrantClaim,
+        GrantType, JwtKey, OauthConfig, StoredIdentity,
     },
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     disablement::{DisableReason, DisabledBy, Disablement},

@@ -89,7 +89,9 @@ mod tests {
             (30, None),
             (400, None),
         ] {
-            let not_after = Timestamp::from_millis((1_000 * DAY).saturating_add_signed(days_left * 24 * 60 * 60 * 1_000));
+            let not_after = Timestamp::from_millis(
+                (1_000 * DAY).saturating_add_signed(days_left * 24 * 60 * 60 * 1_000),
+            );
             let expiry = Expiry::of(not_after, Timestamp::from_millis(1_000 * DAY));
             assert_eq!(expiry, expected, "{days_left}");
         }

@@ -112,7 +112,10 @@ mod tests {
             value: value.to_owned(),
         };
         for (credentials, expected) in [
-            (basic("Aladdin", "open sesame"), Ok("authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
+            (
+                basic("Aladdin", "open sesame"),
+                Ok("authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ),
             (basic("", "ä:"), Ok("authorization: Basic OsOkOg==")),
             (basic("a:b", "c"), Err("username")),
             (basic("a", "b\n"), Err("password")),

@@ -49,9 +49,10 @@ pub use crate::{
     rotation::{Rotation, RotationStatus, RotationTask, SecretCounts},
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
-        FetchError, GrantKey, GrantState, Grants, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,
-        JwtKeyError, LiveSender, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
-        Senders, ServiceRequest, ServiceResponse, built_in, check_jwt_key,
+        FetchError, GrantKey, GrantState, Grants, Guard, GuardError, HttpClient, HttpSender,
+        JwtKeyError, LiveDelivery, LiveHub, LiveInbox, LiveSender, Peer, Proxy, ProxyProtocol,
+        Report, ResponseLimits, Sender, SenderOptions, Senders, ServiceRequest, ServiceResponse,
+        built_in, check_jwt_key,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

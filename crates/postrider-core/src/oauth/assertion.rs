@@ -110,9 +110,8 @@ mod tests {
             let now = Timestamp::from_millis(1_000_999);
             let jwt = Assertion::new(&client, &key, "j", now).signed(b"signature");
             let mut parts = jwt.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
-            let mut json = || -> serde_json::Value {
-                serde_json::from_slice(&parts.next().unwrap()).unwrap()
-            };
+            let mut json =
+                || -> serde_json::Value { serde_json::from_slice(&parts.next().unwrap()).unwrap() };
             assert_eq!(json(), header);
             let claims = json!({
                 "iss": "c", "sub": "c", "aud": aud, "jti": "j", "iat": 1_000, "exp": exp

@@ -50,11 +50,7 @@ impl fmt::Debug for TokenRequest {
 impl TokenRequest {
     /// A request for an access token, with the refresh token if that is the grant, and the signed
     /// JWT if the client authenticates with one.
-    pub fn new(
-        config: &OauthConfig,
-        refresh_token: Option<&str>,
-        assertion: Option<&str>,
-    ) -> Self {
+    pub fn new(config: &OauthConfig, refresh_token: Option<&str>, assertion: Option<&str>) -> Self {
         let body = body(config, refresh_token, assertion);
         Self { headers: headers(config), body }
     }
@@ -148,12 +144,8 @@ mod tests {
     #[test]
     fn each_way_to_authenticate_has_its_place() {
         let secret = || "s&t".to_owned();
-        let key = JwtKey {
-            key: String::new(),
-            key_id: None,
-            lifetime_seconds: None,
-            audience: None,
-        };
+        let key =
+            JwtKey { key: String::new(), key_id: None, lifetime_seconds: None, audience: None };
         let (basic, post) = (
             ClientAuthentication::Basic { secret: secret() },
             ClientAuthentication::Post { secret: Some(secret()) },
@@ -206,9 +198,12 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_recognized() {
-        for (name, expected) in
-            [("X-API-Key", true), ("client_Secret2", true), ("audience", false), ("resource", false)]
-        {
+        for (name, expected) in [
+            ("X-API-Key", true),
+            ("client_Secret2", true),
+            ("audience", false),
+            ("resource", false),
+        ] {
             assert_eq!(has_secret_name(name), expected, "{name}");
         }
     }

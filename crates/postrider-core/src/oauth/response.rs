@@ -5,10 +5,7 @@ use std::{fmt, time::Duration};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::{
-    kind::Credential,
-    outcome::Failure,
-};
+use crate::{kind::Credential, outcome::Failure};
 
 /// Most bytes of the response to a token request.
 pub const MAX_TOKEN_RESPONSE: usize = 64 << 10;

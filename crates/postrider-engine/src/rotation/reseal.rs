@@ -113,8 +113,9 @@ impl Reseal {
     }
 
     fn try_authentication(&self, of: &mut Authentication) -> Result<bool, VaultError> {
-        let is_new =
-            self.part(&mut of.credentials)? | self.part(&mut of.oauth)? | self.part(&mut of.grant)?;
+        let is_new = self.part(&mut of.credentials)?
+            | self.part(&mut of.oauth)?
+            | self.part(&mut of.grant)?;
         let identity = of.identity.as_mut().map(|identity| self.secret(&mut identity.key));
         Ok(is_new | identity.unwrap_or(Ok(false))?)
     }

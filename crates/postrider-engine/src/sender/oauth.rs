@@ -41,7 +41,8 @@ const MAX_ENDPOINTS: usize = 10_000;
 /// Tokens that are fetched at the same time. There are never more than calls in flight.
 const MAX_FETCHES: usize = 4_096;
 
-/// The time limit of a token request.
+/// The time limit of a token request, if that of a delivery is not shorter. A delivery that waits for
+/// a token has time left to say what was wrong.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The access tokens of all endpoints that use OAuth.
@@ -103,7 +104,7 @@ impl fmt::Debug for AccessTokens {
 
 impl AccessTokens {
     pub(super) fn new(http: HttpClient, request_timeout: Duration) -> Self {
-        let limit = TIMEOUT.min(request_timeout);
+        let limit = TIMEOUT.min(request_timeout / 2);
         Self { http, limit, grants: OnceLock::new(), state: Mutex::default() }
     }
 
@@ -132,7 +133,8 @@ impl AccessTokens {
         };
         let fetched = fetching.wait_for(Option::is_some).await;
         let fetched = fetched.ok().and_then(|it| it.clone());
-        fetched.map_or_else(|| Err(internal("fetching an access token ended early")), |it| it.result)
+        fetched
+            .map_or_else(|| Err(internal("fetching an access token ended early")), |it| it.result)
     }
 
     /// Whether another token is requested after the receiver responded with 401.

@@ -21,7 +21,7 @@ pub const MAX_OAUTH_ITEMS: usize = 50;
 pub const MAX_JWT_LIFETIME: u64 = 60 * 60;
 
 /// Maximum size of a client certificate with its key and chain in bytes.
-pub const MAX_IDENTITY: usize = 65_536;
+pub const MAX_IDENTITY: usize = 32_768;
 
 /// How a credential is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

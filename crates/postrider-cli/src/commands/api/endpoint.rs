@@ -1,5 +1,6 @@
 //! `postrider endpoint`.
 
+mod authentication;
 mod trial;
 
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::json;
 
+use self::authentication::{AuthCommand, MtlsCommand, OauthCommand};
 use super::{
     ApiArgs, ApiRequest, PageArgs,
     fields::Fields,
@@ -63,6 +65,15 @@ pub(crate) enum EndpointCommand {
     Rotate(EndpointPath),
     /// Shows the custom headers of an endpoint
     Headers(EndpointPath),
+    /// Sets the credential of every request: basic, bearer or a header
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Sets how access tokens of OAuth 2.0 are fetched
+    #[command(subcommand)]
+    Oauth(OauthCommand),
+    /// Sets the client certificate
+    #[command(subcommand)]
+    Mtls(MtlsCommand),
     /// Counts deliveries by status
     Stats(EndpointPath),
     /// Resends failed and cancelled deliveries, with one attempt each
@@ -174,6 +185,9 @@ impl EndpointCommand {
             Self::Secret(endpoint) => endpoint.call(Method::GET, &["secret"]),
             Self::Rotate(endpoint) => endpoint.call(Method::POST, &["secret", "rotate"]).body("{}"),
             Self::Headers(endpoint) => endpoint.call(Method::GET, &["headers"]),
+            Self::Auth(command) => command.call()?,
+            Self::Oauth(command) => command.call()?,
+            Self::Mtls(command) => command.call()?,
             Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
             Self::Recover { endpoint, since, retry } => {
                 let body = json!({ "since": since, "retry": retry }).to_string();

@@ -123,7 +123,8 @@ impl HttpClient {
         target: &Target,
     ) -> Result<SocketAddr, GuardError> {
         self.connector.check_scheme(url)?;
-        let connecting = self.connector.connect(url, Origin::of(Some(target)), TlsSettings::default());
+        let connecting =
+            self.connector.connect(url, Origin::of(Some(target)), TlsSettings::default());
         Ok(Box::pin(connecting).await?.address)
     }
 

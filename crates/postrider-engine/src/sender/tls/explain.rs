@@ -37,9 +37,30 @@ pub(crate) fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
         if let Some(error) = error.downcast_ref::<io::Error>().and_then(within) {
             return Some(sentence(error));
         }
+        if let Some(alert) = alert_in(&error.to_string()) {
+            return Some(received(alert));
+        }
         cause = error.source();
     }
     None
+}
+
+/// The alerts about a client certificate.
+const ABOUT_CLIENT: [AlertDescription; 8] = [
+    AlertDescription::AccessDenied,
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateRequired,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::UnsupportedCertificate,
+];
+
+/// The alert that an error is about. Over HTTP/2, only the text of the error of TLS is kept.
+fn alert_in(text: &str) -> Option<AlertDescription> {
+    let name = text.strip_prefix("received fatal alert: ")?;
+    ABOUT_CLIENT.into_iter().find(|alert| format!("{alert:?}") == name)
 }
 
 fn within(error: &io::Error) -> Option<&Error> {
