@@ -10,9 +10,9 @@ use crate::{
     commands::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
-            connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
-            key::KeyCommand, message::MessageCommand, send::Send, source::SourceCommand,
-            task::TaskCommand,
+            connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand,
+            event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, send::Send,
+            source::SourceCommand, task::TaskCommand,
         },
         backup::Backup,
         check::Check,

@@ -10,8 +10,8 @@ use postrider_core::{
     statistics::StatisticsRetention,
 };
 use postrider_engine::{
-    self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions,
-    UrlRules, certificates,
+    self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, UrlRules,
+    certificates,
 };
 use postrider_sandbox::{Launch, SandboxOptions, WORKER_COMMAND};
 use postrider_server::{self as server, ServerTls, SsoSettings, TlsFileError};

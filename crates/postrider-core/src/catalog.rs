@@ -1,5 +1,6 @@
 //! What users configure: applications, endpoints, event types, sources, consumers.
 
+mod authentication;
 mod connector;
 mod consumer;
 mod digest;
@@ -17,6 +18,10 @@ use postrider::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    authentication::{
+        AccessGrant, Authentication, ClientAuthentication, Credentials, Grant, GrantClaim,
+        GrantType, JwtKey, OauthConfig, StoredIdentity,
+    },
     connector::{AuthenticationMethod, Connector, ConnectorOptions},
     consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS},
     digest::organization_digest,
@@ -120,6 +125,9 @@ pub struct Endpoint {
     /// Certificates in PEM. If there are any, only these are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
+    /// How requests authenticate, in addition to their signature.
+    #[serde(default, skip_serializing_if = "Authentication::is_empty")]
+    pub authentication: Authentication,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,

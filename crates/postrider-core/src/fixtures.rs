@@ -44,6 +44,7 @@ pub(crate) fn endpoint() -> Endpoint {
         ordering: Ordering::Any,
         transformation: None,
         trusted_certificates: None,
+        authentication: crate::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         disablement: None,

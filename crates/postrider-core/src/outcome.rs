@@ -136,7 +136,9 @@ impl Failure {
             Self::Misconfigured => "correct the configuration of the endpoint or of the service",
             Self::Unavailable => "start the service again, or wait until it is back",
             Self::Busy => "wait, or limit the endpoint's rate",
-            Self::Transformation => "correct the code of the transformation, and try it on a message",
+            Self::Transformation => {
+                "correct the code of the transformation, and try it on a message"
+            },
         }
     }
 }

@@ -8,12 +8,18 @@ use postrider::{EndpointId, signature::Secret};
 use url::Url;
 
 use crate::{
-    catalog::Endpoint,
+    catalog::{Authentication, Endpoint},
+    client_identity::ClientIdentity,
+    credentials::{CredentialHeader, CredentialProblem},
     message::{Format, Message},
+    oauth::OauthClient,
+    protected_headers::RECEIVED,
     time::Timestamp,
     transformation::ShapedRequest,
     vault::{Vault, VaultError},
 };
+
+pub use crate::protected_headers::{is_protected, is_sensitive};
 
 /// Names of the headers for id, time and signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,12 @@ pub struct Prepared {
     pub relative: Uri,
     /// Certificates in PEM that are trusted instead of the installation's.
     pub trusted: Option<Arc<str>>,
+    /// The client certificate, if the endpoint has one.
+    pub identity: Option<Arc<ClientIdentity>>,
+    /// How access tokens are fetched, if the endpoint uses OAuth. The sender adds the token.
+    pub oauth: Option<Arc<OauthClient>>,
+    /// The endpoint's own credential. It replaces every other header with its name.
+    credential: Option<CredentialHeader>,
     pub method: Method,
     /// Host, user agent and the endpoint's custom headers.
     headers: HeaderMap,
@@ -61,51 +73,9 @@ pub enum PrepareError {
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Secret(#[from] VaultError),
+    #[error("stored credential is not valid: {0}")]
+    Credential(#[from] CredentialProblem),
 }
-
-/// Headers that custom ones cannot replace: those of the connection, and the server's own.
-const PROTECTED: [&str; 14] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "content-encoding",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
-
-/// Whether customers must not set this header.
-pub fn is_protected(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    PROTECTED.contains(&name.as_str())
-        || ["webhook-", "svix-", RECEIVED].iter().any(|prefix| name.starts_with(prefix))
-}
-
-/// Headers whose values are not shown again.
-const SENSITIVE: &[&str] = &[
-    "authorization",
-    "cookie",
-    "x-access-token",
-    "x-api-key",
-    "x-auth-token",
-    "x-hub-signature",
-    "x-secret",
-];
-
-/// Whether values of this header are not shown.
-pub fn is_sensitive(name: &str) -> bool {
-    SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
-}
-
-/// Prefix of the headers that describe the origin of a received webhook.
-const RECEIVED: &str = "postrider-";
 
 /// Whether a message may have this header: those that customers may set, and some more for
 /// received webhooks.
@@ -130,14 +100,17 @@ impl Prepared {
         headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
-        let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
-        let endpoint = endpoint.id;
+        let authentication = &endpoint.authentication;
+        let credentials = vault.open_at_rest(&authentication.credentials)?;
         Ok(Self {
-            endpoint,
+            endpoint: endpoint.id,
             url,
             absolute,
             relative,
-            trusted,
+            trusted: endpoint.trusted_certificates.as_deref().map(Arc::from),
+            identity: identity(authentication, vault)?.map(Arc::new),
+            oauth: oauth(authentication, vault)?.map(Arc::new),
+            credential: credentials.as_ref().map(CredentialHeader::new).transpose()?,
             method: Method::POST,
             headers,
             transformed: HeaderMap::new(),
@@ -176,6 +149,9 @@ impl Prepared {
         }
         if self.is_json {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(CredentialHeader { name, value }) = &self.credential {
+            headers.insert(name, value.clone());
         }
         for (name, value) in &self.transformed {
             headers.insert(name, value.clone());
@@ -277,6 +253,17 @@ fn own_headers<'a>(
         .collect()
 }
 
+fn identity(of: &Authentication, vault: &Vault) -> Result<Option<ClientIdentity>, VaultError> {
+    let Some(stored) = &of.identity else { return Ok(None) };
+    let key = vault.open_text(&stored.key)?;
+    Ok(Some(ClientIdentity::new(stored.certificates.clone(), key)))
+}
+
+fn oauth(of: &Authentication, vault: &Vault) -> Result<Option<OauthClient>, PrepareError> {
+    let Some(config) = vault.open_at_rest(&of.oauth)? else { return Ok(None) };
+    OauthClient::new(config).map(Some).map_err(|error| PrepareError::Url(error.into()))
+}
+
 fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError> {
     let current = Signer { secret: vault.open(&endpoint.secret)?, until: Timestamp::MAX };
     let retired = endpoint
@@ -288,8 +275,10 @@ fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crate::{
-        catalog::{AtRest, RetiredSecret},
+        catalog::{AtRest, Credentials, RetiredSecret},
         fixtures,
     };
 
@@ -377,6 +366,35 @@ mod tests {
     }
 
     #[test]
+    fn the_credential_replaces_every_other_header_with_its_name() {
+        let vault = Vault::new("main");
+        let headers = BTreeMap::from([
+            ("Authorization".to_owned(), "Bearer custom".to_owned()),
+            ("X-Own".to_owned(), "1".to_owned()),
+        ]);
+        let credentials = Some(Credentials::Bearer { token: "sesame".to_owned() });
+        let authentication = Authentication {
+            credentials: vault.seal_at_rest(&credentials, [4; 24]),
+            ..Authentication::default()
+        };
+        let headers = AtRest::Clear(headers);
+        let endpoint = Endpoint { authentication, headers, ..endpoint(&vault) };
+        let agent = HeaderValue::from_static("Postrider/test");
+        let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();
+        assert!(!format!("{prepared:?}").contains("sesame"));
+        for source in ["x-any", "postrider-source"] {
+            let headers = [(source, "1"), ("authorization", "Bearer of the message")];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let message = Message { format: Format::Raw { headers }, ..fixtures::message() };
+            let body = message.body.clone().unwrap();
+            let request = prepared.request(&message, body, Timestamp::default());
+            assert_eq!(request.headers().get_all("authorization").iter().count(), 1);
+            assert_eq!(value(&request, "authorization"), "Bearer sesame");
+            assert_eq!(value(&request, "x-own"), "1");
+        }
+    }
+
+    #[test]
     fn headers_of_received_webhooks_never_replace_those_of_the_endpoint() {
         let vault = Vault::new("main");
         let headers = [("x-key", "of the endpoint")];
@@ -432,7 +450,10 @@ mod tests {
         let message = Message { format: Format::Raw { headers }, ..fixtures::message() };
         let at = Timestamp::from_millis(1_700_000_000_999);
         let request = transformed.request(&message, shaped.body.clone(), at);
-        assert_eq!((request.method(), request.uri().to_string()), (&Method::PUT, "/new?a=b".into()));
+        assert_eq!(
+            (request.method(), request.uri().to_string()),
+            (&Method::PUT, "/new?a=b".into())
+        );
         assert_eq!(value(&request, "host"), "other.example:8443");
         assert_eq!(value(&request, "x-key"), "of the code");
         assert_eq!(value(&request, "x-own"), "1");

@@ -1,5 +1,7 @@
 //! Trusted certificates from operators and customers.
 
+pub mod identity;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},

@@ -13,8 +13,8 @@ use std::{
 };
 
 use postrider::{
-    ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId, DeadLetterId,
-    EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
+    ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId,
+    DeadLetterId, EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
 };
 use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};

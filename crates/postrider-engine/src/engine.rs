@@ -30,6 +30,7 @@ use crate::{
     components::Components,
     directory::{Directory, Entry},
     driver::Driver,
+    grants::StoredGrants,
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
@@ -93,6 +94,11 @@ impl Engine {
             clock: Arc::clone(&clock),
             errors: Arc::clone(&errors),
         };
+        sender.attach(Arc::new(StoredGrants {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+        }));
         let components = Components {
             changes: Changes {
                 directory: Arc::clone(&directory),

@@ -16,6 +16,7 @@ mod components;
 mod directory;
 mod driver;
 mod engine;
+mod grants;
 mod limits;
 mod listener;
 mod maintenance;
@@ -49,9 +50,10 @@ pub use crate::{
     rotation::{Rotation, RotationStatus, RotationTask, SecretCounts},
     sender::{
         Batcher, BuiltInOptions, Call, ChatSender, Clients, CommandSender, Dns, EmailSender,
-        FetchError, Guard, GuardError, HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox,
-        LiveSender, Made, Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions,
-        Senders, ServiceRequest, ServiceResponse, ShapeError, Shaper, UrlRules, built_in,
+        FetchError, GrantKey, GrantState, Grants, Guard, GuardError, HttpClient, HttpSender,
+        JwtKeyError, LiveDelivery, LiveHub, LiveInbox, LiveSender, Made, Peer, Proxy,
+        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, ServiceRequest,
+        ServiceResponse, ShapeError, Shaper, UrlRules, built_in, check_jwt_key,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

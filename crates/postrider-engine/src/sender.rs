@@ -13,11 +13,13 @@ mod dns;
 mod egress;
 mod email;
 mod error;
+mod expiry;
 mod guard;
 mod guard_error;
 mod http;
 mod live;
 mod meter;
+mod oauth;
 mod options;
 mod origin;
 mod pool;
@@ -56,6 +58,7 @@ pub use self::{
         request::{HttpClient, ServiceRequest, ServiceResponse},
     },
     live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
+    oauth::{GrantKey, GrantState, Grants, JwtKeyError, check_jwt_key},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -141,6 +144,9 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
         None
     }
+
+    /// Sets what access tokens of OAuth are fetched with.
+    fn attach(&self, _grants: Arc<dyn Grants>) {}
 
     /// The readers of `live` endpoints that are connected to this node, if it can have any.
     fn live(&self) -> Option<&Arc<LiveHub>> {

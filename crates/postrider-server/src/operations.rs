@@ -46,6 +46,8 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::secret::all(),
         endpoint::server_ca::all(),
         endpoint::transformation::all(),
+        endpoint::oauth::all(),
+        endpoint::mtls::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),

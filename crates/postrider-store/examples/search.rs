@@ -123,6 +123,7 @@ fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
         created_at: at,

@@ -25,7 +25,9 @@ use postrider::{EndpointId, MessageId};
 use postrider_core::{
     access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
-    catalog::{Application, Connector, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task},
+    catalog::{
+        Application, Connector, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source, Task,
+    },
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
     queue::partitions::Partitions,

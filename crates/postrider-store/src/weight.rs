@@ -6,8 +6,8 @@ use postrider::EventTypeName;
 use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{
-        Application, AtRest, AutoConfig, Connector, Consumer, DeadLetter, Endpoint, EventType, Integration,
-        Source, Task, TaskResult, Work,
+        Application, AtRest, Authentication, AutoConfig, Connector, Consumer, DeadLetter, Endpoint,
+        EventType, Integration, Source, Task, TaskResult, Work,
     },
     delivery::Attempt,
     kind::Fields,
@@ -123,9 +123,20 @@ impl Weight for Endpoint {
         let filters =
             names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
         let filter = self.filter.as_ref().map_or(0, String::len);
-        let own = self.url.len() + self.description.len() + certificates + filter;
+        let code =
+            self.transformation.as_ref().and_then(|it| it.code.as_ref()).map_or(0, String::len);
+        let own = self.url.len() + self.description.len() + certificates + filter + code;
         let hidden = at_rest(&self.headers, |it| pairs(it)) + at_rest(&self.config, fields);
-        own + filters + hidden + pairs(&self.metadata)
+        own + filters + hidden + pairs(&self.metadata) + self.authentication.weight()
+    }
+}
+
+impl Weight for Authentication {
+    fn weight(&self) -> usize {
+        let Self { credentials, oauth, grant, claim: _, identity } = self;
+        let identity = identity.as_ref().map_or(0, |it| it.certificates.len() + it.key.0.len());
+        // They are never stored in clear text.
+        at_rest(credentials, |_| 0) + at_rest(oauth, |_| 0) + at_rest(grant, |_| 0) + identity
     }
 }
 

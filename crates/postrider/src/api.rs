@@ -17,6 +17,7 @@ pub mod connector;
 pub mod consumer;
 pub mod destination;
 pub mod endpoint;
+pub mod endpoint_authentication;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -69,6 +70,12 @@ pub use self::{
         EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
         EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
         EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+    },
+    endpoint_authentication::{
+        ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,
+        EndpointMtlsConfigIn, EndpointMtlsConfigOut, EndpointMtlsOut, EndpointOauthConfigIn,
+        EndpointOauthConfigOut, EndpointOauthOut, Oauth2AuthMethodInOut, Oauth2GrantTypeInOut,
+        OauthJwsSigningAlgorithm,
     },
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},

@@ -108,8 +108,8 @@ pub mod signature;
 
 pub use crate::{
     id::{
-        ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId, DeadLetterId,
-        EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
+        ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId,
+        DeadLetterId, EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
     },
     name::{EventTypeName, OrganizationId, Uid},
 };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use postrider::{
     OrganizationId, Uid,
     api::{
-        EndpointConfig, EndpointIn, EndpointKind, EndpointOrdering, EventTypes, Metadata,
-        ThrottleRate,
+        EndpointAuthentication, EndpointConfig, EndpointIn, EndpointKind, EndpointOrdering,
+        EventTypes, Metadata, ThrottleRate,
     },
 };
 use postrider_core::kind::{Destination, command::Program, mask};
@@ -60,6 +60,8 @@ entry! {
         secret: Option<String> = "`whsec_…` or `whsk_…`";
         /// PEM certificates that requests to an endpoint of the kind `http` trust exclusively.
         trusted_certificates: Option<String> = "a text";
+        /// The credential of every request to an endpoint of the kind `http`. If it is absent, the present one stays.
+        authentication: Option<EndpointAuthentication> = "a table with `type` (`basic`, `bearer` or `header`) and its fields";
     }
 }
 
@@ -115,6 +117,7 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
             ordering: parsed.ordering,
             strict_rate: parsed.strict_rate,
             trusted_certificates: parsed.trusted_certificates,
+            authentication: parsed.authentication,
             metadata: parsed.metadata.unwrap_or_default(),
             secret: parsed.secret,
             headers: parsed.headers.unwrap_or_default(),
@@ -163,5 +166,5 @@ fn has_secret(kind: EndpointKind, literal: &Map<String, Value>) -> bool {
     let is_given = |name: &str| literal.get(name).is_some_and(|it| !it.is_null());
     let config = literal.get("config").and_then(Value::as_object);
     let is_masked = config.is_some_and(|config| mask(kind, config) != *config);
-    is_masked || is_given("secret") || is_given("headers")
+    is_masked || ["secret", "headers", "authentication"].into_iter().any(is_given)
 }

@@ -19,7 +19,8 @@ const MAX_DEPTH: usize = 3;
 const IGNORED: [&str; 2] = ["updated_at", "created_at"];
 
 /// Fields that contain secrets, digests of secrets, or values that users consider secret.
-const SECRET: [&str; 10] = [
+const SECRET: [&str; 11] = [
+    "authentication",
     "authorization",
     "certificate",
     "config",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Form;
-use crate::request::is_protected;
+use crate::protected_headers::is_protected;
 
 /// Most headers that the code may set, and most bytes of their names and values together.
 const MAX_HEADERS: usize = 50;
@@ -177,9 +177,7 @@ fn method(name: Option<String>) -> Result<Method, ResultError> {
     }
 }
 
-fn headers(
-    given: BTreeMap<String, String>,
-) -> Result<Vec<(HeaderName, HeaderValue)>, ResultError> {
+fn headers(given: BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, ResultError> {
     let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
     if given.len() > MAX_HEADERS || bytes > MAX_HEADERS_BYTES {
         return Err(ResultError::TooManyHeaders);
@@ -249,7 +247,10 @@ mod tests {
     #[test]
     fn a_cancelled_webhook_needs_nothing_else() {
         assert_eq!(single(&json!({ "cancel": true })), Ok(Shaped::Cancelled));
-        assert!(matches!(single(&json!({ "cancel": false, "payload": 1 })), Ok(Shaped::Request(_))));
+        assert!(matches!(
+            single(&json!({ "cancel": false, "payload": 1 })),
+            Ok(Shaped::Request(_))
+        ));
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         disablement: None,

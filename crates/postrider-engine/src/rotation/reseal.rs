@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use postrider_core::{
-    catalog::{AtRest, Consumer, Endpoint, SealedSecret, Source},
+    catalog::{AtRest, Authentication, Consumer, Endpoint, SealedSecret, Source},
     vault::{self, NONCE, Vault, VaultError},
 };
 use postrider_store::Rewrite;
@@ -112,7 +112,15 @@ impl Reseal {
         for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }
-        Ok(is_new)
+        Ok(is_new | self.try_authentication(&mut endpoint.authentication)?)
+    }
+
+    fn try_authentication(&self, of: &mut Authentication) -> Result<bool, VaultError> {
+        let is_new = self.part(&mut of.credentials)?
+            | self.part(&mut of.oauth)?
+            | self.part(&mut of.grant)?;
+        let identity = of.identity.as_mut().map(|identity| self.secret(&mut identity.key));
+        Ok(is_new | identity.unwrap_or(Ok(false))?)
     }
 
     fn try_source(&self, source: &mut Source) -> Result<bool, VaultError> {

@@ -23,7 +23,7 @@ use super::{
     proxy::{CONNECT_TIMEOUT, Proxy, Target},
     receive_budget::{ByteMeter, ReceiveBudget, ResponseLimits},
     resolve::Resolver,
-    tls::Tls,
+    tls::{Tls, TlsSettings},
 };
 
 /// What customers see if an address is refused. It does not name the address, because that would
@@ -77,18 +77,18 @@ impl Connector {
     }
 
     /// Connects to the first reachable address of the host, directly or through the proxy. Over
-    /// TLS, only the certificates in `trusted` are trusted, or the installation's if it is `None`.
+    /// TLS, `tls` says which certificates are trusted and which one is presented.
     pub(super) async fn connect(
         &self,
         url: &Url,
         origin: Origin,
-        trusted: Option<&str>,
+        tls: TlsSettings<'_>,
     ) -> Result<Opened, CallError> {
         let egress = EgressLog { origin, url };
         let targets = self.targets(url, egress, &[]).await.inspect_err(|it| egress.failed(it))?;
         let mut failed = CallError::new(Failure::Connect, "the host has no address");
         for target in targets {
-            match self.open(url, &target, self.proxy(url), trusted).await {
+            match self.open(url, &target, self.proxy(url), tls).await {
                 Ok(opened) => {
                     egress.connected(opened.address);
                     return Ok(opened);
@@ -223,7 +223,7 @@ impl Connector {
         url: &Url,
         target: &Target,
         proxy: Option<&Proxy>,
-        trusted: Option<&str>,
+        tls: TlsSettings<'_>,
     ) -> Result<Opened, CallError> {
         let is_forwarded = proxy.is_some_and(|proxy| proxy.forwards(url));
         let (tcp, address) = self.open_tcp(target, proxy, is_forwarded).await?;
@@ -233,7 +233,7 @@ impl Connector {
             return Ok(Opened { stream: Either::Left(tcp), address, budget, is_http2: false });
         }
         let host = url.host_str().unwrap_or_default();
-        let stream = self.tls.connect(host, tcp, trusted).await?;
+        let stream = self.tls.connect(host, tcp, tls).await?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Opened { stream: Either::Right(Box::new(stream)), address, budget, is_http2 })
     }

@@ -1,5 +1,6 @@
 //! Makes calls over HTTP/1.1 and HTTP/2.
 
+mod authorized;
 mod check;
 mod exchange;
 mod fetch;
@@ -17,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use postrider::provider::KeyRequest;
 use postrider_core::{
     delivery::Response,
@@ -36,8 +37,8 @@ use self::{
     request::HttpClient,
 };
 use super::{
-    Call, FetchError, Guard, Report, Sender, connect::Connector, error::CallError,
-    options::SenderOptions, pool::Pool,
+    Call, FetchError, Grants, Guard, Report, Sender, connect::Connector, error::CallError,
+    expiry::ExpiryLog, oauth::AccessTokens, options::SenderOptions, pool::Pool,
 };
 
 /// One call over HTTP.
@@ -48,16 +49,22 @@ struct HttpCall<'a> {
     body: &'a Bytes,
     /// When it is signed.
     at: Timestamp,
+    /// The `Authorization` header with an access token.
+    authorization: Option<&'a HeaderValue>,
 }
 
 impl<'a> HttpCall<'a> {
     fn of(call: &'a Call) -> Option<Self> {
         let Call { target, message, body, at } = call;
-        Some(Self { prepared: target.http()?, message, body, at: *at })
+        Some(Self { prepared: target.http()?, message, body, at: *at, authorization: None })
     }
 
     fn request(&self) -> Request<Bytes> {
-        self.prepared.request(self.message, self.body.clone(), self.at)
+        let mut request = self.prepared.request(self.message, self.body.clone(), self.at);
+        if let Some(authorization) = self.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
+        request
     }
 }
 
@@ -67,6 +74,8 @@ pub struct HttpSender {
     options: SenderOptions,
     connector: Arc<Connector>,
     pool: Arc<Pool>,
+    tokens: AccessTokens,
+    expiry: ExpiryLog,
 }
 
 impl HttpSender {
@@ -74,8 +83,10 @@ impl HttpSender {
     /// Mozilla.
     pub fn new(options: SenderOptions) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
-        let connector = Connector::new(&options);
-        Self { options, connector: Arc::new(connector), pool: Arc::new(pool) }
+        let (connector, pool) = (Arc::new(Connector::new(&options)), Arc::new(pool));
+        let http = HttpClient::new(Arc::clone(&connector), Arc::clone(&pool));
+        let tokens = AccessTokens::new(http, options.request_timeout);
+        Self { options, connector, pool, tokens, expiry: ExpiryLog::default() }
     }
 
     /// The address guard, for connections that are not HTTP.
@@ -86,6 +97,7 @@ impl HttpSender {
 
     /// Makes the call within the time limit.
     pub(super) async fn deliver(&self, call: &Call) -> Report {
+        let target = &call.target;
         let Some(call) = HttpCall::of(call) else {
             return Report::failed(
                 Failure::Protocol,
@@ -95,13 +107,28 @@ impl HttpSender {
         let began = Instant::now();
         let limit = self.options.request_timeout;
         let mut progress = Progress::default();
-        let ended = tokio::time::timeout(limit, self.exchange(call, &mut progress)).await;
+        let ended = tokio::time::timeout(limit, self.run(target, call, &mut progress)).await;
         let ended = ended.unwrap_or_else(|_| {
             let reason = format!("no complete response within {} ms", limit.as_millis());
             Err(CallError::new(Failure::Timeout, reason))
         });
         let (address, duration) = (progress.address, began.elapsed());
         report(progress.end(ended), address, call.at, duration)
+    }
+
+    async fn run(
+        &self,
+        target: &Arc<Target>,
+        call: HttpCall<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), CallError> {
+        match &call.prepared.oauth {
+            None => self.exchange(call, progress).await,
+            // In a box, so that it does not enlarge the future of every call.
+            Some(client) => {
+                Box::pin(self.authorized_exchange(target, client, call, progress)).await
+            },
+        }
     }
 }
 
@@ -113,6 +140,10 @@ impl Sender for HttpSender {
 
     async fn check(&self, target: Arc<Target>) -> Report {
         self.check_once(&target).await
+    }
+
+    fn attach(&self, grants: Arc<dyn Grants>) {
+        self.tokens.attach(grants);
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
@@ -150,7 +181,7 @@ fn report(
 /// As many headers as fit into the limit, in their order.
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = HEADERS_MAX as usize;
-    let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let fits = |(name, value): &(String, String)| {

@@ -35,19 +35,22 @@ use super::{http::recorder::Recorder, receive_budget::ReceiveBudget};
 /// otherwise keep it open forever.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which calls may share a connection: those with the same scheme, host, port and trusted
-/// certificates.
+/// Which calls may share a connection: those with the same scheme, host, port, trusted certificates
+/// and client certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     is_tls: bool,
     host: String,
     port: u16,
     trusted: Option<Arc<str>>,
+    /// The id of the client certificate. A receiver knows a client by its connection.
+    identity: Option<[u8; 32]>,
 }
 
 impl PoolKey {
     pub(super) fn of(prepared: &Prepared) -> Self {
-        Self::new(&prepared.url, prepared.trusted.clone())
+        let identity = prepared.identity.as_ref().map(|it| it.id);
+        Self { identity, ..Self::new(&prepared.url, prepared.trusted.clone()) }
     }
 
     pub(super) fn new(url: &Url, trusted: Option<Arc<str>>) -> Self {
@@ -56,6 +59,7 @@ impl PoolKey {
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(0),
             trusted,
+            identity: None,
         }
     }
 }

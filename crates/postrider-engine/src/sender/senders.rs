@@ -8,7 +8,7 @@ use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{outcome::Failure, target::Target};
 use tokio::time::Instant;
 
-use super::{Call, FetchError, HttpSender, LiveHub, Report, Sender, Shaper, shape};
+use super::{Call, FetchError, Grants, HttpSender, LiveHub, Report, Sender, Shaper, shape};
 
 /// The senders of all kinds that this build has.
 #[derive(Debug)]
@@ -109,6 +109,10 @@ impl Sender for Senders {
             Ok(sender) => limited(self.time_limit, sender.check(Arc::clone(&target))).await,
             Err(report) => *report,
         }
+    }
+
+    fn attach(&self, grants: Arc<dyn Grants>) {
+        self.http.attach(grants);
     }
 
     fn live(&self) -> Option<&Arc<LiveHub>> {

@@ -24,8 +24,7 @@ use url::Url;
 
 use super::{Call, Report};
 
-pub(super) const UNAVAILABLE: &str =
-    "this server does not run transformations; set `transformations.enabled`, or disable the \
+pub(super) const UNAVAILABLE: &str = "this server does not run transformations; set `transformations.enabled`, or disable the \
      endpoint's transformation";
 
 /// Which URLs a transformation may choose: those that an endpoint may have.
@@ -192,7 +191,8 @@ fn apply(
     console: String,
 ) -> Result<ShapedCall, Box<Report>> {
     let url = request.url.clone().unwrap_or(old_url);
-    let record = Transformed { request: Some(record(&request, &url)), is_cancelled: false, console };
+    let record =
+        Transformed { request: Some(record(&request, &url)), is_cancelled: false, console };
     let body = request.body.clone();
     let Some(prepared) = call.target.http() else {
         return Ok(ShapedCall { call: Call { body, ..call }, url: None, record });
@@ -218,7 +218,11 @@ fn record(request: &ShapedRequest, url: &str) -> TransformedRequest {
     TransformedRequest {
         method: request.method.to_string(),
         url: url.to_owned(),
-        headers: request.headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect(),
+        headers: request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), shown(name, value)))
+            .collect(),
         body: String::from_utf8_lossy(start).into_owned(),
         is_truncated: start.len() < request.body.len(),
         is_json: request.is_json,

@@ -3,22 +3,28 @@
 mod algorithms;
 mod explain;
 mod named;
+mod settings;
 mod verify;
 
 use std::{sync::Arc, time::Duration};
 
-use postrider_core::outcome::Failure;
+use postrider_core::{client_identity::ClientIdentity, outcome::Failure};
 use rustls::{
-    ClientConfig, RootCertStore, client::danger::ServerCertVerifier, crypto::CryptoProvider,
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::{WantsClientCert, danger::ServerCertVerifier},
+    crypto::CryptoProvider,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-pub(super) use self::explain::{explain, handshake as explain_handshake};
+pub(super) use self::{
+    explain::{explain, handshake as explain_handshake},
+    settings::TlsSettings,
+};
 use self::{named::NamedVerifier, verify::Verifier};
 use super::{error::CallError, options::SenderOptions};
-use crate::certificates;
+use crate::certificates::{self, identity};
 
 /// Time limit of a handshake, which takes two or three round trips. It is shorter than the limit of
 /// the call, so that a server that waits for plain text can be told from one that is slow to
@@ -47,23 +53,19 @@ impl Tls {
         Self { shared, verifier, provider, others, limit }
     }
 
-    /// Starts TLS with a host. Only the certificates in `trusted` (PEM) are trusted, or the
-    /// installation's if it is `None`.
+    /// Starts TLS with a host.
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
         tcp: S,
-        trusted: Option<&str>,
+        settings: TlsSettings<'_>,
     ) -> Result<TlsStream<S>, CallError> {
         let failed = |reason: String| CallError::new(Failure::Tls, reason);
         let host = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|error| {
             failed(format!("the URL's host cannot be in a certificate: {error}"))
         })?;
-        let connector = match trusted {
-            Some(pem) => self.trusting(pem).map_err(failed)?,
-            None => self.shared.clone(),
-        };
+        let connector = self.connector(settings).map_err(failed)?;
         match tokio::time::timeout(self.limit, connector.connect(name, tcp)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(failed(explain::handshake(&error))),
@@ -120,6 +122,21 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
+    /// An endpoint with a client certificate gets a configuration of its own, so that its sessions
+    /// are not resumed by others.
+    fn connector(&self, settings: TlsSettings<'_>) -> Result<TlsConnector, String> {
+        let verifier = match (settings.trusted, settings.identity) {
+            (None, None) => return Ok(self.shared.clone()),
+            (Some(pem), _) => self.verifier_trusting(pem)?,
+            (None, Some(_)) => Arc::clone(&self.verifier),
+        };
+        let config = match settings.identity {
+            Some(identity) => config_with(&self.provider, verifier, identity)?,
+            None => config(&self.provider, verifier),
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
     fn trusting(&self, pem: &str) -> Result<TlsConnector, String> {
         let config = config(&self.provider, self.verifier_trusting(pem)?);
         Ok(TlsConnector::from(Arc::new(config)))
@@ -150,12 +167,35 @@ fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
 
 /// Speaks HTTP with servers whose certificates the verifier accepts.
 fn config(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+    speaking_http(builder(provider, verifier).with_no_client_auth())
+}
+
+/// As [`config`], with a client certificate.
+fn config_with(
+    provider: &Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+    identity: &ClientIdentity,
+) -> Result<ClientConfig, String> {
+    let unusable = |reason: &dyn std::fmt::Display| {
+        format!("the endpoint's client certificate cannot be used: {reason}")
+    };
+    let (chain, key) = identity::open(identity).map_err(|error| unusable(&error))?;
+    let config = builder(provider, verifier).with_client_auth_cert(chain, key);
+    Ok(speaking_http(config.map_err(|error| unusable(&error))?))
+}
+
+fn builder(
+    provider: &Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks the default versions")
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+}
+
+fn speaking_http(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }

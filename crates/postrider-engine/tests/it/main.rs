@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod calls;
+mod client_certificates;
 mod cluster;
 mod floods;
 mod http2;
 mod name_server;
 mod names;
+mod oauth;
 mod order;
 mod panics;
 mod proxies;

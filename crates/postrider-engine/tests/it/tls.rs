@@ -42,13 +42,17 @@ pub(crate) fn self_signed(params: &CertificateParams) -> Identity {
 }
 
 /// Like a certificate from `openssl req -x509`.
-fn authority(name: &str) -> CertificateParams {
+pub(crate) fn authority(name: &str) -> CertificateParams {
     let mut params = params(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params
 }
 
-fn issued(by: &Identity, issuer: CertificateParams, params: &CertificateParams) -> Identity {
+pub(crate) fn issued(
+    by: &Identity,
+    issuer: CertificateParams,
+    params: &CertificateParams,
+) -> Identity {
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(issuer, &by.key);
     Identity { certificate: params.signed_by(&key, &issuer).unwrap(), key }
@@ -57,6 +61,11 @@ fn issued(by: &Identity, issuer: CertificateParams, params: &CertificateParams) 
 impl Identity {
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
+    }
+
+    /// The certificate and its key in PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem() + &self.key.serialize_pem()
     }
 
     pub(crate) fn server(&self, client_authority: Option<&Self>) -> ServerConfig {

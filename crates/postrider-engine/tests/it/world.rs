@@ -473,6 +473,7 @@ pub(crate) fn endpoint(
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
         disablement: None,

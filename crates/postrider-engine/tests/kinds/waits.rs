@@ -111,6 +111,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
         disablement: None,

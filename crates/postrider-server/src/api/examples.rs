@@ -152,6 +152,15 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
+        ("EndpointAuthentication", "type") => Some(json!("bearer")),
+        ("EndpointAuthentication", "token") => Some(json!("token")),
+        ("EndpointOauthConfigIn", "tokenUrl") => Some(json!("https://id.example.com/token")),
+        ("EndpointOauthConfigOut", "tokenUrl") => Some(json!("https://id.example.com/token")),
+        ("EndpointOauthConfigIn", "clientSecret") => Some(json!("secret of the client")),
+        ("EndpointMtlsConfigIn", "identity") => Some(json!(
+            "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n\
+             -----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
+        )),
         ("EndpointIn" | "EndpointUpdate", "secret" | "headers")
         | ("EnvironmentOut" | "EnvironmentIn", "settings" | "eventTypes" | "connectors")
         | ("IngestSourceIn" | "IngestSourceOut", "response")

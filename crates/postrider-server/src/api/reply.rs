@@ -100,10 +100,7 @@ impl<T: Serialize + JsonSchema + Send + 'static> Reply for IfAny<T> {
     type Value = Option<T>;
 
     fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
-        vec![
-            (StatusCode::OK, Some(generator.subschema_for::<T>())),
-            (StatusCode::NO_CONTENT, None),
-        ]
+        vec![(StatusCode::OK, Some(generator.subschema_for::<T>())), (StatusCode::NO_CONTENT, None)]
     }
 
     fn into_api_response(self) -> Result<ApiResponse, ApiError> {

@@ -6,10 +6,6 @@ const CONNECTOR_OAUTH: &str = "signing in to the service of a connector is not a
     key as a variable of the transformation";
 const POLLERS: &str = "pollers are not available; create an endpoint of the kind `live`, or list \
     the endpoint's messages with GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
-const OAUTH: &str = "OAuth is not available for endpoints; set an `authorization` header with PUT \
-    /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers";
-const MTLS: &str = "client certificates are not available for endpoints; receivers can verify \
-    the signatures of requests instead";
 const RETRY_SCHEDULE: &str = "event types have no retry schedule of their own; set \
     `retry_schedule` in the configuration of the server";
 const ENVIRONMENTS: &str = "environments are organizations, which need no setup: an organization \
@@ -22,7 +18,7 @@ const FORCE_RETRY: &str = "destinations are not paused as a whole; recover faile
     POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
 /// The beginnings of paths. `*` is any one part.
-const PREFIXES: [(&str, &str); 20] = [
+const PREFIXES: [(&str, &str); 16] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),
     ("api/v1/auth/stream-portal-access", STREAMING),
@@ -33,10 +29,6 @@ const PREFIXES: [(&str, &str); 20] = [
     ("api/v1/app/*/poller", POLLERS),
     ("api/v1/app/*/polling-endpoint", POLLERS),
     ("api/v1/auth/app/*/poller", POLLERS),
-    ("api/v1/app/*/endpoint/*/oauth", OAUTH),
-    ("api/v1/app/*/endpoint/*/oauth-config", OAUTH),
-    ("api/v1/app/*/endpoint/*/mtls", MTLS),
-    ("api/v1/app/*/endpoint/*/mtls-config", MTLS),
     ("api/v1/event-type/*/retry-schedule", RETRY_SCHEDULE),
     ("api/v1/management/environment", ENVIRONMENTS),
     ("api/v1/management/environment-settings/customer-otel", TELEMETRY),
@@ -77,7 +69,6 @@ mod tests {
         check("/api/v1/app/a/poller/p/consumer/c/seek", Some(POLLERS));
         check("/api/v1/management/environment/env", Some(ENVIRONMENTS));
         check("/api/v1/management/environment-settings/customer-otel/test", Some(TELEMETRY));
-        check("/api/v1/app/a/endpoint/e/oauth-config", Some(OAUTH));
         check("/api/v1/streams", None);
         check("/api/v1/app//stream", None);
         check("/api/v1/app/a/endpoint/e", None);

@@ -8,8 +8,8 @@ use postrider::{
     api::{
         ListResponse, Permission,
         connector::{
-            ConnectorIn, ConnectorKind, ConnectorOptionsBody, ConnectorOut, ConnectorPatch, ConnectorTemplateOut,
-             ConnectorUpsertIn,
+            ConnectorIn, ConnectorKind, ConnectorOptionsBody, ConnectorOut, ConnectorPatch,
+            ConnectorTemplateOut, ConnectorUpsertIn,
         },
         transformation::{TransformationSimulateIn, TransformationSimulateOut},
     },
@@ -131,7 +131,9 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<ConnectorOut>
     let found = page
         .fill(async |scan| {
             let mut found = store.list::<Connector>(call.organization(), scan).await?;
-            found.items.retain(|it| is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted));
+            found
+                .items
+                .retain(|it| is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted));
             Ok(found)
         })
         .await?;
@@ -264,10 +266,7 @@ async fn try_set_options(
 }
 
 /// The connector, and its version, as they are stored now.
-async fn find(
-    call: &Call,
-    named: &IdOrUid<ConnectorId>,
-) -> Result<(Connector, Version), ApiError> {
+async fn find(call: &Call, named: &IdOrUid<ConnectorId>) -> Result<(Connector, Version), ApiError> {
     find_if_any(call, named).await?.ok_or(ApiError::NotFound("connector"))
 }
 

@@ -456,12 +456,8 @@ async fn patch_transformation(
     let id = endpoint_id(&destination_id);
     let enabled = Some(body.code.is_some());
     let code = body.code.map_or(FieldPatch::Clear, FieldPatch::Set);
-    let change = EndpointTransformationPatch {
-        code,
-        enabled,
-        variables: FieldPatch::Keep,
-        connector: None,
-    };
+    let change =
+        EndpointTransformationPatch { code, enabled, variables: FieldPatch::Keep, connector: None };
     let change = (change, Form::Batch);
     transformation::patch_in(&call, (&app_id).into(), &id, change).await?;
     Ok(Done(EmptyResponse {}))

@@ -1,6 +1,7 @@
 //! Endpoints.
 
 pub(super) mod action;
+mod authentication;
 pub(crate) mod declared;
 mod disablement;
 mod event_types;
@@ -9,7 +10,9 @@ pub(super) mod filter;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
+pub(super) mod mtls;
 mod notify;
+pub(super) mod oauth;
 pub(super) mod secret;
 pub(super) mod server_ca;
 pub(super) mod transformation;
@@ -36,6 +39,8 @@ pub use self::{
     filter::TestFilter,
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     live_token::CreateLiveToken,
+    mtls::{DeleteMtls, GetMtls, GetMtlsState, SetMtls},
+    oauth::{DeleteOauth, GetOauth, GetOauthState, SetOauth},
     secret::{GetSecret, RotateSecret},
     server_ca::{GetServerCa, SetServerCa},
     transformation::{
@@ -252,8 +257,9 @@ fn replaced(
     call: &Call,
     application: &Application,
     old: &Endpoint,
-    body: EndpointUpdate,
+    mut body: EndpointUpdate,
 ) -> Result<Endpoint, ApiError> {
+    let authentication = body.authentication.take().map_or(api::Patch::Keep, api::Patch::Set);
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
     let has_filter = body.filter.is_some();
@@ -261,6 +267,10 @@ fn replaced(
     let new = build(call, application, body.into(), |call, body, problems| {
         kind::of_replaced(call, old, body, given_kind, problems)
     })?;
+    let mut problems = Problems::within(&["body"]);
+    let authentication =
+        authentication::changed(call, old, &new.url, authentication, &mut problems)?;
+    problems.finish()?;
     // A client that does not know these fields does not lose them.
     Ok(Endpoint {
         id: old.id,
@@ -272,6 +282,7 @@ fn replaced(
         } else {
             old.trusted_certificates.clone()
         },
+        authentication,
         headers: old.headers.clone(),
         transformation: old.transformation.clone(),
         secret: old.secret.clone(),
@@ -309,6 +320,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
     let mut problems = Problems::within(&["body"]);
+    let old = endpoint.clone();
     kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
     kind::check_http_only_patch(endpoint.kind, &patch, &mut problems);
     if let Some(config) = &patch.config {
@@ -364,6 +376,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },
     }
+    endpoint.authentication =
+        authentication::changed(call, &old, &endpoint.url, patch.authentication, &mut problems)?;
     if let Some(metadata) = patch.metadata {
         problems.metadata(&metadata);
         endpoint.metadata = metadata;
@@ -488,6 +502,7 @@ fn build(
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         strict_rate: body.strict_rate.unwrap_or_default(),
         trusted_certificates: trusted::checked(body.trusted_certificates, &mut problems),
+        authentication: authentication::of_new(call, body.authentication, &mut problems),
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
         retired_secrets: Vec::new(),

@@ -45,6 +45,11 @@ pub(crate) fn seal_text(call: &Call, text: &str) -> SealedSecret {
     call.engine().vault().seal_text(text.trim(), nonce(call))
 }
 
+/// Seals a text as it is.
+pub(crate) fn seal_text_exactly(call: &Call, text: &str) -> SealedSecret {
+    call.engine().vault().seal_text(text, nonce(call))
+}
+
 /// Seals a part of a record.
 pub(crate) fn seal_at_rest<T: Serialize + Default + PartialEq>(call: &Call, it: &T) -> AtRest<T> {
     call.engine().vault().seal_at_rest(it, nonce(call))

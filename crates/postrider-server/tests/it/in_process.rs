@@ -62,6 +62,8 @@ impl Furnished {
         world.event_types(&["x"]).await;
         let endpoint = json!({ "url": "https://example.com", "uid": "e" });
         world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        world.put("/api/v1/app/a/endpoint/e/oauth", oauth()).await.expect(204);
+        world.put("/api/v1/app/a/endpoint/e/mtls", mtls()).await.expect(204);
         let live = json!({ "kind": "live", "uid": "live", "disabled": true });
         world.post("/api/v1/app/a/endpoint", live).await.expect(201);
         world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
@@ -224,6 +226,25 @@ fn consumer(uid: &str) -> Value {
     json!({ "uid": uid, "kind": "nats", "config": queue_config() })
 }
 
+fn oauth() -> Value {
+    json!({
+        "grantType": "clientCredentials",
+        "authMethod": "clientSecretBasic",
+        "tokenUrl": "https://id.example.com/token",
+        "clientId": "c",
+        "clientSecret": "s",
+    })
+}
+
+/// The same certificate each time, because responses are compared.
+fn mtls() -> Value {
+    static IDENTITY: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let made = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+        made.cert.pem() + &made.signing_key.serialize_pem()
+    });
+    json!({ "identity": *IDENTITY })
+}
+
 fn source(uid: &str) -> Value {
     let secrets = ["whsec_c2VjcmV0"];
     json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
@@ -300,6 +321,8 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.endpoint.replay-missing"
         | "v1.resend.create"
         | "v1.resend.preview" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.set-oauth-config" => oauth(),
+        "v1.endpoint.set-mtls-config" => mtls(),
         "v1.endpoint.set-server-ca" => json!({ "cert": null }),
         "v1.endpoint.cancel-msgs" | "v1.application.cancel-msgs" => {
             json!({ "createdBefore": "2020-01-01T00:00:00Z" })

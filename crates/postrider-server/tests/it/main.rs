@@ -10,6 +10,7 @@ mod bad_input;
 mod batch;
 mod consumers;
 mod destinations;
+mod endpoint_authentication;
 mod endpoints;
 mod environment;
 mod event_types;

@@ -107,7 +107,10 @@ async fn a_cancelled_delivery_sends_nothing_and_is_no_failure() {
     let world = world().await;
     transform(&world, "function handler(webhook) { return { cancel: true } }").await;
     let attempt = attempt(&world, json!({})).await;
-    assert_eq!((&attempt["status"], &attempt["transformation"]["cancelled"]), (&json!(0), &json!(true)));
+    assert_eq!(
+        (&attempt["status"], &attempt["transformation"]["cancelled"]),
+        (&json!(0), &json!(true))
+    );
     assert!(attempt["response"].as_str().unwrap().contains("cancelled by the transformation"));
     assert_eq!(calls(&world).len(), 0);
 }
@@ -119,8 +122,10 @@ async fn a_failed_transformation_is_a_failed_attempt_with_its_place() {
         ("function handler(webhook) {\n  return webhook.payload.a.b;\n}", "line 2"),
         ("function handler(webhook) { for (;;); }", "longer than"),
         ("function handler(webhook) { return { payload: 1, url: 'ftp://x' } }", "`url`: "),
-        ("function handler(webhook) { return { payload: 1, url: 'http://portal.example/in/x' } }",
-            "URL of this server"),
+        (
+            "function handler(webhook) { return { payload: 1, url: 'http://portal.example/in/x' } }",
+            "URL of this server",
+        ),
         ("function handler(webhook) { return 7 }", "not an object"),
         ("function handler(webhook) { console.log('hi'); throw new Error('no') }", "no"),
     ] {
@@ -208,8 +213,10 @@ async fn a_test_delivery_shows_what_the_transformation_made() {
     let world = world().await;
     transform(&world, "function handler(it) { it.payload = 'text'; return it }").await;
     let tested = world.post(&path("test"), json!({})).await.expect(200);
-    assert_eq!((&tested["success"], &tested["transformation"]["request"]["body"]),
-        (&json!(true), &json!("text")));
+    assert_eq!(
+        (&tested["success"], &tested["transformation"]["request"]["body"]),
+        (&json!(true), &json!("text"))
+    );
     transform(&world, "function handler(it) { return { cancel: true } }").await;
     let tested = world.post(&path("test"), json!({})).await.expect(200);
     assert!(tested["detail"].as_str().unwrap().contains("cancelled"), "{tested}");
@@ -225,7 +232,8 @@ async fn destinations_transform_lists_of_events() {
     world.post("/api/v1/app/a/destination", destination).await.expect(201);
     world.delete(ENDPOINT).await;
     let path = "/api/v1/app/a/destination/d/transformation";
-    let code = "function handler({ events }) { return { requestBody: events.map(it => it.payload) } }";
+    let code =
+        "function handler({ events }) { return { requestBody: events.map(it => it.payload) } }";
     assert_eq!(world.patch(path, json!({ "code": code })).await.expect(200), json!({}));
     let shown = world.get(path).await.expect(200);
     assert_eq!(shown, json!({ "code": code, "enabled": true }));

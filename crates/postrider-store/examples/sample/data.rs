@@ -67,6 +67,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         disablement: None,

@@ -7,17 +7,16 @@ use std::{
 
 use bytes::Bytes;
 use postrider::{
-    ApplicationId, AttemptId, AuditId, ConnectorId, ConsumerId, DeadLetterId, EndpointId, EventTypeName,
-    MessageId, OrganizationId, RejectionId, SourceId, TaskId,
-    api::{
-        AuditChange, DeadLetterCause, PrincipalKind, QueueKind, connector::ConnectorKind,
-    },
+    ApplicationId, AttemptId, AuditId, ConnectorId, ConsumerId, DeadLetterId, EndpointId,
+    EventTypeName, MessageId, OrganizationId, RejectionId, SourceId, TaskId,
+    api::{AuditChange, DeadLetterCause, PrincipalKind, QueueKind, connector::ConnectorKind},
 };
 use postrider_core::{
     audit::{Actor, AuditEntry, AuditedRecord},
     catalog::{
-        Application, AtRest, AuthenticationMethod, Connector, ConnectorOptions, Consumer,
-        DeadBody, DeadLetter, Endpoint, EventType, Ordering, Recovery, SealedSecret, Source, SourceResponse, SourceSecret,
+        Application, AtRest, AuthenticationMethod, Connector, ConnectorOptions, Consumer, DeadBody,
+        DeadLetter, Endpoint, EventType, Ordering, Recovery, SealedSecret, Source, SourceResponse,
+        SourceSecret,
     },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
     message::{Format, Message, Rejection},
@@ -114,6 +113,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
         disablement: None,

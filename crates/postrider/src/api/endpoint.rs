@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Metadata,
+        endpoint_authentication::EndpointAuthentication,
         field::{Field, Patch, or_default, present},
         kind::{EndpointConfig, EndpointKind},
         renamed::{EventTypes, ThrottleRate},
@@ -131,6 +132,9 @@ pub struct EndpointIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
+    /// The credential of every request. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<EndpointAuthentication>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -212,6 +216,9 @@ pub struct EndpointUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
+    /// The credential of every request; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<EndpointAuthentication>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -234,6 +241,7 @@ impl From<EndpointUpdate> for EndpointIn {
             ordering,
             strict_rate,
             trusted_certificates,
+            authentication,
             metadata,
         } = update;
         Self {
@@ -250,6 +258,7 @@ impl From<EndpointUpdate> for EndpointIn {
             ordering,
             strict_rate,
             trusted_certificates,
+            authentication,
             metadata,
             secret: None,
             headers: BTreeMap::new(),
@@ -275,6 +284,7 @@ impl From<EndpointIn> for EndpointUpdate {
             ordering: Some(it.ordering.unwrap_or_default()),
             strict_rate: Some(it.strict_rate.unwrap_or_default()),
             trusted_certificates: it.trusted_certificates,
+            authentication: it.authentication,
             metadata: it.metadata,
         }
     }
@@ -336,6 +346,9 @@ pub struct EndpointPatch {
     /// PEM certificates that requests to the endpoint trust exclusively; `null` removes them.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub trusted_certificates: Patch<String>,
+    /// The credential of every request; `null` removes it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub authentication: Patch<EndpointAuthentication>,
     /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
@@ -392,6 +405,9 @@ pub struct EndpointOut {
     /// PEM certificates that requests to the endpoint trust exclusively.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
+    /// The credential of every request, with `***` instead of its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<EndpointAuthentication>,
     /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// Always [`VERSION`].

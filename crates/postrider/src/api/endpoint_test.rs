@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{api::transformation::AttemptTransformationOut, id::MessageId};
 #[cfg(feature = "schema")]
 use crate::{api::message::Payload, name::EventTypeName};
+use crate::{api::transformation::AttemptTransformationOut, id::MessageId};
 
 /// Delivers a message to one endpoint at once, without storing it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

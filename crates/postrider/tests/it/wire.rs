@@ -37,6 +37,7 @@ fn endpoint() -> EndpointOut {
         ordering: EndpointOrdering::Fifo,
         strict_rate: true,
         trusted_certificates: None,
+        authentication: None,
         metadata: [("a".to_owned(), "b".to_owned())].into(),
         version: postrider::api::endpoint::VERSION,
         created_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),

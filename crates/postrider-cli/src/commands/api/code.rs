@@ -10,10 +10,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::fields;
-use crate::{
-    failure::usage,
-    input::read_file_or_stdin,
-};
+use crate::{failure::usage, input::read_file_or_stdin};
 
 /// Code, and the values that it finds in `webhook.env`.
 #[derive(Args, Debug)]

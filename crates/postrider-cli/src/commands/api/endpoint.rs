@@ -1,5 +1,6 @@
 //! `postrider endpoint`.
 
+mod authentication;
 mod filter;
 mod transform;
 mod trial;
@@ -11,13 +12,14 @@ use http::Method;
 use postrider::api::FilterTestIn;
 use serde_json::json;
 
+use self::authentication::{AuthCommand, MtlsCommand, OauthCommand};
+use self::transform::TransformArgs;
 use super::{
     ApiArgs, ApiRequest, PageArgs,
     code::TrialArgs,
     fields::Fields,
     paths::{ApplicationPath, EndpointPath},
 };
-use self::transform::TransformArgs;
 use crate::client::Call;
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +70,15 @@ pub(crate) enum EndpointCommand {
     Rotate(EndpointPath),
     /// Shows the custom headers of an endpoint
     Headers(EndpointPath),
+    /// Sets the credential of every request: basic, bearer or a header
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Sets how access tokens of OAuth 2.0 are fetched
+    #[command(subcommand)]
+    Oauth(OauthCommand),
+    /// Sets the client certificate
+    #[command(subcommand)]
+    Mtls(MtlsCommand),
     /// Counts deliveries by status
     Stats(EndpointPath),
     /// Resends failed and cancelled deliveries, with one attempt each
@@ -243,6 +254,9 @@ impl EndpointCommand {
             Self::Simulate { endpoint, trial } => {
                 endpoint.call(Method::POST, &["transformation", "simulate"]).body(trial.body()?)
             },
+            Self::Auth(command) => command.call()?,
+            Self::Oauth(command) => command.call()?,
+            Self::Mtls(command) => command.call()?,
             Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
             Self::Recover { endpoint, since, retry } => {
                 let body = json!({ "since": since, "retry": retry }).to_string();

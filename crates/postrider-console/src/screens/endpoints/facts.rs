@@ -1,7 +1,7 @@
 //! The settings of an endpoint, for reading.
 
 use maud::{Markup, html};
-use postrider::api::EndpointOrdering;
+use postrider::api::{EndpointAuthenticationType, EndpointOrdering};
 use serde_json::Value;
 
 use super::{
@@ -37,6 +37,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 } }))
                 (fact("Retries", &html! { "By the server’s retry schedule" }))
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
+                @if let Some(text) = authentication(subject) { (fact("Authentication", &text)) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }
                 (configuration(subject))
                 @if !endpoint.metadata.is_empty() { (fact("Metadata", &metadata(subject))) }
@@ -76,6 +77,40 @@ fn rate(subject: &Subject) -> Markup {
         (ui::number(rate.into())) " attempts/s"
         @if subject.endpoint.strict_rate { ", all nodes together" }
     }
+}
+
+/// How requests authenticate, in addition to their signature.
+fn authentication(subject: &Subject) -> Option<Markup> {
+    let ways: Vec<_> =
+        [credential(subject), oauth(subject), certificate(subject)].into_iter().flatten().collect();
+    (!ways.is_empty()).then(|| html! { ul { @for way in ways { li { (way) } } } })
+}
+
+fn credential(subject: &Subject) -> Option<Markup> {
+    let authentication = subject.endpoint.authentication.as_ref()?;
+    Some(match authentication.authentication_type {
+        EndpointAuthenticationType::Basic => html! {
+            "Basic, as " code { (authentication.username.as_deref().unwrap_or_default()) }
+        },
+        EndpointAuthenticationType::Bearer => html! { "Bearer token" },
+        EndpointAuthenticationType::Header => html! {
+            "Header " code { (authentication.name.as_deref().unwrap_or_default()) }
+        },
+    })
+}
+
+fn oauth(subject: &Subject) -> Option<Markup> {
+    let config = subject.oauth.as_ref()?;
+    Some(html! { "OAuth 2.0, with tokens from " code { (config.token_url) } })
+}
+
+fn certificate(subject: &Subject) -> Option<Markup> {
+    let config = subject.mtls.as_ref()?;
+    Some(html! {
+        "Client certificate"
+        @if let Some(name) = &config.subject { " of " code { (name) } }
+        @if let Some(expires_at) = config.expires_at { ", expires " (ui::time(context, expires_at)) }
+    })
 }
 
 fn metadata(subject: &Subject) -> Markup {

@@ -1,7 +1,10 @@
 //! The endpoint that a page is about, and what all of its pages have in common.
 
 use maud::{Markup, html};
-use postrider::api::{ApplicationOut, EndpointKind, EndpointOut, EndpointStateOut};
+use postrider::api::{
+    ApplicationOut, EndpointKind, EndpointMtlsConfigOut, EndpointMtlsOut, EndpointOauthConfigOut,
+    EndpointOauthOut, EndpointOut, EndpointStateOut,
+};
 
 use super::{condition::Condition, kinds};
 use crate::{
@@ -22,6 +25,8 @@ pub(super) struct Subject {
     pub(super) app_name: Option<String>,
     pub(super) endpoint: EndpointOut,
     pub(super) state: EndpointStateOut,
+    pub(super) oauth: Option<EndpointOauthConfigOut>,
+    pub(super) mtls: Option<EndpointMtlsConfigOut>,
 }
 
 /// The pages of an endpoint.
@@ -39,12 +44,28 @@ impl Subject {
     /// The endpoint that the path of the page names.
     pub(super) async fn read(context: &Context) -> Result<Self, Failure> {
         let (app, named) = (context.app(), context.param("endpoint"));
-        let (endpoint, state, app_name) = tokio::try_join!(
+        let (endpoint, state, oauth, mtls, app_name) = tokio::try_join!(
             context.api.get::<EndpointOut>(v1(&["app", &app, "endpoint", named])),
             context.api.get::<EndpointStateOut>(v1(&["app", &app, "endpoint", named, "state"])),
+            context.api.get::<EndpointOauthOut>(v1(&[
+                "app",
+                &app,
+                "endpoint",
+                named,
+                "oauth-config"
+            ])),
+            context.api.get::<EndpointMtlsOut>(v1(&[
+                "app",
+                &app,
+                "endpoint",
+                named,
+                "mtls-config"
+            ])),
             app_name(context, &app),
         )?;
-        Ok(Self { app, id: endpoint.id.to_string(), app_name, endpoint, state })
+        let id = endpoint.id.to_string();
+        let (oauth, mtls) = (oauth.config, mtls.config);
+        Ok(Self { app, id, app_name, endpoint, state, oauth, mtls })
     }
 
     /// An operation of the endpoint.

@@ -19,6 +19,7 @@ use crate::sender::{
     pool::{Connection, PoolKey, Protocol},
     proxy::Proxy,
     receive_budget::ReceiveBudget,
+    tls::TlsSettings,
 };
 
 /// A request without a complete response.
@@ -72,7 +73,10 @@ impl HttpSender {
         let prepared = call.prepared;
         let group = LookupGroup::Application(call.message.application);
         let origin = Origin { group, endpoint: Some(prepared.endpoint) };
-        let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
+        if let Some(identity) = &prepared.identity {
+            self.expiry.check(prepared.endpoint, identity, call.at);
+        }
+        let connecting = self.connector.connect(&prepared.url, origin, TlsSettings::of(prepared));
         let opened = connecting.await?;
         let address = Some(opened.address);
         handshake(&self.pool, opened).await.map_err(|error| CallError { address, ..error })

@@ -16,6 +16,7 @@ use crate::sender::{
     error::CallError,
     origin::{LookupGroup, Origin},
     pool::{Connection, Protocol},
+    tls::TlsSettings,
 };
 
 /// For everything: resolving, connecting, headers and body.
@@ -39,7 +40,7 @@ impl HttpSender {
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
         let origin = Origin { group: LookupGroup::Keys, endpoint: None };
-        let opened = self.connector.connect(url, origin, None).await?;
+        let opened = self.connector.connect(url, origin, TlsSettings::default()).await?;
         let connection = handshake(&self.pool, opened).await?;
         let budget = connection.budget.clone();
         let got = self.get_on(connection, url, request).await;

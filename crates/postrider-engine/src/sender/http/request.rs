@@ -22,6 +22,7 @@ use crate::sender::{
     guard_error::GuardError,
     origin::Origin,
     pool::{Connection, Pool, PoolKey, Protocol},
+    tls::TlsSettings,
 };
 
 /// A request to a service.
@@ -122,7 +123,8 @@ impl HttpClient {
         target: &Target,
     ) -> Result<SocketAddr, GuardError> {
         self.connector.check_scheme(url)?;
-        let connecting = self.connector.connect(url, Origin::of(Some(target)), None);
+        let connecting =
+            self.connector.connect(url, Origin::of(Some(target)), TlsSettings::default());
         Ok(Box::pin(connecting).await?.address)
     }
 
@@ -151,8 +153,8 @@ impl HttpClient {
         request: &ServiceRequest,
         target: Option<&Target>,
     ) -> Result<Connection, CallError> {
-        let (origin, trusted) = (Origin::of(target), request.trusted.as_deref());
-        let opened = self.connector.connect(&request.url, origin, trusted).await?;
+        let tls = TlsSettings::trusting(request.trusted.as_deref());
+        let opened = self.connector.connect(&request.url, Origin::of(target), tls).await?;
         let address = Some(opened.address);
         handshake(&self.pool, opened).await.map_err(|error| CallError { address, ..error })
     }

@@ -37,9 +37,30 @@ pub(crate) fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
         if let Some(error) = error.downcast_ref::<io::Error>().and_then(within) {
             return Some(sentence(error));
         }
+        if let Some(alert) = alert_in(&error.to_string()) {
+            return Some(received(alert));
+        }
         cause = error.source();
     }
     None
+}
+
+/// The alerts about a client certificate.
+const ABOUT_CLIENT: [AlertDescription; 8] = [
+    AlertDescription::AccessDenied,
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateRequired,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::UnsupportedCertificate,
+];
+
+/// The alert that an error is about. Over HTTP/2, only the text of the error of TLS is kept.
+fn alert_in(text: &str) -> Option<AlertDescription> {
+    let name = text.strip_prefix("received fatal alert: ")?;
+    ABOUT_CLIENT.into_iter().find(|alert| format!("{alert:?}") == name)
 }
 
 fn within(error: &io::Error) -> Option<&Error> {
@@ -109,8 +130,22 @@ const NO_PROTOCOL: &str = "the server offers neither HTTP/2 nor HTTP/1.1 over TL
 fn received(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateRequired => {
-            "the server requires a client certificate, which is not supported".to_owned()
+            "the server requires a client certificate; set one for the endpoint (mtls)".to_owned()
         },
+        AlertDescription::CertificateExpired => {
+            "the server does not accept the endpoint's client certificate, which has expired (alert \
+             certificate_expired); replace it"
+                .to_owned()
+        },
+        AlertDescription::BadCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::AccessDenied => format!(
+            "the server does not accept the endpoint's client certificate (alert {alert:?}); let \
+             the server trust its authority, or replace it"
+        ),
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
             "the server refused the handshake (alert handshake_failure): it has no cipher suite, \
              key exchange or certificate in common, or requires a client certificate"

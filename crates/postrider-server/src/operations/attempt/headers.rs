@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header::AUTHORIZATION};
 use postrider::{
     ApplicationId, AttemptId, MessageId,
     api::{Capability, MessageAttemptHeadersOut},
@@ -11,7 +11,7 @@ use postrider::{
 use postrider_core::{
     delivery::{Attempt, Response, TransformedRequest},
     message::Message,
-    request,
+    request::is_sensitive,
     transformation::ShapedRequest,
 };
 use postrider_engine::Entry;
@@ -72,7 +72,11 @@ fn sent(
     if message.body.is_none() {
         unsign(request.headers_mut());
     }
-    shown(request.headers())
+    let (sent, mut sensitive) = shown(request.headers());
+    if prepared.oauth.is_some() {
+        sensitive.insert(AUTHORIZATION.to_string());
+    }
+    (sent, sensitive)
 }
 
 /// The same for a request that a transformation made.
@@ -116,7 +120,7 @@ fn shown(headers: &HeaderMap) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let mut sent = BTreeMap::<String, String>::new();
     let mut sensitive = BTreeSet::new();
     for (name, value) in headers {
-        if request::is_sensitive(name.as_str()) {
+        if value.is_sensitive() || is_sensitive(name.as_str()) {
             sensitive.insert(name.to_string());
             continue;
         }

@@ -24,13 +24,8 @@ use crate::{
 const MAX_NAME: usize = 256;
 const MAX_TEXT: usize = 32 << 10;
 
-const FLAGS: WordRule = WordRule {
-    field: "featureFlags",
-    min_items: 0,
-    max_items: 100,
-    max_length: 256,
-    marks: "-_.",
-};
+const FLAGS: WordRule =
+    WordRule { field: "featureFlags", min_items: 0, max_items: 100, max_length: 256, marks: "-_." };
 
 /// The body that creates a connector with this uid.
 pub(super) fn new(body: ConnectorUpsertIn, uid: String) -> ConnectorIn {

@@ -129,11 +129,22 @@ fn merged(
     let is_new_secret = declared.endpoint.secret.is_some()
         && secrets::open(call, &old.secret)?.reveal() != secrets::open(call, &new.secret)?.reveal();
     let secret = new.secret.clone();
+    // The file cannot define the rest.
+    let mut authentication = old.authentication.clone();
+    if declared.endpoint.authentication.is_some() {
+        let credentials = &new.authentication.credentials;
+        let is_same = secrets::open_at_rest(call, credentials)?
+            == secrets::open_at_rest(call, &authentication.credentials)?;
+        if !is_same {
+            authentication.credentials = credentials.clone();
+        }
+    }
     let mut merged = Endpoint {
         id: old.id,
         config: if is_same_config { old.config.clone() } else { new.config },
         headers: if is_same_headers { old.headers.clone() } else { new.headers },
         disabled: declared.disabled.unwrap_or(old.disabled),
+        authentication,
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
         disablement: old.disablement,

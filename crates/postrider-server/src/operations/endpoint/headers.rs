@@ -6,7 +6,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Endpoint, Headers},
-    request,
+    request::is_sensitive,
 };
 use postrider_store::IdOrUid;
 
@@ -75,8 +75,7 @@ pub(in crate::operations) fn shown(
     endpoint: &Endpoint,
 ) -> Result<EndpointHeadersOut, ApiError> {
     let all = secrets::open_at_rest(call, &endpoint.headers)?.into_iter();
-    let (sensitive, headers) =
-        all.partition::<Vec<_>, _>(|(name, _)| request::is_sensitive(name));
+    let (sensitive, headers) = all.partition::<Vec<_>, _>(|(name, _)| is_sensitive(name));
     Ok(EndpointHeadersOut {
         headers: headers.into_iter().collect(),
         sensitive: sensitive.into_iter().map(|(name, _)| name).collect(),

@@ -8,7 +8,7 @@ use postrider_core::{
 
 use ::url::Url;
 
-use super::url;
+use super::{authentication, url};
 use crate::{
     api::{error::ApiError, problems::Problems},
     operations::{call::Call, render, secrets},
@@ -32,7 +32,8 @@ pub(in crate::operations) fn shown(
     call: &Call,
     endpoint: &Endpoint,
 ) -> Result<EndpointOut, ApiError> {
-    let shown = render::endpoint(endpoint);
+    let authentication = authentication::shown(call, endpoint)?;
+    let shown = EndpointOut { authentication, ..render::endpoint(endpoint) };
     if endpoint.kind.is_http() {
         return Ok(shown);
     }
@@ -118,7 +119,7 @@ pub(super) fn changed(
 
 /// Whether a stored credential would be sent to another server. A client that may change the
 /// endpoint need not know it, and must not learn it in this way.
-fn leads_elsewhere(old: &str, new: &str) -> bool {
+pub(super) fn leads_elsewhere(old: &str, new: &str) -> bool {
     let server = |text: &str| {
         let url = Url::parse(text).ok()?;
         Some((url.host_str()?.to_owned(), url.port()))
@@ -191,6 +192,7 @@ fn check_http_only(body: &EndpointIn, problems: &mut Problems<'_>) {
     problems.require(body.headers.is_empty(), "headers", HTTP_ONLY);
     problems.require(body.secret.is_none(), "secret", HTTP_ONLY);
     problems.require(body.trusted_certificates.is_none(), "trustedCertificates", HTTP_ONLY);
+    problems.require(body.authentication.is_none(), "authentication", HTTP_ONLY);
 }
 
 /// The same for a change.

@@ -112,10 +112,7 @@ pub(in crate::operations) async fn get_from(
     })
 }
 
-async fn get_connector(
-    call: Call,
-    input: GetConnector,
-) -> Result<IfAny<ConnectorOut>, ApiError> {
+async fn get_connector(call: Call, input: GetConnector) -> Result<IfAny<ConnectorOut>, ApiError> {
     let entry = call.application(&input.app_id).await?;
     let endpoint = call::endpoint(&entry, &input.endpoint_id)?;
     let Some(id) = endpoint.transformation.as_ref().and_then(|it| it.connector) else {
@@ -273,11 +270,8 @@ async fn simulate(
         Some(given) => unmasked(given, &before)?,
         None => before,
     };
-    let script = Script {
-        code: body.code.as_str().into(),
-        form: Form::Single,
-        variables: variables.into(),
-    };
+    let script =
+        Script { code: body.code.as_str().into(), form: Form::Single, variables: variables.into() };
     let trial = Trial { owner: endpoint.application, kind: endpoint.kind, url: &endpoint.url };
     run(&call, &trial, &script, body).await.map(Done)
 }

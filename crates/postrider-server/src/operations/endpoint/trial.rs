@@ -99,7 +99,9 @@ fn stored_target(entry: &Entry, endpoint: &Endpoint) -> Result<Arc<Target>, ApiE
 pub(super) async fn require_reachable(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
     let _trial = call.trials().begin(endpoint.application).await?;
     // With an id of its own, because senders keep one client for each endpoint.
-    let endpoint = Endpoint { id: call.engine().clock().endpoint_id(), ..endpoint.clone() };
+    let mut endpoint = Endpoint { id: call.engine().clock().endpoint_id(), ..endpoint.clone() };
+    // Its access token is that of the stored endpoint, and says nothing about the URL.
+    endpoint.authentication.remove_oauth();
     let target = call.engine().directory().target(&endpoint);
     let target = target.map_err(|error| ApiError::Internal(error.into()))?;
     let report = call.engine().check(Arc::new(target)).await;

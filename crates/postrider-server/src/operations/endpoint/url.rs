@@ -10,7 +10,12 @@ const OWN: &str =
 
 /// Adds the problems of an endpoint's URL.
 pub(crate) fn check(settings: &Settings, text: &str, problems: &mut Problems<'_>) {
-    let place = ["url"];
+    check_at(settings, "url", text, problems);
+}
+
+/// Adds the problems of a URL that the server calls, which is in this field.
+pub(crate) fn check_at(settings: &Settings, field: &str, text: &str, problems: &mut Problems<'_>) {
+    let place = [field];
     if text.len() > MAX_URL {
         problems.add(&place, format!("is longer than {MAX_URL} bytes"));
         return;

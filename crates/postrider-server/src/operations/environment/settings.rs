@@ -261,8 +261,10 @@ mod tests {
         );
         check(
             json!({ "enableTransformations": false }),
-            &refused(&["body.enableTransformations: cannot be set: `transformations.enabled` in the \
-                        configuration determines it"]),
+            &refused(&[
+                "body.enableTransformations: cannot be set: `transformations.enabled` in the \
+                        configuration determines it",
+            ]),
         );
         check(
             json!({ "enforceHttp": true }),

@@ -34,6 +34,9 @@ fn plausible(name: &str) -> Value {
     match name {
         "url" => json!("https://example.com"),
         "type" => json!("custom"),
+        "grantType" => json!("clientCredentials"),
+        "authMethod" => json!("clientSecretBasic"),
+        "tokenUrl" => json!("https://id.example.com/token"),
         "payload" | "headers" => json!({}),
         "since" => json!("2026-01-01T00:00:00Z"),
         "messages" => json!([{ "eventType": "x", "payload": {} }]),
@@ -173,7 +176,7 @@ fn special(name: &str) -> Vec<Special> {
             ("many secrets", r#"["s""#.into(), fixed(r#","s""#), "]"),
             ("a set of keys", r#"["{\"keys\":[{}"#.into(), fixed(",{}"), r#"]}"]"#),
         ],
-        "trustedCertificates" => vec![(
+        "trustedCertificates" | "identity" => vec![(
             "many certificates",
             r#""-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"#.into(),
             fixed(r"-----BEGIN CERTIFICATE-----\n"),
