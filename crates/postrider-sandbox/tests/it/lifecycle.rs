@@ -1,12 +1,16 @@
 //! Workers start, die, are replaced, and end.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use postrider_sandbox::{Launch, RunErrorKind, Sandbox, SandboxOptions};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixtures::{
-    end, eventually, failed, handler, is_kind, lives, options, patient, returned, run, text,
+    WORKER, end, eventually, failed, handler, is_kind, lives, options, patient, returned, run, text,
 };
 
 fn kill(pid: u32) {
@@ -130,4 +134,16 @@ async fn workers_in_threads_serve_tests() {
     assert!(sandbox.processes().is_empty());
     impatient.shut_down().await;
     sandbox.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_parent_even_during_a_run() {
+    let mut parent = Command::new(WORKER).arg("parent").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let worker = line.trim().parse().unwrap();
+    assert!(lives(worker));
+    kill(parent.id());
+    parent.wait().unwrap();
+    eventually("the worker ends", || !lives(worker)).await;
 }
