@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use libc::{
-    MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, SYS_brk, SYS_clock_getres, SYS_clock_gettime, SYS_exit,
-    SYS_exit_group, SYS_futex, SYS_getcpu, SYS_getrandom, SYS_gettimeofday, SYS_madvise, SYS_mmap,
-    SYS_mprotect, SYS_mremap, SYS_munmap, SYS_read, SYS_restart_syscall, SYS_rt_sigaction,
-    SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack, SYS_write, c_int,
-    c_long,
+    MAP_ANONYMOUS, MAP_PRIVATE, PR_SET_VMA, PROT_EXEC, SYS_brk, SYS_clock_getres,
+    SYS_clock_gettime, SYS_exit, SYS_exit_group, SYS_futex, SYS_getcpu, SYS_getrandom,
+    SYS_gettimeofday, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_mremap, SYS_munmap, SYS_prctl,
+    SYS_read, SYS_restart_syscall, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+    SYS_sched_yield, SYS_sigaltstack, SYS_write, c_int, c_long,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition,
@@ -61,6 +61,8 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::BackendErr
     // Other descriptors are useless even if the parent did not close them.
     rules.insert(SYS_read, vec![rule(vec![equals(0, STDIN)?])?]);
     rules.insert(SYS_write, vec![rule(vec![equals(0, STDOUT)?])?]);
+    // The server's allocator names its memory, which helps those who look at a process.
+    rules.insert(SYS_prctl, vec![rule(vec![equals(0, bits(PR_SET_VMA))?])?]);
     // Memory of its own, never of a file, and never executable.
     let own = bits(MAP_PRIVATE | MAP_ANONYMOUS);
     let is_own = condition(3, SeccompCmpOp::MaskedEq(own), own)?;

@@ -75,8 +75,7 @@ impl Written {
         self.text.push_str(kept);
         if kept.len() < text.len() {
             self.is_cut = true;
-            let note = if self.text.ends_with('\n') { NOTE.trim_start() } else { NOTE };
-            self.text.push_str(note);
+            self.text.push_str(NOTE);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
-use postrider_sandbox::{RunErrorKind, Sandbox, SandboxOptions, confinement};
+use postrider_sandbox::{Launch, RunErrorKind, Sandbox, SandboxOptions, confinement};
 
 use crate::fixtures::{WORKER, end, failed, handler, options, program, returned, text};
 
@@ -72,6 +72,8 @@ async fn programs_that_are_no_workers_are_reported() {
         // Endless zeros are empty frames.
         (program("/bin/cat", &["/dev/zero"]), "is not a worker"),
         (program("/usr/bin/yes", &[]), "is not a worker"),
+        // A program of tests.
+        (Launch::this_program(), "is not a worker"),
     ] {
         let sandbox = Sandbox::new(SandboxOptions { launch, ..options() });
         let error = failed(&sandbox, &handler("return 1;")).await;

@@ -1,13 +1,25 @@
 //! Workers start, die, are replaced, and end.
 
-use std::time::Duration;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use postrider_sandbox::{Launch, RunErrorKind, Sandbox, SandboxOptions};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixtures::{
-    end, eventually, failed, handler, is_kind, lives, options, patient, returned, run, text,
+    WORKER, end, eventually, failed, handler, is_kind, lives, options, patient, returned, run, text,
 };
+
+/// CPU time that a process has used, in ticks of 10 ms.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
 
 fn kill(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -63,20 +75,18 @@ async fn a_killed_worker_is_replaced() {
 #[tokio::test]
 async fn a_worker_that_is_killed_during_a_run_is_reported() {
     let sandbox = Sandbox::new(SandboxOptions { warm: 0, ..patient() });
-    returned(&sandbox, &handler("return 1;"), "{}").await;
-    let [worker] = sandbox.processes()[..] else { panic!("not one process") };
     let endless = handler("for (;;) {}");
     let running = sandbox.run(run(1, &endless, "{}"));
     let killing = async {
-        eventually("the run has begun", || sandbox.counts().queued == 0).await;
-        kill(worker);
+        let is_running = |pid: &u32| cpu_ticks(*pid) >= 20;
+        eventually("the script runs", || sandbox.processes().iter().any(is_running)).await;
+        sandbox.processes().into_iter().for_each(kill);
     };
     let (result, ()) = tokio::join!(running, killing);
-    let is_replaced_or_reported = is_kind(&result, RunErrorKind::Crashed);
-    assert!(is_replaced_or_reported, "{result:?}");
+    assert!(is_kind(&result, RunErrorKind::Crashed), "{result:?}");
     assert_eq!(sandbox.counts().crashed, 1);
     assert_eq!(text(&returned(&sandbox, &handler("return 2;"), "{}").await), "2");
-    sandbox.shut_down().await;
+    end(&sandbox).await;
 }
 
 #[tokio::test]
@@ -130,4 +140,16 @@ async fn workers_in_threads_serve_tests() {
     assert!(sandbox.processes().is_empty());
     impatient.shut_down().await;
     sandbox.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_parent_even_during_a_run() {
+    let mut parent = Command::new(WORKER).arg("parent").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let worker = line.trim().parse().unwrap();
+    assert!(lives(worker));
+    kill(parent.id());
+    parent.wait().unwrap();
+    eventually("the worker ends", || !lives(worker)).await;
 }

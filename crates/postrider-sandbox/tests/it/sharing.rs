@@ -62,7 +62,8 @@ async fn no_run_sees_another_one() {
 
 #[tokio::test]
 async fn an_owner_with_many_slow_runs_delays_no_other() {
-    let sandbox = Sandbox::new(options());
+    // A machine that is busy with other tests may delay the short runs.
+    let sandbox = Sandbox::new(SandboxOptions { kill_after: Duration::from_secs(5), ..options() });
     let mut slow = JoinSet::new();
     for _ in 0..20 {
         let sandbox = sandbox.clone();
@@ -88,7 +89,7 @@ async fn runs_beyond_the_queue_are_rejected() {
         runs.spawn(async move { sandbox.run(run(1, &handler("for (;;) {}"), "{}")).await });
     }
     let rejected = async {
-        while sandbox.counts().rejected < 14 {
+        while sandbox.counts().rejected < 10 {
             tokio::task::yield_now().await;
         }
     };

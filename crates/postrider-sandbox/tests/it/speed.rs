@@ -28,7 +28,7 @@ async fn measure(what: &str, options: SandboxOptions, owners: u128) {
     let mean = started_at.elapsed() / RUNS;
     sandbox.shut_down().await;
     // The kernel adds that of processes that have ended.
-    let cpu = (cpu_time() - used_before) / RUNS;
+    let cpu = cpu_time().saturating_sub(used_before) / RUNS;
     let started = sandbox.counts().started;
     println!("{what}: {mean:?} per run, {cpu:?} of CPU time, {started} processes");
 }
