@@ -120,6 +120,7 @@ fn endpoint(number: u64) -> Endpoint {
         disablement: None,
         throttle_rate: None,
         strict_rate: false,
+        transformation: None,
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,

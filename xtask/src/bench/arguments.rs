@@ -91,6 +91,8 @@ pub(crate) enum Scenario {
     Tenants,
     /// A mixed load for many minutes: whether memory stays flat
     Soak,
+    /// Endpoints with a filter, a schema or a transformation, beside one without
+    Shape,
     /// Endpoints of every kind, beside plain clients of the same services
     Kinds,
     /// No scenario at all

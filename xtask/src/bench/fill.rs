@@ -7,7 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, Ordering, SealedSecret},
+    catalog::{Application, AtRest, Authentication, Endpoint, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -113,6 +113,9 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             description: String::new(),
             event_types: None,
             channels: None,
+            filter: None,
+            transformation: None,
+            authentication: Authentication::default(),
             headers: AtRest::default(),
             metadata: BTreeMap::new(),
             disabled: false,

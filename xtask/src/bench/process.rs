@@ -95,9 +95,9 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// User and system time that it has used.
+    /// User and system time that it has used, with the processes that it started.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        Self::cpu_of(&self.pid.to_string())
+        family_cpu(self.pid)
     }
 
     /// The same of the process that calls.

@@ -1,6 +1,7 @@
 //! Scenarios that go beyond the plain case: fan-out, dead endpoints, a full store, many tenants.
 
 mod kinds;
+mod shape;
 mod soak;
 mod tenants;
 
@@ -57,6 +58,7 @@ pub(crate) async fn run(
         Scenario::Stored => stored(bench, setup, arguments).await?,
         Scenario::Receive => receive(bench, setup, arguments).await?,
         Scenario::Tenants => tenants::run(bench, setup, arguments).await?,
+        Scenario::Shape => shape::run(bench, setup, arguments).await?,
         Scenario::Soak => soak::run(bench, setup, arguments).await?,
         Scenario::Kinds | Scenario::None => Numbers::new(),
     };
@@ -83,6 +85,7 @@ impl Scenario {
             Self::Stored => format!("{} messages stored", arguments.stored),
             Self::Receive => "signed webhooks to a source".to_owned(),
             Self::Tenants => format!("{} applications in turn", arguments.tenants),
+            Self::Shape => "filters, schemas and transformations".to_owned(),
             Self::Soak => format!("a mixed load for {} minutes", arguments.minutes),
             Self::Kinds => "kinds of endpoints".to_owned(),
             Self::None => "nothing".to_owned(),

@@ -226,6 +226,20 @@ impl Postrider {
         self.call(Method::POST, "/api/v1/event-type", Some(body)).await.map(|_| ())
     }
 
+    /// Changes the only endpoint, or what is below it.
+    pub(crate) async fn patch_endpoint(&self, rest: &str, body: Value) -> anyhow::Result<()> {
+        let list = format!("/api/v1/app/{}/endpoint", self.application);
+        let found = self.call(Method::GET, &list, None).await?;
+        let id = found["data"][0]["id"].as_str().context("there is no endpoint")?;
+        self.call(Method::PATCH, &format!("{list}/{id}{rest}"), Some(body)).await.map(|_| ())
+    }
+
+    /// Changes an event type.
+    pub(crate) async fn patch_event_type(&self, name: &str, body: Value) -> anyhow::Result<()> {
+        let path = format!("/api/v1/event-type/{name}");
+        self.call(Method::PATCH, &path, Some(body)).await.map(|_| ())
+    }
+
     /// The last lines that a node wrote.
     fn log(&self, node: usize) -> String {
         let log = std::fs::read_to_string(self.place.log(node)).unwrap_or_default();

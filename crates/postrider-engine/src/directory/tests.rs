@@ -52,6 +52,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         disabled: false,
         throttle_rate: None,
         strict_rate: false,
+        transformation: None,
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,

@@ -470,6 +470,7 @@ pub(crate) fn endpoint(
         disabled: false,
         throttle_rate,
         strict_rate: false,
+        transformation: None,
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,

@@ -108,6 +108,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         disabled: false,
         throttle_rate: None,
         strict_rate: false,
+        transformation: None,
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,

@@ -29,8 +29,8 @@ struct Shared {
     tasks: TaskTracker,
     dropped: Counter,
     queue: Mutex<Queue>,
-    /// Held from before something is taken from the queue until it is stored, so that whoever holds
-    /// it finds everything either in the queue or in the store.
+    /// Held from before something is taken from the queue until it is stored, so that its holder
+    /// finds everything either in the queue or in the store.
     writing: tokio::sync::Mutex<()>,
 }
 

@@ -30,8 +30,8 @@ struct Shared {
     store: Arc<dyn Store>,
     tasks: TaskTracker,
     counts: Mutex<Counts>,
-    /// Held from before numbers are taken until they are stored, so that whoever holds it finds all
-    /// of them either in memory or in the store.
+    /// Held from before numbers are taken until they are stored, so that its holder finds all of
+    /// them either in memory or in the store.
     writing: tokio::sync::Mutex<()>,
 }
 

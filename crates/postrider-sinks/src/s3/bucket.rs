@@ -231,7 +231,8 @@ const fn may_succeed(failure: Failure) -> bool {
         | Failure::Forbidden
         | Failure::Rejected
         | Failure::Misconfigured
-        | Failure::Busy => false,
+        | Failure::Busy
+        | Failure::Transformation => false,
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         disabled: false,
         throttle_rate: None,
         strict_rate: false,
+        transformation: None,
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,

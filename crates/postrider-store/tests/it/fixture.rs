@@ -96,6 +96,7 @@ pub(crate) fn application(number: u64) -> Application {
 /// An endpoint of application 1.
 pub(crate) fn endpoint(number: u64) -> Endpoint {
     Endpoint {
+        transformation: None,
         id: endpoint_id(number),
         application: application_id(1),
         uid: None,

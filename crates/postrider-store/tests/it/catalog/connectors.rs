@@ -4,7 +4,7 @@ use postrider_core::catalog::Connector;
 use postrider_store::{Expected, IdOrUid, Records as _, Version};
 
 use crate::{
-    fixture::{all, assert_conflict, connector, organization},
+    fixture::{self, all, assert_conflict, connector, organization},
     store_tests,
 };
 
