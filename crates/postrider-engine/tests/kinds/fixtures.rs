@@ -54,6 +54,7 @@ fn fields(config: Value) -> Fields {
 pub(crate) fn target(kind: EndpointKind, config: Value) -> Arc<Target> {
     let destination = Destination::parse(kind, &fields(config)).unwrap();
     Arc::new(Target {
+        script: None,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(2),
         destination,

@@ -85,6 +85,7 @@ fn options(addresses: Policy) -> SenderOptions {
 pub(crate) fn target(kind: EndpointKind, config: &Value) -> Arc<Target> {
     let destination = Destination::parse(kind, config.as_object().unwrap()).unwrap();
     Arc::new(Target {
+        script: None,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(2),
         destination,

@@ -60,6 +60,7 @@ pub(crate) fn senders_allowing(time_limit: Duration, allowed: &[&str]) -> Sender
 pub(crate) fn target(kind: EndpointKind, config: &Value) -> Arc<Target> {
     let Value::Object(fields) = config else { panic!("not an object: {config}") };
     Arc::new(Target {
+        script: None,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(next().into()),
         destination: Destination::parse(kind, fields).unwrap(),
