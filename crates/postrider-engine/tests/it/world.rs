@@ -87,7 +87,7 @@ impl Sender for Receivers {
         tokio::time::sleep(duration).await;
         let id = DeliveryId { endpoint, message: call.message.id };
         self.seen.lock().unwrap().push((began, id, outcome.delivered()));
-        Report { outcome, response: Response::default(), address: None, duration }
+        Report { outcome, response: Response::default(), url: None, address: None, duration }
     }
 }
 
