@@ -76,7 +76,10 @@ fn nanos_of_parsing(message: &Message, metadata: &Metadata, filter: &Filter) -> 
 fn worst(metadata: &Metadata) {
     let few = "1,".repeat(5_000);
     let text = "a".repeat(900_000);
-    let message = message(&format!(r#"{{"few":[{few}0],"text":"{text}","amount":1}}"#));
+    let message = message(&format!(
+        r#"{{"few":[{few}0],"text":"{text}","short":"{}","amount":1}}"#,
+        "ab".repeat(3_000)
+    ));
     for text in [
         "payload.few.all(i, payload.few.all(j, i != -j))",
         "payload.few.all(i, payload == payload)",
@@ -86,6 +89,9 @@ fn worst(metadata: &Metadata) {
         "payload.text.matches('b')",
         "payload.few.exists(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('(a|aa|aaa){8}[ab]{20}c'))",
         "payload.few.exists(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('.*a.{20}c'))",
+        "payload.short.matches('([ab]|[ab][ab]){30}c')",
+        "payload.short.matches('(a|b|ab|ba|aab){1,12}[ab]{1,50}c$')",
+        "payload.short.matches('(?i)(x|a.{0,30}b|.{0,40}c)+d')",
         "payload.few.map(i, timestamp('2026-01-01T00:00:00Z').getFullYear()) == []",
         "payload.few.map(i, string(2.5e-300)) == []",
     ] {

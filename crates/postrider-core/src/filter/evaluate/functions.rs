@@ -24,8 +24,8 @@ pub(super) fn steps(function: Function, arguments: &[Value<'_>]) -> usize {
         Function::Size | Function::StartsWith | Function::EndsWith | Function::Trim => bytes / 64,
         Function::Dyn | Function::Bool => 0,
         Function::Int | Function::UInt | Function::Double => 5,
-        Function::Text
-        | Function::Timestamp
+        Function::Text => 50,
+        Function::Timestamp
         | Function::Duration
         | Function::FullYear
         | Function::Month
@@ -41,7 +41,7 @@ pub(super) fn steps(function: Function, arguments: &[Value<'_>]) -> usize {
 }
 
 /// Calls a function. The parser has checked the number of arguments.
-pub(super) fn call<'v>(function: Function, arguments: Vec<Value<'v>>) -> Computed<'v> {
+pub(super) fn call(function: Function, arguments: Vec<Value<'_>>) -> Computed<'_> {
     let mut arguments = arguments.into_iter();
     let first = arguments.next().unwrap_or(Value::Null);
     match function {
