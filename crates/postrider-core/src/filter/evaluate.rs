@@ -7,7 +7,7 @@
 mod functions;
 mod operators;
 
-use std::{borrow::Cow, cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc};
 
 use crate::filter::{
     error::Span,
@@ -15,7 +15,7 @@ use crate::filter::{
     names::Macro,
     subject::Subject,
     tree::{Constant, Kind, MacroCall, Node, Operator},
-    value::{List, Map, Value},
+    value::{List, Map, Text, Value},
 };
 
 /// Most steps of one filter for one message: about one for each part that is evaluated, and more
@@ -26,7 +26,9 @@ const MAX_STEPS: u64 = 100_000;
 const MAX_ITEMS: usize = 10_000;
 
 /// Steps to say why an expression has no value.
-const FAILURE_STEPS: u64 = 10;
+const FAILURE_STEPS: usize = 10;
+
+const TOO_LONG: &str = "the filter takes too long for this message; use shorter lists or strings";
 
 /// Most bytes of a string that a filter builds.
 const MAX_TEXT: usize = 64 << 10;
@@ -79,8 +81,7 @@ impl<'v> Evaluator<'v, '_> {
         }
         // What catches the failure must not go on.
         self.steps.set(0);
-        let reason = "the filter takes too long for this message; use shorter lists or strings";
-        Err(Failure::new(node.span, reason))
+        Err(Failure::new(node.span, TOO_LONG))
     }
 
     fn source(&self, node: &Node) -> &str {
@@ -89,8 +90,10 @@ impl<'v> Evaluator<'v, '_> {
 
     /// A failure, which may be caught and repeated for each item of a list.
     fn fail(&self, node: &Node, reason: impl Into<String>) -> Failure {
-        self.steps.set(self.steps.get().saturating_sub(FAILURE_STEPS));
-        Failure::new(node.span, reason)
+        match self.spend(node, FAILURE_STEPS) {
+            Ok(()) => Failure::new(node.span, reason),
+            Err(failure) => failure,
+        }
     }
 
     fn wrong_type(&self, node: &Node, expected: &str, value: &Value<'_>) -> Failure {
@@ -179,14 +182,14 @@ impl<'v> Evaluator<'v, '_> {
                 format!("`{}` is {} and has no fields", self.source(of), value.type_name());
             return Err(self.fail(node, reason));
         };
-        entry(map, &Value::Text(Cow::Borrowed(name)))
+        entry(map, &Value::Text(Text::Borrowed(name)))
             .ok_or_else(|| self.fail(node, format!("`{}` has no field `{name}`", self.source(of))))
     }
 
     fn has(&self, of: &'v Node, name: &'v str, locals: &Locals<'v>) -> Evaluated<'v> {
         match self.value(of, locals)? {
             Value::Map(map) => {
-                let found = entry(&map, &Value::Text(Cow::Borrowed(name)));
+                let found = entry(&map, &Value::Text(Text::Borrowed(name)));
                 Ok(Value::Bool(found.is_some()))
             },
             other => {
@@ -277,7 +280,7 @@ impl<'v> Evaluator<'v, '_> {
                     return Ok(false);
                 }
                 self.spend(node, left.len() / 64)?;
-                Ok(left == right)
+                Ok(**left == **right)
             },
             _ => Ok(operators::is_equal_scalar(left, right)),
         }
@@ -466,7 +469,7 @@ fn constant_value(constant: &Constant) -> Value<'_> {
         Constant::Int(value) => Value::Int(*value),
         Constant::UInt(value) => Value::UInt(*value),
         Constant::Double(value) => Value::Double(*value),
-        Constant::Text(text) => Value::Text(Cow::Borrowed(text)),
+        Constant::Text(text) => Value::Text(Text::Borrowed(text)),
     }
 }
 
@@ -485,7 +488,7 @@ fn entry<'v>(map: &Map<'v>, key: &Value<'_>) -> Option<Value<'v>> {
 
 fn is_same_key(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
-        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => **left == **right,
         _ => operators::is_equal_scalar(left, right),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The fields of the body whose problems the form shows itself.
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "url",
     "description",
     "uid",
