@@ -64,6 +64,11 @@ impl Entry {
         filter::check(endpoint, self.filters.get(&endpoint.id), subject)
     }
 
+    /// Whether an endpoint has a filter.
+    pub(crate) fn has_filters(&self) -> bool {
+        !self.filters.is_empty()
+    }
+
     /// The endpoints that get the message.
     pub(crate) fn targets(&self, message: &Message) -> Vec<&Arc<Endpoint>> {
         let subject = Subject::new(message, &self.application.metadata);

@@ -139,7 +139,15 @@ impl Engine {
     /// Makes the message durable and starts its deliveries.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let (reply, replied) = oneshot::channel();
-        let submit = Submit::new(submission, self.clock().message_id(), reply);
+        let id = self.clock().message_id();
+        let submit = if submission.takes_long() {
+            // The result is missing only if the process ends or the work panics.
+            tokio::task::spawn_blocking(move || Submit::new(submission, id, reply))
+                .await
+                .map_err(|_| SubmitError::Stopping)?
+        } else {
+            Submit::new(submission, id, reply)
+        };
         let message = Arc::clone(&submit.message);
         self.components().router.submit(submit)?;
         match replied.await.unwrap_or(Err(SubmitError::Stopping))? {

@@ -31,6 +31,17 @@ pub struct Submission {
     pub only: Option<EndpointId>,
 }
 
+/// Bytes of a body from which filters are evaluated on another thread. Parsing it takes about a
+/// millisecond, and everything else in the shard would wait.
+const LARGE_BODY: usize = 128 << 10;
+
+impl Submission {
+    /// Whether it takes long to find out which endpoints get the message.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.body.len() >= LARGE_BODY && self.only.is_none() && self.entry.has_filters()
+    }
+}
+
 /// The result of a submission.
 #[derive(Clone, Debug)]
 pub enum Submitted {

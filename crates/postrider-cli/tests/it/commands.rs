@@ -56,6 +56,14 @@ async fn applications_endpoints_and_messages_are_managed_on_the_command_line() {
     receiver.until("ok", |calls| calls.len() == 3).await;
     let since = ["--since", "2020-01-01T00:00:00Z", "--retry"];
     run(&server, &[&["endpoint", "recover", "acme", "main"], &since[..]].concat()).unwrap();
+    let explained = json_of(&server, &["endpoint", "explain", "acme", "main", "e1"]);
+    assert_eq!(explained["result"], "delivered");
+    let tried = run(&server, &["endpoint", "test-filter", "acme", "main", "payload.a > 1"]);
+    let tried = tried.unwrap();
+    assert!(tried.starts_with("    1 match\n      msg_"), "{tried}");
+    let filtered = ["endpoint", "update", "acme", "main", "filter=payload.a > 2"];
+    assert_eq!(json_of(&server, &filtered)["filter"], "payload.a > 2");
+    assert!(run(&server, &["endpoint", "update", "acme", "main", "filter=a > 2"]).is_none());
     let usage = json_of(&server, &["app", "usage", "acme"]);
     assert_eq!(usage["endpoints"]["limit"], 1_000);
     run(&server, &["app", "delete", "acme"]).unwrap();

@@ -1,9 +1,13 @@
 //! Evaluates filters.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an operator or function applies to some types of values and refuses all others"
+)]
 
 mod functions;
 mod operators;
 
-use std::{borrow::Cow, cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc};
 
 use crate::filter::{
     error::Span,
@@ -11,7 +15,7 @@ use crate::filter::{
     names::Macro,
     subject::Subject,
     tree::{Constant, Kind, MacroCall, Node, Operator},
-    value::{List, Map, Value},
+    value::{List, Map, Text, Value},
 };
 
 /// Most steps of one filter for one message: about one for each part that is evaluated, and more
@@ -20,6 +24,11 @@ const MAX_STEPS: u64 = 100_000;
 
 /// Most items of a list or map that a macro runs over.
 const MAX_ITEMS: usize = 10_000;
+
+/// Steps to say why an expression has no value.
+const FAILURE_STEPS: usize = 10;
+
+const TOO_LONG: &str = "the filter takes too long for this message; use shorter lists or strings";
 
 /// Most bytes of a string that a filter builds.
 const MAX_TEXT: usize = 64 << 10;
@@ -66,29 +75,30 @@ struct Evaluator<'v, 'm> {
 impl<'v> Evaluator<'v, '_> {
     /// Counts steps.
     fn spend(&self, node: &Node, steps: usize) -> Result<(), Failure> {
-        match self.steps.get().checked_sub(steps as u64) {
-            Some(left) => {
-                self.steps.set(left);
-                Ok(())
-            },
-            None => {
-                // What catches the failure must not go on.
-                self.steps.set(0);
-                let reason = "the filter takes too long for this message; use shorter lists or \
-                              strings";
-                Err(Failure::new(node.span, reason))
-            },
+        if let Some(left) = self.steps.get().checked_sub(steps as u64) {
+            self.steps.set(left);
+            return Ok(());
         }
+        // What catches the failure must not go on.
+        self.steps.set(0);
+        Err(Failure::new(node.span, TOO_LONG))
     }
 
     fn source(&self, node: &Node) -> &str {
         node.span.of(self.text)
     }
 
+    /// A failure, which may be caught and repeated for each item of a list.
+    fn fail(&self, node: &Node, reason: impl Into<String>) -> Failure {
+        match self.spend(node, FAILURE_STEPS) {
+            Ok(()) => Failure::new(node.span, reason),
+            Err(failure) => failure,
+        }
+    }
+
     fn wrong_type(&self, node: &Node, expected: &str, value: &Value<'_>) -> Failure {
         let source = self.source(node);
-        let reason = format!("`{source}` is {}, not {expected}", value.type_name());
-        Failure::new(node.span, reason)
+        self.fail(node, format!("`{source}` is {}, not {expected}", value.type_name()))
     }
 
     fn is_true(&self, node: &'v Node, locals: &Locals<'v>) -> Result<bool, Failure> {
@@ -104,7 +114,7 @@ impl<'v> Evaluator<'v, '_> {
             Kind::Constant(constant) => Ok(constant_value(constant)),
             Kind::Variable(variable) => match self.subject.variable(*variable) {
                 Ok(json) => Ok(Value::of(json)),
-                Err(reason) => Err(Failure::new(node.span, reason)),
+                Err(reason) => Err(self.fail(node, reason)),
             },
             Kind::Local(index) => Ok(locals.0.get(*index).cloned().unwrap_or(Value::Null)),
             Kind::Field(of, name) => self.field(node, of, name, locals),
@@ -113,7 +123,7 @@ impl<'v> Evaluator<'v, '_> {
             Kind::Not(operand) => Ok(Value::Bool(!self.is_true(operand, locals)?)),
             Kind::Negative(operand) => {
                 let value = self.value(operand, locals)?;
-                operators::negative(&value).map_err(|reason| Failure::new(node.span, reason))
+                operators::negative(&value).map_err(|reason| self.fail(node, reason))
             },
             Kind::And(operands) => self.decide(operands, false, locals),
             Kind::Or(operands) => self.decide(operands, true, locals),
@@ -132,8 +142,7 @@ impl<'v> Evaluator<'v, '_> {
                 let arguments = arguments.iter().map(|it| self.value(it, locals));
                 let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
                 self.spend(node, functions::steps(*function, &arguments))?;
-                functions::call(*function, arguments)
-                    .map_err(|reason| Failure::new(node.span, reason))
+                functions::call(*function, arguments).map_err(|reason| self.fail(node, reason))
             },
             Kind::Matches(operand, pattern) => match self.value(operand, locals)? {
                 Value::Text(text) => {
@@ -171,23 +180,22 @@ impl<'v> Evaluator<'v, '_> {
         let Value::Map(map) = &value else {
             let reason =
                 format!("`{}` is {} and has no fields", self.source(of), value.type_name());
-            return Err(Failure::new(node.span, reason));
+            return Err(self.fail(node, reason));
         };
-        entry(map, &Value::Text(Cow::Borrowed(name))).ok_or_else(|| {
-            Failure::new(node.span, format!("`{}` has no field `{name}`", self.source(of)))
-        })
+        entry(map, &Value::Text(Text::Borrowed(name)))
+            .ok_or_else(|| self.fail(node, format!("`{}` has no field `{name}`", self.source(of))))
     }
 
     fn has(&self, of: &'v Node, name: &'v str, locals: &Locals<'v>) -> Evaluated<'v> {
         match self.value(of, locals)? {
             Value::Map(map) => {
-                let found = entry(&map, &Value::Text(Cow::Borrowed(name)));
+                let found = entry(&map, &Value::Text(Text::Borrowed(name)));
                 Ok(Value::Bool(found.is_some()))
             },
             other => {
                 let reason =
                     format!("`{}` is {} and has no fields", self.source(of), other.type_name());
-                Err(Failure::new(of.span, reason))
+                Err(self.fail(of, reason))
             },
         }
     }
@@ -208,12 +216,12 @@ impl<'v> Evaluator<'v, '_> {
             other => {
                 let what = other.type_name();
                 let reason = format!("`{}` is {what} and has no items", self.source(of));
-                return Err(Failure::new(of.span, reason));
+                return Err(self.fail(of, reason));
             },
         };
         found.ok_or_else(|| {
             let (of, index) = (self.source(of), self.source(index));
-            Failure::new(node.span, format!("`{of}` has no item `{index}`"))
+            self.fail(node, format!("`{of}` has no item `{index}`"))
         })
     }
 
@@ -246,7 +254,7 @@ impl<'v> Evaluator<'v, '_> {
                 operators::arithmetic(operator, left, right)
             },
         }
-        .map_err(|reason| Failure::new(node.span, reason))
+        .map_err(|reason| self.fail(node, reason))
     }
 
     /// Values of different types are not equal, except that numbers are compared by their value.
@@ -272,7 +280,7 @@ impl<'v> Evaluator<'v, '_> {
                     return Ok(false);
                 }
                 self.spend(node, left.len() / 64)?;
-                Ok(left == right)
+                Ok(**left == **right)
             },
             _ => Ok(operators::is_equal_scalar(left, right)),
         }
@@ -312,7 +320,7 @@ impl<'v> Evaluator<'v, '_> {
             other => {
                 let reason =
                     format!("the right side of `in` is {}, not a list or a map", other.type_name());
-                Err(Failure::new(node.span, reason))
+                Err(self.fail(node, reason))
             },
         }
     }
@@ -327,7 +335,7 @@ impl<'v> Evaluator<'v, '_> {
             self.spend(key_node, text_steps(&key) + built.len())?;
             if built.iter().any(|(other, _)| is_same_key(other, &key)) {
                 let reason = format!("the map has `{}` twice", self.source(key_node));
-                return Err(Failure::new(key_node.span, reason));
+                return Err(self.fail(key_node, reason));
             }
             built.push((key, self.value(value, locals)?));
         }
@@ -461,7 +469,7 @@ fn constant_value(constant: &Constant) -> Value<'_> {
         Constant::Int(value) => Value::Int(*value),
         Constant::UInt(value) => Value::UInt(*value),
         Constant::Double(value) => Value::Double(*value),
-        Constant::Text(text) => Value::Text(Cow::Borrowed(text)),
+        Constant::Text(text) => Value::Text(Text::Borrowed(text)),
     }
 }
 
@@ -480,7 +488,7 @@ fn entry<'v>(map: &Map<'v>, key: &Value<'_>) -> Option<Value<'v>> {
 
 fn is_same_key(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
-        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => **left == **right,
         _ => operators::is_equal_scalar(left, right),
     }
 }
@@ -505,7 +513,7 @@ fn text_steps(value: &Value<'_>) -> usize {
 fn size_steps(value: &Value<'_>) -> usize {
     match value {
         Value::Text(text) => text.len() / 32,
-        Value::List(list) => list.len(),
+        Value::List(list) => 2 * list.len(),
         _ => 0,
     }
 }

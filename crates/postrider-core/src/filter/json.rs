@@ -13,9 +13,9 @@ pub(super) enum Json<'a> {
     UInt(u64),
     Double(f64),
     Text(Cow<'a, str>),
-    List(Vec<Json<'a>>),
+    List(Vec<Self>),
     /// Sorted by key, each key once.
-    Map(Vec<(Cow<'a, str>, Json<'a>)>),
+    Map(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl<'a> Json<'a> {

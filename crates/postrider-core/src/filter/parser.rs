@@ -425,9 +425,10 @@ fn require_comparable(operator: Operator, left: &Node, right: &Node) -> Result<(
         return Ok(());
     }
     let symbol = operator.symbol();
-    let hint = match operator {
-        Operator::In => "; the right side of `in` is a list or a map, and a string has `contains`",
-        _ => "",
+    let hint = if operator == Operator::In {
+        "; the right side of `in` is a list or a map, and a string has `contains`"
+    } else {
+        ""
     };
     let message = format!("`{symbol}` does not apply to {} and {}{hint}", one.name(), other.name());
     Err(Problem::new(left.span.to(right.span), message))

@@ -1,6 +1,6 @@
 //! The values of expressions.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, ops::Deref, rc::Rc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,11 +14,37 @@ pub(super) enum Value<'v> {
     Int(i64),
     UInt(u64),
     Double(f64),
-    Text(Cow<'v, str>),
+    Text(Text<'v>),
     List(List<'v>),
     Map(Map<'v>),
     Time(Timestamp),
     Duration(SignedDuration),
+}
+
+/// A string that is cheap to clone, however long it is.
+#[derive(Clone, Debug)]
+pub(super) enum Text<'v> {
+    /// Of the message or the filter's text.
+    Borrowed(&'v str),
+    /// Of an expression.
+    Built(Rc<str>),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Built(text) => text,
+        }
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self::Built(text.into())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +71,7 @@ impl<'v> Value<'v> {
             Json::Int(value) => Self::Int(*value),
             Json::UInt(value) => Self::UInt(*value),
             Json::Double(value) => Self::Double(*value),
-            Json::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Json::Text(text) => Self::Text(Text::Borrowed(text)),
             Json::List(items) => Self::List(List::Json(items)),
             Json::Map(entries) => Self::Map(Map::Json(entries)),
         }
@@ -94,7 +120,7 @@ impl<'v> Map<'v> {
         match self {
             Self::Json(entries) => entries
                 .get(index)
-                .map(|(key, value)| (Value::Text(Cow::Borrowed(key)), Value::of(value))),
+                .map(|(key, value)| (Value::Text(Text::Borrowed(key)), Value::of(value))),
             Self::Built(entries) => entries.get(index).cloned(),
         }
     }

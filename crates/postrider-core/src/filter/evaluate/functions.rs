@@ -1,10 +1,11 @@
 //! Functions on values.
 
-use std::borrow::Cow;
-
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::filter::{names::Function, value::Value};
+use crate::filter::{
+    names::Function,
+    value::{Text, Value},
+};
 
 type Computed<'v> = Result<Value<'v>, String>;
 
@@ -24,8 +25,8 @@ pub(super) fn steps(function: Function, arguments: &[Value<'_>]) -> usize {
         Function::Size | Function::StartsWith | Function::EndsWith | Function::Trim => bytes / 64,
         Function::Dyn | Function::Bool => 0,
         Function::Int | Function::UInt | Function::Double => 5,
-        Function::Text
-        | Function::Timestamp
+        Function::Text => 50,
+        Function::Timestamp
         | Function::Duration
         | Function::FullYear
         | Function::Month
@@ -41,7 +42,7 @@ pub(super) fn steps(function: Function, arguments: &[Value<'_>]) -> usize {
 }
 
 /// Calls a function. The parser has checked the number of arguments.
-pub(super) fn call<'v>(function: Function, arguments: Vec<Value<'v>>) -> Computed<'v> {
+pub(super) fn call(function: Function, arguments: Vec<Value<'_>>) -> Computed<'_> {
     let mut arguments = arguments.into_iter();
     let first = arguments.next().unwrap_or(Value::Null);
     match function {
@@ -51,8 +52,8 @@ pub(super) fn call<'v>(function: Function, arguments: Vec<Value<'v>>) -> Compute
             texts(&first, arguments.next(), |text, part| text.starts_with(part))
         },
         Function::EndsWith => texts(&first, arguments.next(), |text, part| text.ends_with(part)),
-        Function::LowerAscii => text(first, |it| Cow::Owned(it.to_ascii_lowercase())),
-        Function::UpperAscii => text(first, |it| Cow::Owned(it.to_ascii_uppercase())),
+        Function::LowerAscii => text(first, |it| it.to_ascii_lowercase().into()),
+        Function::UpperAscii => text(first, |it| it.to_ascii_uppercase().into()),
         Function::Trim => text(first, trimmed),
         Function::Int => int(&first),
         Function::UInt => uint(&first),
@@ -102,17 +103,17 @@ fn texts<'v>(
     }
 }
 
-fn text<'v>(value: Value<'v>, change: impl Fn(Cow<'v, str>) -> Cow<'v, str>) -> Computed<'v> {
+fn text<'v>(value: Value<'v>, change: impl Fn(Text<'v>) -> Text<'v>) -> Computed<'v> {
     match value {
         Value::Text(text) => Ok(Value::Text(change(text))),
         other => Err(wrong("a string", &other)),
     }
 }
 
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+fn trimmed(text: Text<'_>) -> Text<'_> {
     match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        Text::Borrowed(text) => Text::Borrowed(text.trim()),
+        Text::Built(text) => text.trim().to_owned().into(),
     }
 }
 
@@ -172,12 +173,12 @@ fn double<'v>(value: &Value<'_>) -> Computed<'v> {
 fn string(value: Value<'_>) -> Computed<'_> {
     let text = match value {
         Value::Text(text) => text,
-        Value::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
-        Value::Int(value) => Cow::Owned(value.to_string()),
-        Value::UInt(value) => Cow::Owned(value.to_string()),
-        Value::Double(value) => Cow::Owned(value.to_string()),
-        Value::Time(time) => Cow::Owned(time.to_string()),
-        Value::Duration(duration) => Cow::Owned(format!("{}s", duration.as_secs_f64())),
+        Value::Bool(value) => Text::Borrowed(if value { "true" } else { "false" }),
+        Value::Int(value) => value.to_string().into(),
+        Value::UInt(value) => value.to_string().into(),
+        Value::Double(value) => value.to_string().into(),
+        Value::Time(time) => time.to_string().into(),
+        Value::Duration(duration) => format!("{}s", duration.as_secs_f64()).into(),
         other => return Err(wrong("a string, a number, true or false", &other)),
     };
     Ok(Value::Text(text))

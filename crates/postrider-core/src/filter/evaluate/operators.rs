@@ -1,6 +1,6 @@
 //! Operators on values.
 
-use std::{borrow::Cow, cmp::Ordering, rc::Rc};
+use std::{cmp::Ordering, rc::Rc};
 
 use crate::filter::{
     evaluate::MAX_TEXT,
@@ -50,7 +50,7 @@ pub(super) fn is_equal_scalar(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
-        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => **left == **right,
         (Value::Time(left), Value::Time(right)) => left == right,
         (Value::Duration(left), Value::Duration(right)) => left == right,
         _ => false,
@@ -81,7 +81,7 @@ pub(super) fn order(
 ) -> Result<bool, String> {
     let ordering = match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-        (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
+        (Value::Text(left), Value::Text(right)) => Some((**left).cmp(right)),
         (Value::Time(left), Value::Time(right)) => Some(left.cmp(right)),
         (Value::Duration(left), Value::Duration(right)) => Some(left.cmp(right)),
         _ => match (number(left), number(right)) {
@@ -187,7 +187,7 @@ fn concatenate<'v>(left: &str, right: &str) -> Computed<'v> {
     if left.len() + right.len() > MAX_TEXT {
         return Err(format!("the result of `+` is longer than {MAX_TEXT} bytes"));
     }
-    Ok(Value::Text(Cow::Owned([left, right].concat())))
+    Ok(Value::Text([left, right].concat().into()))
 }
 
 fn join<'v>(left: &List<'v>, right: &List<'v>) -> Value<'v> {

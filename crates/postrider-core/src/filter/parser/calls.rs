@@ -5,6 +5,7 @@ use crate::filter::{
     names::{self, FUNCTIONS, Form, Function, MACROS, Macro, Signature},
     parser::{Parsed, Parser},
     pattern::Pattern,
+    token::Token,
     tree::{Constant, Kind, MacroCall, Node, Type},
 };
 
@@ -152,14 +153,12 @@ impl Parser<'_> {
     /// The name that an item gets.
     fn local(&mut self) -> Result<String, Problem> {
         let (token, span) = self.next();
-        match token {
-            crate::filter::token::Token::Name(name)
-                if !matches!(name.as_str(), "true" | "false" | "null" | "in") =>
-            {
-                Ok(name)
-            },
-            _ => Err(self.unexpected(&token, span, "a name for the item")),
+        if let Token::Name(name) = &token
+            && !matches!(name.as_str(), "true" | "false" | "null" | "in")
+        {
+            return Ok(name.clone());
         }
+        Err(self.unexpected(&token, span, "a name for the item"))
     }
 }
 

@@ -39,9 +39,11 @@ fn deep_and_large_expressions_are_refused() {
     refused(&format!("payload{}", ".a".repeat(half - 4)), deep);
     refused(&format!("payload{}", "[0]".repeat(600)), deep);
     refused(&"true?true:".repeat(190), deep);
-    refused(&format!("{}true", "1==1==".repeat(300)), deep);
-    refused(&format!("({}", "(payload.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a".repeat(45)), deep);
-    refused(&format!("{}true", "true||".repeat(330)), "");
+    refused(&format!("{}true", "payload==".repeat(200)), deep);
+    refused(
+        &format!("({}", "(payload.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a".repeat(45)),
+        "too complex",
+    );
     refused(&format!("1 in [{}1]", "1,".repeat(900)), "too complex");
     refused(&format!("{}1 in []", "1 in [] || ".repeat(179)), "too complex");
     refused("payload.a.all(a, a.all(b, b.all(c, c)))", "at most 2");

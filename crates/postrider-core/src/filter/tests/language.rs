@@ -221,6 +221,9 @@ fn payloads_that_are_not_json_cannot_be_evaluated() {
     };
     check("a=1&b=2", "line 1, column 1: the payload is not JSON");
     check("", "line 1, column 1: the payload is not JSON");
+    check(r#"{"a":1e400}"#, "line 1, column 1: the payload has a number that is too large");
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    check(&deep, "line 1, column 1: the payload has more than 127 levels");
     check("[1]", "line 1, column 1: `payload` is a list and has no fields");
     assert_eq!(evaluate("type == 'order.created'", "a=1"), Ok(true));
     assert_eq!(evaluate("payload.a == 1 // comment", r#"{"a":1}"#), Ok(true));
