@@ -36,7 +36,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 } }))
                 (fact("Retries", &html! { "By the server’s retry schedule" }))
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
-                @if let Some(text) = authentication(subject) { (fact("Authentication", &text)) }
+                @if let Some(text) = authentication(context, subject) { (fact("Authentication", &text)) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }
                 (configuration(subject))
                 @if !endpoint.metadata.is_empty() { (fact("Metadata", &metadata(subject))) }
@@ -79,9 +79,11 @@ fn rate(subject: &Subject) -> Markup {
 }
 
 /// How requests authenticate, in addition to their signature.
-fn authentication(subject: &Subject) -> Option<Markup> {
-    let ways: Vec<_> =
-        [credential(subject), oauth(subject), certificate(subject)].into_iter().flatten().collect();
+fn authentication(context: &Context, subject: &Subject) -> Option<Markup> {
+    let ways: Vec<_> = [credential(subject), oauth(subject), certificate(context, subject)]
+        .into_iter()
+        .flatten()
+        .collect();
     (!ways.is_empty()).then(|| html! { ul { @for way in ways { li { (way) } } } })
 }
 
@@ -103,7 +105,7 @@ fn oauth(subject: &Subject) -> Option<Markup> {
     Some(html! { "OAuth 2.0, with tokens from " code { (config.token_url) } })
 }
 
-fn certificate(subject: &Subject) -> Option<Markup> {
+fn certificate(context: &Context, subject: &Subject) -> Option<Markup> {
     let config = subject.mtls.as_ref()?;
     Some(html! {
         "Client certificate"

@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{Endpoint, Grant};
 use postrider_store::IdOrUid;
 
-use super::authentication;
+use super::{authentication, credential};
 use crate::{
     api::{
         access::Access,
@@ -101,7 +101,7 @@ async fn set(call: Call, input: SetOauth) -> Result<NoContent, ApiError> {
 /// An access token needs the header for itself.
 fn check_header(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
     let credentials = secrets::open_at_rest(call, &endpoint.authentication.credentials)?;
-    if credentials.as_ref().is_some_and(authentication::sets_authorization) {
+    if credentials.as_ref().is_some_and(credential::sets_authorization) {
         return Err(ApiError::conflict(
             "the endpoint's `authentication` sets the same header; remove it first, with PATCH and \
              `null`",

@@ -33,7 +33,7 @@ Examples:
 
 /// The credential of every request.
 #[derive(Debug, Subcommand)]
-pub(super) enum AuthCommand {
+pub(crate) enum AuthCommand {
     /// Sets the credential: type=basic, bearer or header
     #[command(after_help = AUTH_EXAMPLES)]
     Set {
@@ -48,7 +48,7 @@ pub(super) enum AuthCommand {
 
 /// How access tokens are fetched.
 #[derive(Debug, Subcommand)]
-pub(super) enum OauthCommand {
+pub(crate) enum OauthCommand {
     /// Shows how access tokens are fetched, without secrets
     Get(EndpointPath),
     /// Sets how access tokens are fetched; replaces everything that was set before
@@ -65,7 +65,7 @@ pub(super) enum OauthCommand {
 
 /// The client certificate.
 #[derive(Debug, Subcommand)]
-pub(super) enum MtlsCommand {
+pub(crate) enum MtlsCommand {
     /// Shows the client certificate and when it expires
     Get(EndpointPath),
     /// Sets the client certificate
