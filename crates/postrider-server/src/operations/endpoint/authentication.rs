@@ -1,22 +1,15 @@
-//! Changes of how the requests to an endpoint authenticate.
+//! The credential of an endpoint after a request that creates or changes the endpoint.
 
-use postrider::{
-    ApplicationId, EndpointId,
-    api::{self, EndpointAuthentication},
-};
+use postrider::api::{self, EndpointAuthentication};
 use postrider_core::catalog::{Authentication, Endpoint};
-use postrider_store::IdOrUid;
 
 use super::{
     credential::{FIELD, masked, parse, sets_authorization},
-    current,
     kind::{HTTP_ONLY, leads_elsewhere},
-    replace,
 };
 use crate::{
     api::{error::ApiError, problems::Problems},
     operations::{call::Call, secrets},
-    race,
 };
 
 const ELSEWHERE: &str =
@@ -64,32 +57,4 @@ pub(super) fn changed(
         authentication.credentials = secrets::seal_at_rest(call, &after);
     }
     Ok(authentication)
-}
-
-/// Changes how the requests to an endpoint authenticate.
-pub(super) async fn change(
-    call: &Call,
-    app_id: &IdOrUid<ApplicationId>,
-    endpoint_id: &IdOrUid<EndpointId>,
-    change: impl Fn(&mut Endpoint) -> Result<(), ApiError>,
-) -> Result<(), ApiError> {
-    let try_once = async || -> Result<(), ApiError> {
-        let entry = call.application(app_id).await?;
-        let _lock = call.locks().application(entry.application.id).await;
-        let old = current(call, &entry, endpoint_id).await?;
-        let mut endpoint = Endpoint { updated_at: call.now, ..old.0.clone() };
-        check_kind(&endpoint)?;
-        change(&mut endpoint)?;
-        replace(call, app_id.into(), &entry.application, &old, &endpoint).await
-    };
-    race::retry(try_once).await
-}
-
-fn check_kind(endpoint: &Endpoint) -> Result<(), ApiError> {
-    if endpoint.kind.is_http() {
-        return Ok(());
-    }
-    let detail = "only endpoints of the kind `http` authenticate in this way; others have their \
-                  credentials in `config`";
-    Err(ApiError::Bad { code: "not_http", detail: detail.to_owned() })
 }

@@ -117,7 +117,7 @@ impl Fields<'_, '_> {
         }
         let is_secret = matches!(name, "password" | "token" | "value");
         if is_secret && value == MASK {
-            let message = "is the mask of a secret, and nothing is stored that it stands for";
+            let message = "is the mask of a secret, but there is no such secret to keep";
             self.problems.add(&[FIELD, name], message);
             self.is_complete = false;
         }
