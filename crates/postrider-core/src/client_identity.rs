@@ -56,7 +56,7 @@ impl Expiry {
         if left.is_zero() {
             return Some(Self::Expired);
         }
-        (left < NOTICE).then(|| Self::Soon(left.as_secs() / (24 * 60 * 60)))
+        (left < NOTICE).then_some(Self::Soon(left.as_secs() / (24 * 60 * 60)))
     }
 }
 
@@ -70,7 +70,9 @@ pub fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
         }
         text.push(character);
     }
-    text.push_str(&format!("\n-----END {label}-----\n"));
+    for part in ["\n-----END ", label, "-----\n"] {
+        text.push_str(part);
+    }
     text
 }
 

@@ -378,7 +378,7 @@ mod tests {
             ..Authentication::default()
         };
         let headers = AtRest::Clear(headers);
-        let endpoint = Endpoint { authentication, headers, ..endpoint(&vault) };
+        let endpoint = Endpoint { headers, authentication, ..endpoint(&vault) };
         let agent = HeaderValue::from_static("Postrider/test");
         let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();
         assert!(!format!("{prepared:?}").contains("sesame"));

@@ -70,3 +70,42 @@ async fn applications_endpoints_and_messages_are_managed_on_the_command_line() {
     assert_eq!(run(&server, &["app", "list"]).unwrap(), "no results\n");
     assert!(run(&server, &["app", "get", "acme"]).is_none());
 }
+
+#[tokio::test]
+async fn the_authentication_of_endpoints_is_managed_on_the_command_line() {
+    let server = Server::start();
+    run(&server, &["app", "create", "name=Acme", "uid=acme"]).unwrap();
+    let endpoint = ["endpoint", "create", "acme", "uid=main", "url=https://example.com"];
+    run(&server, &endpoint).unwrap();
+    let of = |words: &[&str], more: &[&str]| {
+        let words = [&["endpoint"], words, &["acme", "main"], more].concat();
+        run(&server, &words)
+    };
+    let credential = ["type=basic", "username=u", "password=sesame"];
+    let set = of(&["auth", "set"], &credential).unwrap();
+    assert!(set.contains(r#""password":"***""#) && !set.contains("sesame"), "{set}");
+    assert!(!of(&["auth", "remove"], &[]).unwrap().contains("authentication"));
+    let oauth = [
+        "grantType=clientCredentials",
+        "authMethod=clientSecretBasic",
+        "tokenUrl=https://id.example.com/token",
+        "clientId=acme",
+        "clientSecret=sesame",
+    ];
+    of(&["oauth", "set"], &oauth).unwrap();
+    let shown = of(&["oauth", "get"], &[]).unwrap();
+    assert!(shown.contains("https://id.example.com/token") && !shown.contains("sesame"), "{shown}");
+    of(&["oauth", "delete"], &[]).unwrap();
+    assert!(of(&["oauth", "get"], &[]).is_none());
+    let made = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+    let path = |name: &str| server.folder.path().join(name).display().to_string();
+    let (certificate, key) = (path("client.crt"), path("client.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    assert!(of(&["mtls", "set"], &[&certificate]).is_none(), "the key is missing");
+    of(&["mtls", "set"], &[&certificate, &key]).unwrap();
+    let shown = of(&["mtls", "get"], &[]).unwrap();
+    assert!(shown.contains("fingerprint") && !shown.contains("PRIVATE"), "{shown}");
+    of(&["mtls", "delete"], &[]).unwrap();
+    assert!(of(&["mtls", "get"], &[]).is_none());
+}

@@ -95,6 +95,27 @@ async fn endpoints_are_created_and_changed_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_credential_in_the_file_is_sent_and_stays_if_the_file_leaves_it_open() {
+    let receiver = Receiver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path());
+    let credential = "authentication = { type = 'bearer', token = { from_env = 'MAIL_PASSWORD' } }";
+    fs::write(&path, web(&receiver, credential)).unwrap();
+    let mut server = serve(folder);
+    let masked = json!({ "type": "bearer", "token": "***" });
+    assert_eq!(endpoint(&server, "web").await["authentication"], masked);
+    server.post("/app/acme/msg", json!({ "eventType": "a", "payload": {} })).await;
+    let calls = receiver.until("ok", |calls| calls.len() == 1).await;
+    assert_eq!(calls[0].headers["authorization"], format!("Bearer {PASSWORD}"));
+    server.terminate();
+    fs::write(&path, web(&receiver, "rate = 50")).unwrap();
+    server.restart();
+    let changed = endpoint(&server, "web").await;
+    assert_eq!((&changed["throttleRate"], &changed["authentication"]), (&json!(50), &masked));
+    assert!(!server.log().contains(PASSWORD));
+}
+
+#[tokio::test]
 async fn a_mistake_keeps_the_server_from_starting_and_names_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path());

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod endpoint_tokens;
 #[path = "../it/schema.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod schema;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AtRest, SealedSecret};
+use super::sealed::{AtRest, SealedSecret};
 use crate::time::Timestamp;
 
 /// How requests to an endpoint authenticate, in addition to their signature.

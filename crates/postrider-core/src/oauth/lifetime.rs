@@ -25,7 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Until when a token is used for new requests.
 pub fn usable_until(received_at: Timestamp, lifetime: Option<Duration>) -> Timestamp {
     let lifetime = lifetime.unwrap_or(DEFAULT).min(MAX);
-    received_at + (lifetime - (lifetime / 10).min(MARGIN))
+    let margin = (lifetime / 10).min(MARGIN);
+    received_at + lifetime.saturating_sub(margin)
 }
 
 /// Whether another token is requested after a receiver responded with 401. A token that was never

@@ -170,7 +170,31 @@ fn shown(text: &str, max: usize, secrets: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_response_is_a_token_or_a_short_error_without_secrets(
+            status in 100_u16..600,
+            body in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                "\\{\"(error|error_description|access_token)\": ?\"[ -~é\n]{0,400}(sesame)?[a-z]*\"\\}"
+                    .prop_map(String::into_bytes),
+            ],
+        ) {
+            let status = StatusCode::from_u16(status).unwrap();
+            match parse(status, &body, &["sesame"]) {
+                Ok(issued) => prop_assert!(HeaderValue::from_str(&issued.access_token).is_ok()),
+                Err(error) => {
+                    prop_assert!(!error.reason.contains("sesame"));
+                    prop_assert!(error.reason.chars().count() < 700);
+                    prop_assert!(!error.reason.chars().any(char::is_control));
+                },
+            }
+        }
+    }
 
     #[test]
     fn a_token_and_its_lifetime_are_read() {

@@ -135,18 +135,26 @@ fn facts_of(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
         issuer: content.issuer.to_string(),
         not_before: at(content.validity.not_before),
         not_after: at(content.validity.not_after),
-        fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: hexadecimal(&digest),
     })
 }
 
 fn key_pem(key: &PrivateKeyDer<'_>) -> Zeroizing<String> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "PKCS #8 is for every algorithm")]
     let label = match key {
         PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
         PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-        // The type may get more variants; PKCS #8 is the form for every algorithm.
         _ => "PRIVATE KEY",
     };
     pem(label, key.secret_der())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).expect("four bits are one digit")
 }
 
 #[cfg(test)]

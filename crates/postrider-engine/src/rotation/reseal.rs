@@ -184,3 +184,33 @@ impl Rewrite for Reseal {
         self.vault.renew_under(&key, response.to_vec(), self.nonce()).ok().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::catalog::{Credentials, Grant, StoredIdentity};
+
+    use super::*;
+
+    #[test]
+    fn what_endpoints_authenticate_with_is_encrypted_again() {
+        let (old, new) = (Vault::new("old"), Vault::new("new"));
+        let credentials = Some(Credentials::Bearer { token: "t".to_owned() });
+        let grant = Some(Grant { refresh_token: "r".to_owned(), access: None });
+        let identity =
+            StoredIdentity { certificates: "c".to_owned(), key: old.seal_text("k", [1; NONCE]) };
+        let mut authentication = Authentication {
+            credentials: old.seal_at_rest(&credentials, [2; NONCE]),
+            grant: old.seal_at_rest(&grant, [3; NONCE]),
+            identity: Some(identity),
+            ..Authentication::default()
+        };
+        let reseal = Reseal::new(Vault::rotating("new", ["old"]), [4; NONCE - 8]);
+        assert_eq!(reseal.try_authentication(&mut authentication), Ok(true));
+        assert_eq!(new.open_at_rest(&authentication.credentials), Ok(credentials));
+        assert_eq!(new.open_at_rest(&authentication.grant), Ok(grant));
+        let key = &authentication.identity.as_ref().unwrap().key;
+        assert_eq!(new.open_text(key).unwrap().as_str(), "k");
+        assert_eq!(reseal.try_authentication(&mut authentication), Ok(false));
+        assert_eq!(reseal.counts().by_key, [3, 3]);
+    }
+}

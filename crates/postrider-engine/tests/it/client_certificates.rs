@@ -51,7 +51,7 @@ async fn receiver(server: &Identity, clients: &Identity, versions: &[&str]) -> S
         async move {
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
             let presented = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
-            let subject = presented.windows(5).filter(|it| it.starts_with(b"cli-")).next_back();
+            let subject = presented.windows(5).rfind(|it| it.starts_with(b"cli-"));
             let body = String::from_utf8(subject.unwrap().to_vec()).unwrap();
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 let mut connection = h2::server::handshake(stream).await.unwrap();

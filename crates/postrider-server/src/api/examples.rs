@@ -154,8 +154,9 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         },
         ("EndpointAuthentication", "type") => Some(json!("bearer")),
         ("EndpointAuthentication", "token") => Some(json!("token")),
-        ("EndpointOauthConfigIn", "tokenUrl") => Some(json!("https://id.example.com/token")),
-        ("EndpointOauthConfigOut", "tokenUrl") => Some(json!("https://id.example.com/token")),
+        ("EndpointOauthConfigIn" | "EndpointOauthConfigOut", "tokenUrl") => {
+            Some(json!("https://id.example.com/token"))
+        },
         ("EndpointOauthConfigIn", "clientSecret") => Some(json!("secret of the client")),
         ("EndpointMtlsConfigIn", "identity") => Some(json!(
             "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n\

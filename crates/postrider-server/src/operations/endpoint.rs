@@ -2,6 +2,8 @@
 
 pub(super) mod action;
 mod authentication;
+mod change;
+mod credential;
 pub(crate) mod declared;
 mod disablement;
 mod event_types;

@@ -21,7 +21,7 @@ impl HttpSender {
         call: HttpCall<'_>,
         progress: &mut Progress,
     ) -> Result<(), CallError> {
-        let token = self.tokens.get(target, client, None).await.map_err(no_token)?;
+        let token = self.tokens.get(target, client, None).await.map_err(|it| no_token(&it))?;
         self.exchange(HttpCall { authorization: Some(&token.header), ..call }, progress).await?;
         if progress.status() != Some(StatusCode::UNAUTHORIZED) {
             token.note_success();
@@ -32,7 +32,7 @@ impl HttpSender {
         }
         let new = self.tokens.get(target, client, Some(&token)).await;
         *progress = Progress::default();
-        let new = new.map_err(no_other_token)?;
+        let new = new.map_err(|it| no_other_token(&it))?;
         self.exchange(HttpCall { authorization: Some(&new.header), ..call }, progress).await?;
         if progress.status() != Some(StatusCode::UNAUTHORIZED) {
             new.note_success();
@@ -41,11 +41,11 @@ impl HttpSender {
     }
 }
 
-pub(super) fn no_token(error: TokenError) -> CallError {
+pub(super) fn no_token(error: &TokenError) -> CallError {
     CallError::new(error.failure, format!("no access token: {}", error.reason))
 }
 
-fn no_other_token(error: TokenError) -> CallError {
+fn no_other_token(error: &TokenError) -> CallError {
     let reason = format!(
         "the receiver responded with status 401, and there is no other access token: {}",
         error.reason

@@ -29,7 +29,7 @@ impl HttpSender {
             None => format!("connected to {address}; no request was sent"),
             Some(client) => {
                 if let Err(error) = self.tokens.get(target, client, None).await {
-                    let failed = no_token(error);
+                    let failed = no_token(&error);
                     return Report::failed(failed.failure, failed.reason).at(Some(address));
                 }
                 format!("connected to {address}, and got an access token; no request was sent")

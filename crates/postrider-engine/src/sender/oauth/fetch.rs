@@ -117,7 +117,8 @@ impl Fetch {
     async fn request(&self, refresh_token: Option<&str>) -> Result<IssuedToken, TokenError> {
         let request = self.token_request(refresh_token)?;
         let response = timeout(self.limit, self.http.request(&request, Some(&self.target))).await;
-        let response = response.unwrap_or_else(|_| Err(self.late())).map_err(not_reached)?;
+        let response =
+            response.unwrap_or_else(|_| Err(self.late())).map_err(|it| not_reached(&it))?;
         let ServiceResponse { status, headers, body, .. } = response;
         let secrets = self.secrets(refresh_token);
         parse(status, &body, &secrets).map_err(|error| {
@@ -179,6 +180,6 @@ impl Fetch {
     }
 }
 
-fn not_reached(error: GuardError) -> TokenError {
+fn not_reached(error: &GuardError) -> TokenError {
     TokenError::new(error.failure, format!("the token server: {}", error.reason))
 }

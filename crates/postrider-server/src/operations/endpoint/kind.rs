@@ -8,7 +8,7 @@ use postrider_core::{
 
 use ::url::Url;
 
-use super::{authentication, url};
+use super::{credential, url};
 use crate::{
     api::{error::ApiError, problems::Problems},
     operations::{call::Call, render, secrets},
@@ -32,7 +32,7 @@ pub(in crate::operations) fn shown(
     call: &Call,
     endpoint: &Endpoint,
 ) -> Result<EndpointOut, ApiError> {
-    let authentication = authentication::shown(call, endpoint)?;
+    let authentication = credential::shown(call, endpoint)?;
     let shown = EndpointOut { authentication, ..render::endpoint(endpoint) };
     if endpoint.kind.is_http() {
         return Ok(shown);

@@ -14,7 +14,7 @@ use postrider_core::{
 use postrider_engine::certificates::identity::{self, CertificateFacts, CheckedIdentity};
 use postrider_store::IdOrUid;
 
-use super::authentication;
+use super::change;
 use crate::{
     api::{
         access::Access,
@@ -109,7 +109,7 @@ async fn set(call: Call, input: SetMtls) -> Result<NoContent, ApiError> {
     let CheckedIdentity { identity, facts } = checked(&body.identity)?;
     let ClientIdentity { certificates, key, .. } = identity;
     let identity = StoredIdentity { certificates, key: secrets::seal_text_exactly(&call, &key) };
-    authentication::change(&call, &app_id, &endpoint_id, |endpoint| {
+    change::authentication(&call, &app_id, &endpoint_id, |endpoint| {
         check_scheme(endpoint)?;
         warn_if_expired(&call, endpoint, &facts);
         endpoint.authentication.identity = Some(identity.clone());
@@ -152,5 +152,5 @@ async fn delete(call: Call, input: DeleteMtls) -> Result<NoContent, ApiError> {
         endpoint.authentication.identity = None;
         Ok(())
     };
-    authentication::change(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
+    change::authentication(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
 }

@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{Endpoint, Grant};
 use postrider_store::IdOrUid;
 
-use super::authentication;
+use super::{change, credential};
 use crate::{
     api::{
         access::Access,
@@ -84,7 +84,7 @@ async fn shown(
 async fn set(call: Call, input: SetOauth) -> Result<NoContent, ApiError> {
     let SetOauth { app_id, endpoint_id, body } = input;
     let parsed = fields::parse(&call, body)?;
-    authentication::change(&call, &app_id, &endpoint_id, |endpoint| {
+    change::authentication(&call, &app_id, &endpoint_id, |endpoint| {
         check_header(&call, endpoint)?;
         let fields::Parsed { config, refresh_token } = parsed.clone();
         let grant = refresh_token.map(|refresh_token| Grant { refresh_token, access: None });
@@ -101,7 +101,7 @@ async fn set(call: Call, input: SetOauth) -> Result<NoContent, ApiError> {
 /// An access token needs the header for itself.
 fn check_header(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
     let credentials = secrets::open_at_rest(call, &endpoint.authentication.credentials)?;
-    if credentials.as_ref().is_some_and(authentication::sets_authorization) {
+    if credentials.as_ref().is_some_and(credential::sets_authorization) {
         return Err(ApiError::conflict(
             "the endpoint's `authentication` sets the same header; remove it first, with PATCH and \
              `null`",
@@ -116,5 +116,5 @@ async fn delete(call: Call, input: DeleteOauth) -> Result<NoContent, ApiError> {
         endpoint.authentication.remove_oauth();
         Ok(())
     };
-    authentication::change(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
+    change::authentication(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
 }
