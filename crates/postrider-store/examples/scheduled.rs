@@ -11,6 +11,7 @@
     reason = "a measurement that fails should say so at once, and it needs a clock"
 )]
 
+#[expect(dead_code, reason = "nothing is settled")]
 #[path = "sample/data.rs"]
 mod sample;
 
@@ -43,18 +44,13 @@ fn main() {
 async fn run() {
     let mut arguments = std::env::args().skip(1);
     let count = arguments.next().map_or(1_000_000, |it| it.parse().unwrap());
-    match arguments.next() {
-        Some(url) => {
-            let store = PostgresStore::open(PostgresOptions { url, ..PostgresOptions::default() })
-                .await
-                .unwrap();
-            measure(&store, count).await;
-        },
-        None => {
-            let folder = tempfile::tempdir_in(".").unwrap();
-            let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-            measure(&store, count).await;
-        },
+    if let Some(url) = arguments.next() {
+        let options = PostgresOptions { url, ..PostgresOptions::default() };
+        measure(&PostgresStore::open(options).await.unwrap(), count).await;
+    } else {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+        measure(&store, count).await;
     }
 }
 
