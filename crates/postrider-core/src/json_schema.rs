@@ -6,6 +6,7 @@
 
 mod bounds;
 mod compile;
+mod metaschema;
 mod meter;
 mod metered;
 mod patterns;
@@ -17,6 +18,7 @@ mod versions;
 
 pub use self::{
     compile::CompiledSchema,
+    metaschema::check_schema,
     result::{MAX_PROBLEMS, PayloadProblem, SchemaCheck, SchemaError},
     versions::{newest, newest_version},
 };

@@ -1,7 +1,9 @@
-//! Event types as the webhooks of an `OpenAPI` document.
+//! Event types as the webhooks and callbacks of an `OpenAPI` document.
 
+mod callbacks;
 mod export;
 mod import;
+mod version_3_0;
 
 use serde_json::Value;
 

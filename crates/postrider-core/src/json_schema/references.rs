@@ -121,8 +121,11 @@ impl<'a> References<'a> {
 
 /// The subschemas that are in the value of a keyword.
 fn subschemas<'a>(keyword: &str, value: &'a Value) -> Vec<&'a Value> {
+    // Values, of which none is a schema.
+    if matches!(keyword, "const" | "default" | "enum" | "example" | "examples") {
+        return Vec::new();
+    }
     match (keyword, value) {
-        ("const" | "default" | "enum" | "example" | "examples", _) => Vec::new(),
         (
             "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas"
             | "dependencies",

@@ -25,7 +25,8 @@ fn cut(text: &str) -> String {
     if text.len() <= MAX_TEXT {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(MAX_TEXT);
+    let is_boundary = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=MAX_TEXT).rev().find(is_boundary).unwrap_or_default();
     let mut cut = text.get(..end).unwrap_or_default().to_owned();
     cut.push('…');
     cut

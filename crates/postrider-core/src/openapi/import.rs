@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use postrider::EventTypeName;
 use serde_json::{Map, Value};
 
-use super::{DescribedEventType, DocumentProblem, FEATURE_FLAGS};
+use super::{DescribedEventType, DocumentProblem, FEATURE_FLAGS, callbacks, version_3_0};
 
 /// Where documents of version 3.1 have webhooks, and where older ones have them.
 const WEBHOOKS: [&str; 2] = ["webhooks", "x-webhooks"];
@@ -13,18 +13,21 @@ const WEBHOOKS: [&str; 2] = ["webhooks", "x-webhooks"];
 /// The methods of the operation that describes a webhook, the usual one first.
 const METHODS: [&str; 5] = ["post", "put", "patch", "get", "delete"];
 
-const COMPONENTS: &str = "#/components/schemas/";
+pub(super) const COMPONENTS: &str = "#/components/schemas/";
 
 /// Most references from one component to another on the way to a webhook's description.
 const MAX_HOPS: usize = 8;
 
-/// The event types that the document describes. `max_bytes` bounds their schemas together: each
+/// The event types that the webhooks and the callbacks of the document describe. Callbacks that
+/// describe the same are one event type. `max_bytes` bounds their schemas together: each
 /// contains what it refers to, so they can be much larger than the document.
 pub fn import(
     document: &Map<String, Value>,
     max_bytes: usize,
 ) -> Result<Vec<DescribedEventType>, DocumentProblem> {
-    let mut importer = Importer { document, left: max_bytes };
+    let is_3_0 =
+        document.get("openapi").and_then(Value::as_str).is_some_and(|it| it.starts_with("3.0"));
+    let mut importer = Importer { document, is_3_0, left: max_bytes };
     let mut found = Vec::new();
     for field in WEBHOOKS {
         let Some(webhooks) = document.get(field) else { continue };
@@ -35,8 +38,18 @@ pub fn import(
             found.push(importer.event_type(&[field, key], key, item)?);
         }
     }
+    for (place, name, item) in callbacks::all(document) {
+        let place: Vec<&str> = place.iter().map(String::as_str).collect();
+        let described = importer.event_type(&place, name, item)?;
+        if !found.contains(&described) {
+            found.push(described);
+        }
+    }
     if found.is_empty() {
-        return Err(problem(&[], "has no webhooks (`webhooks` or `x-webhooks`)"));
+        return Err(problem(
+            &[],
+            "has neither webhooks (`webhooks` or `x-webhooks`) nor callbacks",
+        ));
     }
     Ok(found)
 }
@@ -48,6 +61,8 @@ fn problem(place: &[&str], message: impl Into<String>) -> DocumentProblem {
 
 struct Importer<'a> {
     document: &'a Map<String, Value>,
+    /// Its schemas are not quite JSON schemas.
+    is_3_0: bool,
     /// Remaining bytes of the limit.
     left: usize,
 }
@@ -108,16 +123,24 @@ impl<'a> Importer<'a> {
         })
     }
 
-    /// The schema with all components that it refers to in its `$defs`.
-    fn complete(&mut self, place: &[&str], schema: &Value) -> Result<Value, DocumentProblem> {
-        let mut wanted = BTreeSet::new();
+    /// The schema with all components that it refers to in its `$defs`. If it only refers to a
+    /// component, it is that component.
+    fn complete(&mut self, place: &[&str], schema: &'a Value) -> Result<Value, DocumentProblem> {
+        let (root, schema) = self.root(place, schema)?;
+        let mut wanted = Wanted { root, names: BTreeSet::new() };
         let mut schema = self.copy(place, schema, &mut wanted)?;
         let mut definitions = Map::new();
-        while let Some(name) = wanted.iter().find(|it| !definitions.contains_key(*it)).cloned() {
+        while let Some(name) =
+            wanted.names.iter().find(|it| !definitions.contains_key(*it)).cloned()
+        {
             let reference = format!("{COMPONENTS}{}", escape(&name));
             let found = self.referenced(&reference).ok_or_else(|| unresolved(place, &reference))?;
             let copy = self.copy(place, found, &mut wanted)?;
             definitions.insert(name, copy);
+        }
+        if self.is_3_0 {
+            version_3_0::modernize(&mut schema);
+            definitions.values_mut().for_each(version_3_0::modernize);
         }
         let Some(fields) = schema.as_object_mut().filter(|_| !definitions.is_empty()) else {
             return Ok(schema);
@@ -132,29 +155,34 @@ impl<'a> Importer<'a> {
         Ok(schema)
     }
 
+    /// The component that a schema consists of, if it is only a reference to one.
+    fn root(
+        &self,
+        place: &[&str],
+        schema: &'a Value,
+    ) -> Result<(Option<String>, &'a Value), DocumentProblem> {
+        let only = schema.as_object().filter(|fields| fields.len() == 1);
+        let reference = only.and_then(|fields| fields.get("$ref")?.as_str());
+        let name = reference.and_then(|it| it.strip_prefix(COMPONENTS));
+        let Some(name) = name.filter(|it| !it.contains('/')) else { return Ok((None, schema)) };
+        Ok((Some(unescape(name)), self.resolve(place, schema)?))
+    }
+
     /// A copy that refers to `$defs` instead of components, whose names are added to `wanted`.
     fn copy(
         &mut self,
         place: &[&str],
         value: &Value,
-        wanted: &mut BTreeSet<String>,
+        wanted: &mut Wanted,
     ) -> Result<Value, DocumentProblem> {
         self.take(place, value)?;
         Ok(match value {
             Value::Object(fields) => {
                 let mut copy = Map::new();
                 for (name, value) in fields {
-                    let component = value.as_str().filter(|_| name == "$ref");
-                    let component = component.and_then(|it| it.strip_prefix(COMPONENTS));
-                    let value = match component {
-                        Some(component) => {
-                            let (first, rest) =
-                                component.split_once('/').unwrap_or((component, ""));
-                            wanted.insert(unescape(first));
-                            let rest =
-                                if rest.is_empty() { String::new() } else { format!("/{rest}") };
-                            Value::String(format!("#/$defs/{first}{rest}"))
-                        },
+                    let reference = value.as_str().filter(|_| name == "$ref");
+                    let value = match reference.and_then(|it| it.strip_prefix(COMPONENTS)) {
+                        Some(component) => wanted.reference(component).into(),
                         None => self.copy(place, value, wanted)?,
                     };
                     copy.insert(name.clone(), value);
@@ -182,6 +210,29 @@ impl<'a> Importer<'a> {
             problem(place, "is too large with all that it refers to; import fewer webhooks at once")
         })?;
         Ok(())
+    }
+}
+
+/// The components that a schema needs.
+struct Wanted {
+    /// The component that is the schema itself.
+    root: Option<String>,
+    names: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// The reference to a component, or to a part of one, within the schema.
+    fn reference(&mut self, component: &str) -> String {
+        let (name, rest) = match component.find('/') {
+            Some(end) => component.split_at(end),
+            None => (component, ""),
+        };
+        let plain = unescape(name);
+        if self.root.as_ref() == Some(&plain) {
+            return format!("#{rest}");
+        }
+        self.names.insert(plain);
+        format!("#/$defs/{name}{rest}")
     }
 }
 
@@ -302,7 +353,19 @@ mod tests {
             json!({ "a": { "post": { "requestBody": { "content": content } } } }),
             &[DescribedEventType {
                 schema: Some(json!({
-                    "$ref": "#/$defs/User",
+                    "properties": { "team": { "$ref": "#/$defs/Team" } },
+                    "$defs": { "Team": { "properties": { "lead": { "$ref": "#" } } } },
+                })),
+                ..described("a")
+            }],
+        );
+        let schema = json!({ "items": { "$ref": "#/components/schemas/User/properties/team" } });
+        let content = json!({ "application/json": { "schema": schema } });
+        check(
+            json!({ "a": { "post": { "requestBody": { "content": content } } } }),
+            &[DescribedEventType {
+                schema: Some(json!({
+                    "items": { "$ref": "#/$defs/User/properties/team" },
                     "$defs": {
                         "User": { "properties": { "team": { "$ref": "#/$defs/Team" } } },
                         "Team": { "properties": { "lead": { "$ref": "#/$defs/User" } } },
@@ -313,9 +376,34 @@ mod tests {
         );
     }
 
+    fn callback(body: &Value) -> Value {
+        let content = json!({ "application/json": { "schema": body } });
+        json!({ "{$request.body#/url}": { "post": { "requestBody": { "content": content } } } })
+    }
+
+    #[test]
+    fn callbacks_are_event_types_too() {
+        let paid = callback(&json!({ "type": "string", "nullable": true }));
+        let subscribe = json!({ "callbacks": { "order.paid": paid } });
+        let document = json!({
+            "openapi": "3.0.3",
+            "paths": { "/a": { "post": subscribe }, "/b": { "put": subscribe, "summary": "B" } },
+            "components": { "callbacks": { "order.sent": callback(&json!({})) } },
+        });
+        let document = document.as_object().expect("it is one");
+        let expected = [
+            DescribedEventType {
+                schema: Some(json!({ "type": ["string", "null"] })),
+                ..described("order.paid")
+            },
+            DescribedEventType { schema: Some(json!({})), ..described("order.sent") },
+        ];
+        assert_eq!(import(document, 10_000).as_deref(), Ok(&expected[..]));
+    }
+
     #[test]
     fn problems_have_a_place() {
-        refuse(json!({}), "", "has no webhooks (`webhooks` or `x-webhooks`)");
+        refuse(json!({}), "", "has neither webhooks (`webhooks` or `x-webhooks`) nor callbacks");
         refuse(json!([]), "webhooks", "must be an object of webhooks by name");
         refuse(json!({ "a": {} }), "webhooks/a", "has no operation, as `post`");
         refuse(

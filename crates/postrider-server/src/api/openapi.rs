@@ -210,39 +210,23 @@ fn error_responses(operation: &Declaration, [error, invalid]: &[Value; 2]) -> Ma
 
 #[cfg(test)]
 mod tests {
-    use boon::{Compiler, Schemas};
-
     use super::*;
 
     #[test]
     fn every_example_in_the_document_has_the_schema_of_its_type() {
-        let mut document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
-        remove_lookaheads(&mut document);
+        let document: Value = serde_json::from_str(&openapi()).expect("it is JSON");
         let examples = document["components"]["examples"].as_object().expect("there are examples");
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        let address = "https://postrider.test/openapi.json";
-        compiler.add_resource(address, document.clone()).expect("the address is one");
+        let schemas = json!({ "schemas": document["components"]["schemas"] });
         let mut wrong = Vec::new();
         for (name, example) in examples.iter().filter(|(name, _)| *name != "Object") {
-            let schema = format!("{address}#/components/schemas/{name}");
-            let schema = compiler.compile(&schema, &mut schemas).expect("the schema is valid");
-            if let Err(error) = schemas.validate(&example["value"], schema) {
+            let reference = format!("#/components/schemas/{name}");
+            let schema = json!({ "$ref": reference, "components": schemas });
+            let schema = jsonschema::options().offline().build(&schema).expect("it is valid");
+            if let Err(error) = schema.validate(&example["value"]) {
                 wrong.push(format!("{name}: {error}"));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
-
-    /// Removes the patterns that the validator does not support.
-    fn remove_lookaheads(value: &mut Value) {
-        match value {
-            Value::Object(fields) => {
-                fields.retain(|_, it| !it.as_str().is_some_and(|it| it.starts_with("^(?!")));
-                fields.values_mut().for_each(remove_lookaheads);
-            },
-            Value::Array(items) => items.iter_mut().for_each(remove_lookaheads),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {},
-        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 pub(super) mod builtin;
 pub(super) mod bulk;
 pub(crate) mod index;
-mod json_schema;
 pub(super) mod openapi;
 pub(super) mod validation;
 
@@ -15,7 +14,7 @@ use postrider::{
     },
     name::MAX_NAME,
 };
-use postrider_core::catalog::EventType;
+use postrider_core::{catalog::EventType, json_schema};
 use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Map, Value, value::RawValue};
 
@@ -345,5 +344,6 @@ fn check_schema(schema: &Value) -> Result<(), String> {
     if !schema.is_object() {
         return Err("must be a JSON schema, which is an object".to_owned());
     }
-    json_schema::check(schema).map_err(|reason| format!("is not a valid JSON schema: {reason}"))
+    json_schema::check_schema(schema)
+        .map_err(|reason| format!("is not a valid JSON schema: {reason}"))
 }

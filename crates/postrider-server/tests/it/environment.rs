@@ -181,7 +181,7 @@ async fn a_document_that_cannot_be_imported_is_refused_with_the_place() {
         let found = error["detail"][0]["msg"].as_str().unwrap();
         assert!(found.starts_with(message), "{found}");
     };
-    let nothing = "has no webhooks";
+    let nothing = "has neither webhooks";
     check(json!({ "spec": {} }), json!(["body", "spec"]), nothing).await;
     let no_yaml = "is neither YAML nor JSON of an object: ";
     check(json!({ "specRaw": "a: [" }), json!(["body", "specRaw"]), no_yaml).await;

@@ -60,7 +60,8 @@ async fn a_scheduled_message_can_be_moved_and_cancelled() {
         async |id: &str| world.call(Method::POST, &format!("{MESSAGES}/{id}/cancel"), None).await;
     cancel("m").await.expect(204);
     let endpoints = world.get(&format!("{MESSAGES}/m/endpoint")).await.expect(200);
-    assert_eq!(endpoints["data"][0]["statusText"], "canceled");
+    let delivery = &endpoints["data"][0];
+    assert_eq!((&delivery["statusText"], &delivery["nextAttempt"]), (&json!("fail"), &Value::Null));
     let refused = world.post(&format!("{MESSAGES}/m/reschedule"), at.clone()).await.expect(409);
     assert!(refused["detail"].as_str().unwrap().contains("waits for its first attempt"));
     // Again changes nothing.

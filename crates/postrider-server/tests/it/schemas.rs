@@ -28,6 +28,7 @@ async fn world() -> World {
     world
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "literals are shorter without a reference")]
 fn event(payload: Value) -> Value {
     json!({ "eventType": "invoice.paid", "payload": payload })
 }

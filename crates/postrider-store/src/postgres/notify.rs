@@ -49,12 +49,13 @@ pub(super) async fn event_types_changed(
     changed(session, event_types(organization_digest(organization))).await
 }
 
-/// Means the event types of organizations with this digest in place of an application. The ids of
-/// applications begin with the time, and no time is zero.
-const fn event_types(digest: u64) -> ApplicationId {
-    // Zero means access.
-    let digest = if digest == 0 { 1 } else { digest };
-    ApplicationId::from_u128(digest as u128)
+/// The first half of what means event types in place of an application. No application has it: it
+/// is no UUID of version 7.
+const EVENT_TYPES: u64 = 1;
+
+/// Means the event types of organizations with this digest.
+fn event_types(digest: u64) -> ApplicationId {
+    ApplicationId::from_u128(u128::from(EVENT_TYPES) << 64 | u128::from(digest))
 }
 
 /// What a change of this application means.
@@ -62,9 +63,12 @@ pub(super) fn event(application: ApplicationId) -> StoreEvent {
     if application == ACCESS {
         return StoreEvent::AccessChanged;
     }
-    match u64::try_from(application.as_u128()) {
-        Ok(digest) => StoreEvent::EventTypesChanged(digest),
-        Err(_) => StoreEvent::ApplicationChanged(application),
+    let meaning = application.as_u128();
+    match u64::try_from(meaning & u128::from(u64::MAX)) {
+        Ok(digest) if meaning >> 64 == u128::from(EVENT_TYPES) => {
+            StoreEvent::EventTypesChanged(digest)
+        },
+        _ => StoreEvent::ApplicationChanged(application),
     }
 }
 

@@ -6,8 +6,9 @@ mod lost_responses;
 use std::{future::Future, time::Duration};
 
 use postrider::ApplicationId;
+use postrider_core::catalog::{EventType, organization_digest};
 use postrider_store::{
-    Cluster, Deliveries, Maintenance, PostgresOptions, PostgresStore, StoreEvent,
+    Cluster, Deliveries, Expected, Maintenance, PostgresOptions, PostgresStore, Records, StoreEvent,
 };
 use tokio_postgres::Client;
 
@@ -162,6 +163,21 @@ async fn a_change_by_one_node_notifies_the_other() {
     let event = next_matching(&store, |_| true).await;
     assert_eq!(event, StoreEvent::ApplicationChanged(application), "without a notification");
     drop(store);
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_changed_event_type_notifies_the_other_nodes() {
+    let schema = Schema::create().await;
+    let (store, other) = (schema.open().await, schema.open().await);
+    let event_type = event_type("user.created");
+    let digest = organization_digest(&event_type.organization);
+    let is_changed = |it: &StoreEvent| *it == StoreEvent::EventTypesChanged(digest);
+    other.save(&event_type, Expected::Any).await.unwrap();
+    next_matching(&store, is_changed).await;
+    other.remove::<EventType>(&event_type.organization, &event_type.name).await.unwrap();
+    next_matching(&store, is_changed).await;
+    drop((store, other));
     schema.remove().await;
 }
 

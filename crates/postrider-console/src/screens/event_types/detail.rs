@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use postrider::api::{EventTypeOut, OrganizationMessageOut, SearchResponse};
+use postrider::api::{EventTypeOut, OrganizationMessageOut, SchemaValidation, SearchResponse};
 
 use super::{catalog::path, change, list::states, schema, versions::Versions};
 use crate::{
@@ -114,9 +114,21 @@ fn facts(context: &Context, it: &EventTypeOut) -> Markup {
     if !flags.is_empty() && !context.is_portal() {
         facts.push(("Only with feature flag", html! { (flags.join(", ")) }));
     }
+    if let Some(validation) = it.schema_validation.filter(|_| !context.is_portal()) {
+        facts.push(("Payload check", html! { (validation_text(validation)) }));
+    }
     facts.push(("Created", ui::time(context, it.created_at)));
     facts.push(("Updated", ui::time(context, it.updated_at)));
     html! { section.section.type-facts { h2 { "Details" } (ui::facts(&facts)) } }
+}
+
+/// What happens to payloads that do not match the schema.
+const fn validation_text(validation: SchemaValidation) -> &'static str {
+    match validation {
+        SchemaValidation::Off => "off",
+        SchemaValidation::Warn => "accepts what does not match, and reports it",
+        SchemaValidation::Reject => "refuses what does not match",
+    }
 }
 
 fn latest(context: &Context, name: &str, messages: &[OrganizationMessageOut]) -> Markup {

@@ -34,8 +34,7 @@ async fn reschedule(store: &dyn Store, number: u64, hours: u64, entry: u64) -> b
 }
 
 fn claim_at(hours: u64) -> Claim {
-    let now = at_hour(hours);
-    Claim { now, lease_until: now + Duration::from_millis(LEASE), ..claim() }
+    Claim { now: at_hour(hours), lease_until: at_hour(1_000), ..claim() }
 }
 
 store_tests! {

@@ -1,58 +1,50 @@
-//! Validation of JSON Schemas. References to other documents are not followed.
+//! Whether a value is a JSON schema at all, whatever it costs to check payloads against it.
+//! References to other documents are not followed.
 
-use std::{error::Error, sync::LazyLock};
+use std::sync::LazyLock;
 
-use boon::{Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
-use serde_json::{Map, Value};
+use jsonschema::{Draft, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::{Map, Value, json};
 
-/// The drafts that a schema can name, with the URLs of their metaschemas.
+/// The metaschemas of the drafts that a schema can name.
 const DRAFTS: [(Draft, &str); 5] = [
-    (Draft::V2020_12, "https://json-schema.org/draft/2020-12/schema"),
-    (Draft::V7, "http://json-schema.org/draft-07/schema"),
-    (Draft::V2019_09, "https://json-schema.org/draft/2019-09/schema"),
-    (Draft::V6, "http://json-schema.org/draft-06/schema"),
-    (Draft::V4, "http://json-schema.org/draft-04/schema"),
+    (Draft::Draft202012, "https://json-schema.org/draft/2020-12/schema"),
+    (Draft::Draft7, "http://json-schema.org/draft-07/schema"),
+    (Draft::Draft201909, "https://json-schema.org/draft/2019-09/schema"),
+    (Draft::Draft6, "http://json-schema.org/draft-06/schema"),
+    (Draft::Draft4, "http://json-schema.org/draft-04/schema"),
 ];
 
 /// Number of drafts that a schema without `$schema` is checked against: the newest, and the one
 /// that most tools write.
 const DEFAULTS: usize = 2;
 
-/// The metaschemas of the drafts, which the library contains.
-static META: LazyLock<(Schemas, [SchemaIndex; 5])> = LazyLock::new(|| {
-    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-    compiler.use_loader(Box::new(Nowhere));
-    let described = DRAFTS.map(|(_, address)| {
-        compiler.compile(address, &mut schemas).expect("the library has the schemas of all drafts")
-    });
-    (schemas, described)
+/// The metaschemas, which the library contains. Formats are not looked at: it knows fewer regular
+/// expressions than schemas may use.
+static METASCHEMAS: LazyLock<[Validator; 5]> = LazyLock::new(|| {
+    DRAFTS.map(|(draft, address)| {
+        jsonschema::options()
+            .offline()
+            .with_draft(draft)
+            .should_validate_formats(false)
+            .build(&json!({ "$ref": address }))
+            .expect("the library has the schemas of all drafts")
+    })
 });
 
-/// A loader that never loads anything.
-struct Nowhere;
-
-impl UrlLoader for Nowhere {
-    fn load(&self, url: &str) -> Result<Value, Box<dyn Error>> {
-        Err(format!("{url} is not loaded").into())
-    }
-}
-
 /// Checks that the value is a JSON Schema, or returns its first problem.
-pub(crate) fn check(schema: &Value) -> Result<(), String> {
+pub fn check_schema(schema: &Value) -> Result<(), String> {
     let schema = &without_patterns(schema);
-    let draft = schema["$schema"].as_str().and_then(Draft::from_url);
-    let tried = match DRAFTS.iter().position(|(it, _)| Some(*it) == draft) {
+    let draft = schema["$schema"].as_str().map(|it| it.trim_end_matches('#'));
+    let tried = match DRAFTS.iter().position(|(_, it)| Some(*it) == draft) {
         Some(named) => named..named + 1,
         None => 0..DEFAULTS,
     };
-    let (schemas, described) = &*META;
     let mut first = Ok(());
-    for index in &described[tried] {
-        match schemas.validate(schema, *index) {
-            Err(error) if !is_of_format(&error) => {
-                first = first.and_then(|()| Err(innermost_reason(&error)));
-            },
-            Ok(()) | Err(_) => return Ok(()),
+    for metaschema in &METASCHEMAS[tried] {
+        match metaschema.validate(schema) {
+            Err(error) => first = first.and_then(|()| Err(innermost_reason(&error))),
+            Ok(()) => return Ok(()),
         }
     }
     first
@@ -93,34 +85,26 @@ fn field(name: &str, value: &Value) -> Value {
     }
 }
 
-/// Whether the value would be right if formats were not looked at. The library knows fewer
-/// regular expressions than schemas may use.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have causes")]
-fn is_of_format(error: &ValidationError<'_, '_>) -> bool {
-    match &error.kind {
-        ErrorKind::Format { .. } => true,
-        ErrorKind::AnyOf | ErrorKind::OneOf(None) => error.causes.iter().any(is_of_format),
-        _ => !error.causes.is_empty() && error.causes.iter().all(is_of_format),
-    }
-}
-
 /// The innermost reason, with its location.
-fn innermost_reason(error: &ValidationError<'_, '_>) -> String {
-    match error.causes.iter().find(|it| !is_of_format(it)) {
+#[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have causes")]
+fn innermost_reason(error: &ValidationError<'_>) -> String {
+    let causes = match error.kind() {
+        ValidationErrorKind::AnyOf { context } => context.first().and_then(|it| it.first()),
+        _ => None,
+    };
+    match causes {
         Some(cause) => innermost_reason(cause),
-        None => format!("at {}/: {}", error.instance_location, error.kind),
+        None => format!("at {}: {}", error.instance_path(), error.masked()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[track_caller]
     fn check_that(schema: &Value, is_valid: bool) {
-        assert_eq!(check(schema).is_ok(), is_valid, "{schema}");
+        assert_eq!(check_schema(schema).is_ok(), is_valid, "{schema}");
     }
 
     #[test]
@@ -179,9 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn a_deep_schema_does_not_exhaust_the_stack() {
+        let check_schema_deep = || {
+            let deep = (0..60).fold(json!({}), |it, _| json!({ "properties": { "a": it } }));
+            assert_eq!(check_schema(&deep), Ok(()));
+        };
+        let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(check_schema_deep);
+        thread.expect("a thread starts").join().expect("the check does not panic");
+    }
+
+    #[test]
     fn the_message_has_the_location() {
         let nested = json!({ "properties": { "a": { "minLength": "x" } } });
-        let message = check(&nested).unwrap_err();
+        let message = check_schema(&nested).unwrap_err();
         assert!(message.contains("/properties/a/minLength"), "{message}");
     }
 }
