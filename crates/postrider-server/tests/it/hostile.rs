@@ -53,7 +53,7 @@ impl Operation {
             limits.batch_bytes
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")
-            || self.path.ends_with("/test")
+            || self.path.ends_with("/e/test")
         {
             limits.max_payload + limits.envelope
         } else if self.path.starts_with("/api/v1/event-type")
