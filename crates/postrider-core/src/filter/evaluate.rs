@@ -30,9 +30,6 @@ const FAILURE_STEPS: usize = 10;
 
 const TOO_LONG: &str = "the filter takes too long for this message; use shorter lists or strings";
 
-/// Most bytes of a string that a filter builds.
-const MAX_TEXT: usize = 64 << 10;
-
 /// Why an expression has no value for a message.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {

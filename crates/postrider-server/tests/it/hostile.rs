@@ -54,8 +54,8 @@ impl Operation {
         } else if self.path.ends_with("/msg")
             || self.path.ends_with("/send-example")
             || self.path.ends_with("/schema-check")
-            || self.path.ends_with("/test")
             || self.path.ends_with("/simulate")
+            || self.path.ends_with("/e/test")
         {
             limits.max_payload + limits.envelope
         } else if self.path.starts_with("/api/v1/event-type")

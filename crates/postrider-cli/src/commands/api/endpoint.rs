@@ -216,15 +216,17 @@ const URL_FIELDS: &[&str] = &["url"];
 impl EndpointCommand {
     /// Runs the command. A test or a check that failed has the exit code 1.
     pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<ExitCode> {
-        let print = match self {
-            Self::Test { .. } | Self::Check(_) => trial::run,
-            Self::TestFilter { .. } => filter::run,
-            _ => |api: &ApiArgs, call| {
-                let request = ApiRequest { call, columns: COLUMNS };
-                api.run(request).map(|()| ExitCode::SUCCESS)
-            },
-        };
-        print(api, self.call()?)
+        let is_trial = matches!(self, Self::Test { .. } | Self::Check(_));
+        let is_filter = matches!(self, Self::TestFilter { .. });
+        let call = self.call()?;
+        if is_trial {
+            trial::run(api, call)
+        } else if is_filter {
+            filter::run(api, call)
+        } else {
+            let request = ApiRequest { call, columns: COLUMNS };
+            api.run(request).map(|()| ExitCode::SUCCESS)
+        }
     }
 
     fn call(self) -> anyhow::Result<Call> {

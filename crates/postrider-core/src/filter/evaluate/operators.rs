@@ -3,10 +3,12 @@
 use std::{cmp::Ordering, rc::Rc};
 
 use crate::filter::{
-    evaluate::MAX_TEXT,
     tree::Operator,
     value::{List, Value},
 };
+
+/// Most bytes of a string that a filter builds.
+const MAX_TEXT: usize = 64 << 10;
 
 type Computed<'v> = Result<Value<'v>, String>;
 
