@@ -20,11 +20,7 @@ use crate::{
         reply::Done,
     },
     metrics::SchemaResult,
-    operations::{
-        call::Call,
-        event_type::{MISSING, builtin},
-        message::payload,
-    },
+    operations::{call::Call, event_type::builtin, message::payload},
     schemas::{self, Mismatch},
 };
 
@@ -53,7 +49,7 @@ async fn check(call: Call, input: Check) -> Result<Done<SchemaCheckOut>, ApiErro
     let mut problems = Problems::within(&["body"]);
     problems.require(payload::is_object(text), "payload", payload::OBJECT);
     problems.finish()?;
-    builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
+    builtin::find(&call, &event_type_name).await?.ok_or(ApiError::NotFound("event type"))?;
     let checks = &call.resources.schemas;
     let schema = checks.newest(call.engine(), call.organization(), &event_type_name).await?;
     if let Some(reason) = schema.error() {
@@ -72,7 +68,7 @@ async fn check(call: Call, input: Check) -> Result<Done<SchemaCheckOut>, ApiErro
 
 async fn report(call: Call, input: Report) -> Result<Done<SchemaReportOut>, ApiError> {
     let name = input.event_type_name;
-    builtin::find(&call, &name).await?.ok_or(MISSING)?;
+    builtin::find(&call, &name).await?.ok_or(ApiError::NotFound("event type"))?;
     let (engine, organization) = (call.engine(), call.organization());
     let index = call.resources.event_types.of(engine, organization).await?;
     let checks = &call.resources.schemas;

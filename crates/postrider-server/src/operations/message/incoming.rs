@@ -35,7 +35,7 @@ use crate::{
         call::Call,
         custom_headers::{self, Owner},
         event_type::validation::{PublishedPayload, check_payload},
-        message::{payload, schedule::MAX_AHEAD},
+        message::payload,
         render,
     },
 };
@@ -57,6 +57,9 @@ const TAGS: WordRule = WordRule {
 
 /// Why a message with the event id of another one is refused.
 pub(super) const EVENT_ID_TAKEN: &str = "another message of the application has this eventId";
+
+/// How far ahead the first attempt can be.
+pub(super) const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -1,7 +1,5 @@
 //! Messages that are to be delivered later.
 
-use std::time::Duration;
-
 use postrider::{
     ApplicationId, MessageId,
     api::{MessageOut, MessageRescheduleIn, Permission},
@@ -9,7 +7,7 @@ use postrider::{
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::IdOrUid;
 
-use super::find;
+use super::{find, incoming::MAX_AHEAD};
 use crate::{
     api::{
         body::Json,
@@ -21,9 +19,6 @@ use crate::{
     },
     operations::{call::Call, render},
 };
-
-/// How far ahead the first attempt can be.
-pub(super) const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 operations! {
     tag "Message";
