@@ -5,7 +5,7 @@ mod document;
 mod index;
 mod kind;
 mod layout;
-mod markdown;
+pub(crate) mod markdown;
 mod operation;
 mod schema;
 mod search;

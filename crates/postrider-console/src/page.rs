@@ -21,6 +21,7 @@ pub(crate) enum Section {
     Applications,
     Endpoints,
     EventTypes,
+    Connectors,
     Messages,
     Failures,
     Live,

@@ -1,6 +1,7 @@
 //! The pages of the console and their URLs.
 
 pub(crate) mod apps;
+mod connectors;
 mod consumers;
 pub(crate) mod endpoints;
 pub(crate) mod event_types;
@@ -40,6 +41,7 @@ pub fn router(settings: ConsoleSettings) -> Router {
         .action("/preferences", preferences::save);
     let routes = [
         apps::console,
+        connectors::console,
         consumers::console,
         endpoints::console,
         event_types::console,

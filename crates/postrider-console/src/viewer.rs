@@ -9,6 +9,8 @@ pub(crate) enum Action {
     Publish,
     /// Create, change and delete endpoints.
     ManageEndpoints,
+    /// Read, try and change the transformation of an endpoint.
+    ManageTransformations,
     /// Read the secret of an endpoint.
     ReadSecret,
     /// Replace the secret of an endpoint.
@@ -72,9 +74,11 @@ impl Action {
         match self {
             Self::Publish => Permission::Publish,
             Self::ReadSecret => Permission::ReadSecrets,
-            Self::ManageEndpoints | Self::RotateSecret | Self::CreateAttempts | Self::Operate => {
-                Permission::Operate
-            },
+            Self::ManageEndpoints
+            | Self::ManageTransformations
+            | Self::RotateSecret
+            | Self::CreateAttempts
+            | Self::Operate => Permission::Operate,
             Self::Administer => Permission::Administer,
         }
     }
@@ -83,6 +87,7 @@ impl Action {
     const fn capabilities(self) -> Option<&'static [Capability]> {
         Some(match self {
             Self::ManageEndpoints => &[Capability::ManageEndpoint],
+            Self::ManageTransformations => &[Capability::ManageTransformations],
             Self::ReadSecret => &[
                 Capability::ViewEndpointSecret,
                 Capability::ManageEndpointSecret,
@@ -100,6 +105,7 @@ impl Action {
             Self::Publish => Role::Publisher,
             Self::ReadSecret
             | Self::ManageEndpoints
+            | Self::ManageTransformations
             | Self::RotateSecret
             | Self::CreateAttempts
             | Self::Operate => Role::Operator,

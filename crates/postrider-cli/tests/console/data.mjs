@@ -20,6 +20,11 @@ const INVOICE = {
   examples: [{ id: "inv_1", amount: 1_999, currency: "EUR" }],
 };
 
+const CODE = `function handler(webhook) {
+  webhook.payload = { text: webhook.eventType, token: webhook.env.TOKEN };
+  return webhook;
+}`;
+
 const EVENT_TYPES = [
   { name: "invoice.paid", description: "An invoice was paid.", schemas: { 1: INVOICE } },
   { name: "invoice.failed", description: "A payment failed.", groupName: "billing" },
@@ -38,8 +43,9 @@ export async function createData(walk) {
   const messages = await sendMessages(walk);
   const attempts = await failedAttempts(walk, endpoints.failing);
   const sources = await createSources(walk);
+  const { scheduled, connector } = await shape(walk, endpoints.good);
   await administer(walk, endpoints);
-  return { app, endpoints, messages, attempts, sources };
+  return { app, endpoints, messages, scheduled, attempts, connector, sources };
 }
 
 /**
@@ -47,7 +53,9 @@ export async function createData(walk) {
  * @property {string} app
  * @property {{[kind: string]: string}} endpoints ids
  * @property {string[]} messages ids
+ * @property {string} scheduled id of a message that is due tomorrow
  * @property {{id: string, msgId: string}[]} attempts failed ones
+ * @property {string} connector id
  * @property {{[provider: string]: string}} sources ids
  */
 
@@ -119,6 +127,27 @@ async function createSources(walk) {
   await postAsGithub(github.ingestUrl, GITHUB_SECRET);
   await postAsGithub(github.ingestUrl, "another-secret");
   return { github: github.id, stripe: silent.id };
+}
+
+/**
+ * Creates a connector, gives an endpoint its code, and schedules a message.
+ *
+ * @param {Walk} walk
+ * @param {string} endpoint id
+ */
+async function shape(walk, endpoint) {
+  const connector = await walk.api("POST", "/connector", {
+    name: "Chat", kind: "Slack", description: "Posts to a channel", allowedEventTypes: ["invoice.paid"],
+    instructions: "1. Create a webhook.\n2. Set `TOKEN`.", transformation: CODE,
+  });
+  const variables = { TOKEN: "a-token" };
+  const path = `/app/acme/endpoint/${endpoint}`;
+  await walk.api("PATCH", `${path}/transformation`, { connector: connector.id, variables });
+  await walk.api("PATCH", path, { filter: "!has(payload.amount) || payload.amount < 1000" });
+  const deliverAt = new Date(Date.now() + 86_400_000).toISOString();
+  const payload = { id: "inv_later", amount: 1, currency: "EUR" };
+  const message = await walk.api("POST", "/app/acme/msg", { eventType: "invoice.paid", payload, deliverAt });
+  return { scheduled: message.id, connector: connector.id };
 }
 
 /**

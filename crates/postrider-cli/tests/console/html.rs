@@ -64,7 +64,16 @@ fn constant(word: &str) -> String {
 #[tokio::test]
 async fn empty_lists_explain_themselves() {
     let server = Server::start();
-    for page in ["apps", "endpoints", "messages", "failures", "tasks", "sources", "event-types"] {
+    for page in [
+        "apps",
+        "endpoints",
+        "messages",
+        "failures",
+        "tasks",
+        "sources",
+        "event-types",
+        "connectors",
+    ] {
         insta::assert_snapshot!(
             format!("empty-{page}"),
             content(&server, &format!("/{page}")).await

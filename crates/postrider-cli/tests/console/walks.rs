@@ -94,6 +94,21 @@ async fn requests_verify_with_both_secrets_after_a_rotation() {
 }
 
 #[tokio::test]
+async fn a_filter_and_a_transformation_are_tried_saved_and_applied() {
+    check("shaping").await;
+}
+
+#[tokio::test]
+async fn a_connector_is_created_and_used_by_an_endpoint() {
+    check("connectors").await;
+}
+
+#[tokio::test]
+async fn a_scheduled_message_is_moved_and_cancelled() {
+    check("schedule").await;
+}
+
+#[tokio::test]
 async fn a_failure_is_found_understood_and_recovered() {
     check("recovery").await;
 }

@@ -15,6 +15,33 @@ pub(super) fn inline(text: &str) -> Markup {
     })
 }
 
+/// A text that people of the organization wrote. It has no images, and links only to web pages.
+pub(crate) fn untrusted(text: &str) -> Markup {
+    let mut is_link_dropped = false;
+    let is_kept = |event: &Event<'_>| keeps(event, &mut is_link_dropped);
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(escaped).filter(is_kept);
+    let mut html = String::with_capacity(text.len() * 2);
+    push_html(&mut html, events);
+    PreEscaped(html)
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum; everything else contains text or nothing"
+)]
+fn keeps(event: &Event<'_>, is_link_dropped: &mut bool) -> bool {
+    match event {
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => false,
+        Event::Start(Tag::Link { dest_url, .. }) => {
+            let is_web = dest_url.starts_with("https://") || dest_url.starts_with("http://");
+            *is_link_dropped = !is_web;
+            is_web
+        },
+        Event::End(TagEnd::Link) => !*is_link_dropped,
+        _ => true,
+    }
+}
+
 fn render(text: &str, is_kept: fn(&Event<'_>) -> bool) -> Markup {
     let text = without_code_links(text);
     let events = Parser::new_ext(&text, Options::ENABLE_TABLES).map(escaped).filter(is_kept);
@@ -74,6 +101,9 @@ mod tests {
         for (text, html) in cases {
             assert_eq!(inline(text).into_string(), html, "{text}");
         }
+        let text = "[a](https://x.y/) [b](javascript:c) ![d](https://x.y/e)";
+        let html = "<p><a href=\"https://x.y/\">a</a> b d</p>\n";
+        assert_eq!(untrusted(text).into_string(), html);
         assert_eq!(block("a\n\nb").into_string(), "<p>a</p>\n<p>b</p>\n");
     }
 }

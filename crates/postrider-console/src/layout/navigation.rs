@@ -31,6 +31,7 @@ const CONSOLE: [(&str, &[Entry]); 4] = [
             entry(Section::Applications, "Applications", "/apps", Icon::Applications),
             entry(Section::Endpoints, "Endpoints", "/endpoints", Icon::Endpoints),
             entry(Section::EventTypes, "Event types", "/event-types", Icon::Tag),
+            entry(Section::Connectors, "Connectors", "/connectors", Icon::Plug),
         ],
     ),
     (

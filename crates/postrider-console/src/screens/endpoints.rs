@@ -6,6 +6,7 @@
 //! | Which endpoints are there? | `list.rs`, `row.rs` |
 //! | What is an endpoint doing, and why? | `condition.rs`, `banner.rs`, `traffic.rs` |
 //! | What does the page of an endpoint show? | `subject.rs`, `detail.rs`, `attempts.rs`, `facts.rs` |
+//! | How are its filter and its transformation tried and changed? | `shaping.rs`, `shaping/` |
 //! | Which fields does a kind have? | `kinds.rs`, `kinds/` |
 //! | How does a form become a request? | `fields.rs`, `body.rs`, `config.rs` |
 
@@ -28,6 +29,7 @@ mod recovery;
 mod row;
 mod secret;
 mod settings;
+mod shaping;
 mod subject;
 mod traffic;
 mod trial;
@@ -56,6 +58,10 @@ fn of_application(routes: Routes, base: &str) -> Routes {
         .page(&of("/settings"), settings::page)
         .action(&of("/settings"), settings::save)
         .action(&of("/delete"), settings::delete)
+        .page(&of("/filter"), shaping::page)
+        .action(&of("/filter"), shaping::change_filter)
+        .page(&of("/transformation"), shaping::page)
+        .action(&of("/transformation"), shaping::change_script)
         .page(&of("/headers"), headers::page)
         .action(&of("/headers"), headers::set)
         .action(&of("/headers/remove"), headers::remove)

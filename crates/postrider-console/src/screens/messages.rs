@@ -16,6 +16,7 @@ mod request;
 mod resend;
 pub(crate) mod rows;
 mod saved;
+mod schedule;
 mod signature;
 mod views;
 mod why;
@@ -26,6 +27,8 @@ use crate::route::Routes;
 pub(crate) fn console(routes: Routes) -> Routes {
     let routes = routes
         .page("/messages", list::page)
+        .action("/apps/{app}/messages/{msg}/reschedule", schedule::reschedule)
+        .action("/apps/{app}/messages/{msg}/cancel", schedule::cancel)
         .raw("/messages/export", export::download)
         .action("/messages/views", saved::change);
     shared(routes, "/apps/{app}/messages")

@@ -9,6 +9,7 @@ pub(crate) enum Icon {
     Applications,
     Endpoints,
     Tag,
+    Plug,
     Messages,
     Failures,
     Live,
@@ -49,6 +50,7 @@ impl Icon {
             },
             Self::Endpoints => "M2 8h9M8 4.5 11.5 8 8 11.5M14 3v10",
             Self::Tag => "M2 2.5h5.5L14 9l-5 5-7-6.5zM5 5.5h.01",
+            Self::Plug => "M6 2v3M10 2v3M4 5h8v3a4 4 0 0 1-8 0zM8 12v2.5",
             Self::Messages => "M2 3.5h12v9H2zM2 4l6 5 6-5",
             Self::Failures => "M8 2 15 14H1zM8 6.5v3.5M8 12h.01",
             Self::Live => {

@@ -32,6 +32,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// What is wrong with something that several fields make up.
+    pub(crate) fn problem(&self, name: &str, path: &str) -> Option<String> {
+        let own = self.problem.as_ref().filter(|it| it.0 == name).map(|it| it.1.clone());
+        own.or_else(|| self.failure.as_ref()?.of_field(path))
+    }
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self { problem: Some(problem), failure: None }

@@ -34,6 +34,7 @@ pub(super) struct Subject {
 pub(super) enum Tab {
     Overview,
     Settings,
+    Shaping,
     Headers,
     Secret,
     Readers,
@@ -175,9 +176,12 @@ impl Subject {
         let is_http = self.endpoint.kind.is_http();
         let has_secret =
             is_http && (context.may(Action::ReadSecret) || context.may(Action::RotateSecret));
+        let has_shaping =
+            context.may(Action::ManageEndpoints) || context.may(Action::ManageTransformations);
         let all = [
             (Tab::Overview, "Overview", &[][..], true),
             (Tab::Settings, "Settings", &["settings"][..], context.may(Action::ManageEndpoints)),
+            (Tab::Shaping, "Filter and transformation", &["filter"][..], has_shaping),
             (Tab::Headers, "Headers", &["headers"][..], is_http),
             (Tab::Secret, "Signing secret", &["secret"][..], has_secret),
             (

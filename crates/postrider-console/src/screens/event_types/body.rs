@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags, Patch};
+use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags, Patch, SchemaValidation};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::versions::Versions;
@@ -24,10 +24,23 @@ pub(super) fn body(form: &Form, old: Option<&EventTypeOut>) -> Result<EventTypeU
         archived: old.is_some_and(|it| it.archived),
         deprecated: form.has("deprecated"),
         schemas: schemas(form, versions)?,
-        schema_validation: Patch::Keep,
+        schema_validation: validation(form),
         group_name: form.text("group").map(ToOwned::to_owned),
         feature_flags: FeatureFlags(Some(form.words("flags")).filter(|it| !it.is_empty())),
     })
+}
+
+/// What happens to payloads that do not match; a form without the field does not change it.
+fn validation(form: &Form) -> Patch<SchemaValidation> {
+    let Some(text) = form.raw("validation") else { return Patch::Keep };
+    let found = SchemaValidation::NAMES.iter().find(|it| it.1 == text);
+    found.map_or(Patch::Clear, |it| Patch::Set(it.0))
+}
+
+/// The name of a mode in forms, empty for that of the organization.
+pub(super) fn mode(it: Option<SchemaValidation>) -> &'static str {
+    let name = |mode| SchemaValidation::NAMES.iter().find(|it| it.0 == mode).map(|it| it.1);
+    it.and_then(name).unwrap_or_default()
 }
 
 /// The fields of a form that shows an event type, with its newest schema.
@@ -46,6 +59,7 @@ pub(super) fn fields(it: &EventTypeOut) -> Form {
             ("flags", it.feature_flags.0.as_deref().unwrap_or_default().join(" ")),
             ("version", version.to_owned()),
             ("schema", schema),
+            ("validation", mode(it.schema_validation).to_owned()),
         ]
         .into_iter()
         .chain(deprecated),
@@ -101,6 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_of_validation_is_kept_replaced_or_removed() {
+        for (text, expected) in [
+            ("", Patch::Keep),
+            ("validation=", Patch::Clear),
+            ("validation=warn", Patch::Set(SchemaValidation::Warn)),
+            ("validation=reject", Patch::Set(SchemaValidation::Reject)),
+        ] {
+            assert_eq!(validation(&Form::parse(text.as_bytes())), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn other_fields_are_kept_or_replaced() {
         let event_type: EventTypeOut = serde_json::from_value(json!({
             "name": "a.b", "description": "Old", "archived": true, "deprecated": true,
@@ -114,6 +140,7 @@ mod tests {
             ("Old", true, true)
         );
         assert_eq!(body.group_name.as_deref(), Some("g"));
+        assert_eq!(body.schema_validation, Patch::Clear);
         assert_eq!(body.feature_flags.0, Some(vec!["f".to_owned(), "h".to_owned()]));
     }
 }

@@ -114,20 +114,20 @@ fn facts(context: &Context, it: &EventTypeOut) -> Markup {
     if !flags.is_empty() && !context.is_portal() {
         facts.push(("Only with feature flag", html! { (flags.join(", ")) }));
     }
-    if let Some(validation) = it.schema_validation.filter(|_| !context.is_portal()) {
-        facts.push(("Payload check", html! { (validation_text(validation)) }));
+    if !context.is_portal() {
+        facts.push(("Payloads that do not match", html! { (mismatches(it.schema_validation)) }));
     }
     facts.push(("Created", ui::time(context, it.created_at)));
     facts.push(("Updated", ui::time(context, it.updated_at)));
     html! { section.section.type-facts { h2 { "Details" } (ui::facts(&facts)) } }
 }
 
-/// What happens to payloads that do not match the schema.
-const fn validation_text(validation: SchemaValidation) -> &'static str {
-    match validation {
-        SchemaValidation::Off => "off",
-        SchemaValidation::Warn => "accepts what does not match, and reports it",
-        SchemaValidation::Reject => "refuses what does not match",
+const fn mismatches(mode: Option<SchemaValidation>) -> &'static str {
+    match mode {
+        None => "As in the settings of the organization",
+        Some(SchemaValidation::Off) => "Are not looked for",
+        Some(SchemaValidation::Warn) => "Are accepted and reported",
+        Some(SchemaValidation::Reject) => "Are refused",
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// The fields of the body that the form shows.
-const FIELDS: [&str; 5] = ["name", "description", "groupName", "featureFlags", "schemas"];
+const FIELDS: [&str; 6] =
+    ["name", "description", "groupName", "featureFlags", "schemas", "schemaValidation"];
 
 /// A schema to begin with.
 const SCHEMA: &str = r#"{
@@ -32,6 +33,14 @@ const SCHEMA: &str = r#"{
   },
   "examples": [{ "id": "inv_1" }]
 }"#;
+
+/// What can happen to payloads that do not match.
+const VALIDATION: [(&str, &str); 4] = [
+    ("", "As in the settings of the organization"),
+    ("off", "Are not looked for"),
+    ("warn", "Are accepted and reported"),
+    ("reject", "Are refused"),
+];
 
 pub(super) async fn create_page(context: Arc<Context>) -> PageResult {
     context.require(Action::Operate)?;
@@ -149,5 +158,6 @@ fn schema(sent: &Form, refusal: &Refusal) -> Markup {
         (field("version", "Schema version", "version").code(1).hint(html! {
             "Another number adds a version; the highest one is current."
         }).line())
+        (field("validation", "Payloads that do not match the schema", "schemaValidation").select(&VALIDATION))
     }
 }

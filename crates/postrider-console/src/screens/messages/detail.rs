@@ -10,7 +10,7 @@ use postrider::api::{
 use super::{
     journey::{Journey, journey},
     names::Names,
-    payload, resend,
+    payload, resend, schedule,
 };
 use crate::{
     api::{ApiFailure, v1},
@@ -45,6 +45,7 @@ pub(crate) async fn page(context: Arc<Context>) -> PageResult {
     )
     .lead(html! { (ui::id(&id)) span { "accepted " (ui::time(&context, it.message.timestamp)) } })
     .actions(actions(&context, &it, payload.as_deref()))
+    .live("schedule", schedule::notice(&context, &it))
     .part(facts(&it.message, payload.as_deref()))
     .live("journey", journey(&context, &it))
     .part(html! {
@@ -97,6 +98,7 @@ fn actions(context: &Context, it: &Journey, payload: Option<&str>) -> Markup {
         |segment| context.app_path(&it.app, &["messages", &it.message.id.to_string(), segment]);
     let is_editable = payload.is_some_and(|it| it.len() <= MAX_EDITED);
     html! {
+        (schedule::actions(context, it))
         @if is_editable && context.may(Action::Publish) {
             a.button.secondary href=(context.link(&path("again"))) { (icon(Icon::Send)) "Edit and send as new" }
         }

@@ -37,11 +37,12 @@ pub(super) fn target(found: LookupMatchOut) -> Target {
 
 /// Pages and actions with these words in their names.
 pub(super) fn pages(text: &str) -> Vec<Target> {
-    const PAGES: [(&str, &str, &str); 17] = [
+    const PAGES: [(&str, &str, &str); 19] = [
         ("Page", "Overview", "/"),
         ("Page", "Applications", "/apps"),
         ("Page", "Endpoints", "/endpoints"),
         ("Page", "Event types", "/event-types"),
+        ("Page", "Connectors", "/connectors"),
         ("Page", "Sources", "/sources"),
         ("Page", "Consumers", "/consumers"),
         ("Page", "Inspect requests", "/inspect"),
@@ -53,6 +54,7 @@ pub(super) fn pages(text: &str) -> Vec<Target> {
         ("Action", "Create an application", "/apps/new"),
         ("Action", "Create a source", "/sources/new"),
         ("Action", "Create an event type", "/event-types/new"),
+        ("Action", "Create a connector", "/connectors/new"),
         ("Action", "Create an API key", "/settings/keys"),
         ("Page", "Audit log", "/settings/audit-log"),
     ];

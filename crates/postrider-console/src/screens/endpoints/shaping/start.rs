@@ -1,0 +1,134 @@
+//! Code to begin with: that of a connector of the organization, or of one that comes with the
+//! server.
+
+use maud::{Markup, html};
+use postrider::api::{
+    ListResponse,
+    connector::{
+        ConnectorKind, ConnectorOut, ConnectorProduct, ConnectorTemplateOut, ConnectorVariable,
+    },
+};
+
+use super::variables;
+use crate::{
+    api::{ApiFailure, v1},
+    context::Context,
+    docs::markdown,
+    page::Tone,
+    ui::{self, Field},
+};
+
+/// Connectors to choose from.
+const MAX_CONNECTORS: usize = 250;
+
+/// What stands before the kind of a template in the parameter of the URL.
+const TEMPLATE: &str = "template:";
+
+/// Code to begin with.
+#[derive(Debug)]
+pub(super) struct Start {
+    name: String,
+    instructions: String,
+    url: Option<String>,
+    pub(super) code: String,
+    pub(super) variables: Vec<ConnectorVariable>,
+    /// The id of the connector, if it is one of the organization.
+    pub(super) connector: Option<String>,
+}
+
+/// What there is to begin with.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    connectors: Vec<ConnectorOut>,
+    templates: Vec<ConnectorTemplateOut>,
+}
+
+/// Reads what there is. Tokens of applications cannot list connectors.
+pub(super) async fn choices(context: &Context) -> Result<Choices, ApiFailure> {
+    if context.is_portal() {
+        return Ok(Choices::default());
+    }
+    let connectors = v1(&["connector"]).with("limit", MAX_CONNECTORS);
+    let (connectors, templates) = tokio::try_join!(
+        context.api.get::<ListResponse<ConnectorOut>>(connectors),
+        context.api.get::<ListResponse<ConnectorTemplateOut>>(v1(&["connector-template"])),
+    )?;
+    let mut connectors = connectors.data;
+    connectors.retain(|it| it.product_type == ConnectorProduct::Dispatch);
+    Ok(Choices { connectors, templates: templates.data })
+}
+
+impl Choices {
+    /// What a parameter of the URL names.
+    pub(super) fn find(&self, from: &str) -> Option<Start> {
+        if let Some(kind) = from.strip_prefix(TEMPLATE) {
+            let template = self.templates.iter().find(|it| name_of(it.kind) == kind)?;
+            return Some(Start {
+                name: template.name.clone(),
+                instructions: template.instructions.clone(),
+                url: template.url.clone(),
+                code: template.transformation.clone(),
+                variables: template.variables.clone(),
+                connector: None,
+            });
+        }
+        let connector = self.connectors.iter().find(|it| it.id.to_string() == from)?;
+        Some(of_connector(connector))
+    }
+
+    fn options(&self) -> Vec<(String, String)> {
+        let own = self.connectors.iter().map(|it| (it.id.to_string(), it.name.clone()));
+        let template = |it: &ConnectorTemplateOut| {
+            (format!("{TEMPLATE}{}", name_of(it.kind)), format!("{} (template)", it.name))
+        };
+        own.chain(self.templates.iter().map(template)).collect()
+    }
+}
+
+/// The variables of a connector are found in its code.
+fn of_connector(connector: &ConnectorOut) -> Start {
+    let variable = |name| ConnectorVariable { name, required: false, description: String::new() };
+    Start {
+        name: connector.name.clone(),
+        instructions: connector.instructions.clone(),
+        url: None,
+        code: connector.transformation.clone(),
+        variables: variables::used(&connector.transformation).into_iter().map(variable).collect(),
+        connector: Some(connector.id.to_string()),
+    }
+}
+
+/// The name of a kind in the API.
+fn name_of(kind: ConnectorKind) -> String {
+    format!("{kind:?}")
+}
+
+/// The list to choose from.
+pub(super) fn chooser(context: &Context, choices: &Choices) -> Markup {
+    let options = choices.options();
+    if options.is_empty() {
+        return Markup::default();
+    }
+    let options: Vec<_> = options.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+    let chosen = context.query.text("from").unwrap_or_default();
+    html! {
+        form.filters method="get" action={ (context.link(&context.path)) "#transformation" } {
+            (Field::new("from", "Start from a connector").value(chosen).select(&options))
+            button.secondary type="submit" { "Use its code" }
+        }
+    }
+}
+
+impl Start {
+    /// How to set it up.
+    pub(super) fn markup(&self) -> Markup {
+        ui::notice(
+            Tone::Neutral,
+            &html! {
+                p { strong { (self.name) } ". Nothing is saved yet." }
+                @if let Some(url) = &self.url { p { "The URL of the endpoint is " code { (url) } "." } }
+                div.instructions { (markdown::untrusted(&self.instructions)) }
+            },
+        )
+    }
+}
