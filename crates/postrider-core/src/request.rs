@@ -120,11 +120,14 @@ impl Prepared {
         })
     }
 
-    /// The same with what a transformation changed. The URL must have been checked.
+    /// The same with what a transformation changed. The URL must have been checked. At another
+    /// origin than the endpoint's, requests do not authenticate, so that no code can send
+    /// credentials elsewhere that its author cannot read.
     pub fn transformed(&self, shaped: &ShapedRequest, url: &Url) -> Result<Self, PrepareError> {
         let Address { absolute, relative, host } = Address::of(url)?;
         let mut headers = self.headers.clone();
         headers.insert(header::HOST, host);
+        let is_same = url.origin() == self.url.origin();
         Ok(Self {
             url: url.clone(),
             absolute,
@@ -133,6 +136,9 @@ impl Prepared {
             headers,
             transformed: shaped.headers.iter().cloned().collect(),
             is_json: shaped.is_json,
+            identity: self.identity.clone().filter(|_| is_same),
+            oauth: self.oauth.clone().filter(|_| is_same),
+            credential: self.credential.clone().filter(|_| is_same),
             ..self.clone()
         })
     }
@@ -449,7 +455,7 @@ mod tests {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let message = Message { format: Format::Raw { headers }, ..fixtures::message() };
         let at = Timestamp::from_millis(1_700_000_000_999);
-        let request = transformed.request(&message, shaped.body.clone(), at);
+        let request = transformed.request(&message, shaped.body, at);
         assert_eq!(
             (request.method(), request.uri().to_string()),
             (&Method::PUT, "/new?a=b".into())
@@ -461,6 +467,35 @@ mod tests {
         let secret: Secret = SECRET.parse().unwrap();
         let expected = secret.sign(&message.id.to_string(), 1_700_000_000, b"{}");
         assert_eq!(value(&request, "webhook-signature"), expected);
+    }
+
+    #[test]
+    fn a_transformation_cannot_send_the_credential_elsewhere() {
+        let vault = Vault::new("main");
+        let credentials = Some(Credentials::Bearer { token: "t".to_owned() });
+        let credentials = vault.seal_at_rest(&credentials, [7; 24]);
+        let authentication = Authentication { credentials, ..Authentication::default() };
+        let endpoint = Endpoint { authentication, ..endpoint(&vault) };
+        let agent = HeaderValue::from_static("Postrider/test");
+        let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();
+        let shaped = ShapedRequest {
+            method: Method::POST,
+            url: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            is_json: false,
+        };
+        for (url, is_sent) in [
+            ("https://example.com/other", true),
+            ("https://example.com:8443/hook", false),
+            ("http://example.com/hook", false),
+            ("https://evil.example/hook", false),
+        ] {
+            let transformed = prepared.transformed(&shaped, &url.parse().unwrap()).unwrap();
+            let request =
+                transformed.request(&fixtures::message(), Bytes::new(), Timestamp::default());
+            assert_eq!(request.headers().contains_key("authorization"), is_sent, "{url}");
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Weight for Connector {
     fn weight(&self) -> usize {
         let own = self.name.len() + self.description.len() + self.instructions.len();
         let lists = texts(self.feature_flags.iter().flatten())
-            + self.allowed_event_types.as_ref().map_or(0, |it| names(it));
+            + self.allowed_event_types.as_ref().map_or(0, names);
         own + self.transformation.len() + lists + texts(&self.logo)
     }
 }

@@ -124,7 +124,6 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             strict_rate: false,
             ordering: Ordering::Any,
             trusted_certificates: None,
-            authentication: postrider_core::catalog::Authentication::default(),
             secret: SealedSecret(Vec::new()),
             retired_secrets: Vec::new(),
             created_at: now,

@@ -149,7 +149,7 @@ impl Shaper {
         let Made { shaped, console } = made.map_err(|error| Box::new(error.report()))?;
         match shaped {
             Shaped::Cancelled => Err(Box::new(cancelled(console))),
-            Shaped::Request(request) => apply(call, request, url, console),
+            Shaped::Request(request) => apply(call, &request, url, console),
         }
     }
 }
@@ -186,13 +186,12 @@ fn failed(error: RunError) -> ShapeError {
 /// The delivery with what the transformation changed.
 fn apply(
     call: Call,
-    request: ShapedRequest,
+    request: &ShapedRequest,
     old_url: String,
     console: String,
 ) -> Result<ShapedCall, Box<Report>> {
     let url = request.url.clone().unwrap_or(old_url);
-    let record =
-        Transformed { request: Some(record(&request, &url)), is_cancelled: false, console };
+    let record = Transformed { request: Some(record(request, &url)), is_cancelled: false, console };
     let body = request.body.clone();
     let Some(prepared) = call.target.http() else {
         return Ok(ShapedCall { call: Call { body, ..call }, url: None, record });
@@ -201,7 +200,7 @@ fn apply(
         Box::new(Report::failed(Failure::Transformation, format!("`url`: {error}")))
     };
     let parsed = Url::parse(&url).map_err(|error| internal(&error))?;
-    let transformed = prepared.transformed(&request, &parsed).map_err(|error| internal(&error))?;
+    let transformed = prepared.transformed(request, &parsed).map_err(|error| internal(&error))?;
     let Target { application, endpoint, .. } = *call.target;
     let destination = Destination::Http(Box::new(transformed));
     let target = Arc::new(Target { application, endpoint, destination, script: None });

@@ -157,7 +157,6 @@ async fn insert(call: &Call, body: ConnectorIn) -> Result<ConnectorOut, ApiError
     Ok(render::connector(connector))
 }
 
-#[expect(clippy::unused_async, reason = "operations are asynchronous")]
 async fn list_templates(
     _: Call,
     _: ListTemplates,

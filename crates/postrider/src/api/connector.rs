@@ -26,7 +26,7 @@ pub enum ConnectorKind {
     CustomerIO,
     /// Discord.
     Discord,
-    /// HubSpot.
+    /// `HubSpot`.
     Hubspot,
     /// Inngest.
     Inngest,
@@ -40,7 +40,7 @@ pub enum ConnectorKind {
     Salesforce,
     /// Segment.
     Segment,
-    /// SendGrid.
+    /// `SendGrid`.
     Sendgrid,
     /// Slack.
     Slack,

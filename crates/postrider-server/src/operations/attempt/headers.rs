@@ -102,7 +102,7 @@ fn sent_transformed(
     else {
         return Default::default();
     };
-    let mut made = prepared.request(message, shaped.body.clone(), attempt.at);
+    let mut made = prepared.request(message, shaped.body, attempt.at);
     if request.is_truncated {
         unsign(made.headers_mut());
     }
