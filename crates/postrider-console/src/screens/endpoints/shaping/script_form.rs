@@ -77,7 +77,9 @@ pub(super) struct ScriptForm<'a> {
 
 impl ScriptForm<'_> {
     pub(super) fn markup(&self, context: &Context) -> Markup {
-        let path = self.subject.path(context, &["transformation"]);
+        // The explanations of a connector stay after a trial.
+        let start = context.query.only(&["from"]);
+        let path = start.on(&self.subject.path(context, &["transformation"]));
         html! {
             div.editor #transformation {
                 @if let Some(start) = self.start { (start.markup()) }

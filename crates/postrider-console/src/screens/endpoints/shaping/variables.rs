@@ -10,7 +10,7 @@ use crate::{
     ui::{Field, refusal::Problem},
 };
 
-/// What stands for a stored value, which is not shown. The API keeps the value if it gets this.
+/// The API shows this instead of a stored value, and keeps the value when it gets this.
 pub(super) const MASK: &str = "***";
 
 /// Rows to add variables.
