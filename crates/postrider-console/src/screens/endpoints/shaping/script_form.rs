@@ -81,7 +81,7 @@ impl ScriptForm<'_> {
         let start = context.query.only(&["from"]);
         let path = start.on(&self.subject.path(context, &["transformation"]));
         html! {
-            div.editor #transformation {
+            div.editor {
                 @if let Some(start) = self.start { (start.markup()) }
                 (ui::form(context, &format!("{path}#trial"), &self.fields()))
             }
