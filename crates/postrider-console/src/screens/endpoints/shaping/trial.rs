@@ -38,7 +38,7 @@ impl Tried {
             (None, None) => return Markup::default(),
         };
         html! {
-            section.section #trial tabindex="-1" aria-label="Result of the transformation" {
+            section.section #trial aria-label="Result of the transformation" {
                 h2 { "Result" }
                 div.exchange { (sample.markup()) (output) }
             }
