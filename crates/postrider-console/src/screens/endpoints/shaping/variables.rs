@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use postrider::api::connector::ConnectorVariable;
 
 use crate::{
+    docs::markdown,
     form::Form,
     ui::{Field, refusal::Problem},
 };
@@ -106,7 +107,7 @@ fn row(index: usize, name: &str, value: &str, known: Option<&ConnectorVariable>)
         div.two {
             (Field::new(&name_field, &name_label).code(1).value(name).line())
             @match known {
-                Some(known) => (value.hint(html! { @if known.required { "Required. " } (known.description) }).line()),
+                Some(known) => (value.hint(html! { @if known.required { "Required. " } (markdown::inline(&known.description)) }).line()),
                 None => (value.line()),
             }
         }
