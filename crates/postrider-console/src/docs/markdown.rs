@@ -9,7 +9,7 @@ pub(super) fn block(text: &str) -> Markup {
 }
 
 /// A description that is part of a line: its paragraphs are joined.
-pub(super) fn inline(text: &str) -> Markup {
+pub(crate) fn inline(text: &str) -> Markup {
     render(text, |event| {
         !matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph))
     })

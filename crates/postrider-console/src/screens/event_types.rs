@@ -10,6 +10,7 @@ mod import;
 mod list;
 pub(crate) mod schema;
 mod tree;
+pub(crate) mod validation;
 pub(crate) mod versions;
 
 use crate::route::Routes;

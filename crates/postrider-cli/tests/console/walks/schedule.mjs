@@ -35,7 +35,7 @@ export default async function schedule(walk) {
   await page.goto(walk.link("/event-types/invoice.paid/edit"));
   await page.getByLabel("Payloads that do not match the schema").selectOption({ label: "Are refused" });
   await page.getByRole("button", { name: "Save changes" }).click();
-  await page.getByText("Are refused").first().waitFor();
+  await page.locator("dd", { hasText: "Are refused" }).waitFor();
   await walk.check(page, "event type that refuses");
   const stored = await walk.api("GET", "/event-type/invoice.paid");
   walk.assert(stored.schemaValidation === "reject", `the mode is ${stored.schemaValidation}`);

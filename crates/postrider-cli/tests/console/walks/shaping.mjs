@@ -73,7 +73,7 @@ async function changeTransformation(walk, page, id) {
   walk.step("code that fails shows its place");
   await code.fill(WRONG_CODE);
   await page.getByRole("button", { name: "Try transformation" }).click();
-  await page.getByText(/missing is not defined.*line 2/i).first().waitFor();
+  await page.getByText(/missing.*not defined.*line 2/i).first().waitFor();
   await walk.check(page, "transformation that fails");
 
   walk.step("code that fails is not saved unless a person insists");

@@ -18,6 +18,7 @@ use crate::{
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let object = v1(&["connector", context.param("connector")]);
     let it: ConnectorOut = context.api.get(object.clone()).await?;
+    let command = format!("postrider connector get {}", it.id);
     let page = Page::new(Section::Connectors, it.name.clone())
         .crumb("Connectors", "/connectors")
         .lead(html! { (ui::id(&it.id.to_string())) span { (it.description) } })
@@ -26,7 +27,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
                 div.stack.wide-gap { (instructions(&it)) (code::block("Code", &it.transformation)) }
                 aside.stack.wide-gap { (facts(&context, &it)) }
             }
-            (ui::api_panel(&context, &it, &object, None))
+            (ui::api_panel(&context, &it, &object, Some(&command)))
         });
     Ok(if context.may(Action::Operate) {
         page.actions(change::actions(&context, &it))

@@ -66,7 +66,7 @@ fn empty(context: &Context) -> Markup {
             p { "A connector lets an endpoint post to Slack, Segment or your own service in the format that it expects. Begin with one of the templates, and adapt the code." }
             p { "To use it, open an endpoint, and choose it under “Filter and transformation”." }
             @if context.may(Action::Operate) { (create(context)) }
-            (code::block("Command line", "curl \"$POSTRIDER_URL/api/v1/connector-template\" -H \"Authorization: Bearer $POSTRIDER_TOKEN\""))
+            (code::block("Command line", "postrider connector create name=Slack kind=Slack --code slack.js"))
         },
     )
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags, Patch, SchemaValidation};
+use postrider::api::{EventTypeOut, EventTypeUpdate, FeatureFlags};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::versions::Versions;
+use super::{validation, versions::Versions};
 use crate::{
     form::Form,
     ui::{code, refusal::Problem},
@@ -24,23 +24,10 @@ pub(super) fn body(form: &Form, old: Option<&EventTypeOut>) -> Result<EventTypeU
         archived: old.is_some_and(|it| it.archived),
         deprecated: form.has("deprecated"),
         schemas: schemas(form, versions)?,
-        schema_validation: validation(form),
+        schema_validation: validation::of_form(form),
         group_name: form.text("group").map(ToOwned::to_owned),
         feature_flags: FeatureFlags(Some(form.words("flags")).filter(|it| !it.is_empty())),
     })
-}
-
-/// What happens to payloads that do not match; a form without the field does not change it.
-fn validation(form: &Form) -> Patch<SchemaValidation> {
-    let Some(text) = form.raw("validation") else { return Patch::Keep };
-    let found = SchemaValidation::NAMES.iter().find(|it| it.1 == text);
-    found.map_or(Patch::Clear, |it| Patch::Set(it.0))
-}
-
-/// The name of a mode in forms, empty for that of the organization.
-pub(super) fn mode(it: Option<SchemaValidation>) -> &'static str {
-    let name = |mode| SchemaValidation::NAMES.iter().find(|it| it.0 == mode).map(|it| it.1);
-    it.and_then(name).unwrap_or_default()
 }
 
 /// The fields of a form that shows an event type, with its newest schema.
@@ -59,7 +46,7 @@ pub(super) fn fields(it: &EventTypeOut) -> Form {
             ("flags", it.feature_flags.0.as_deref().unwrap_or_default().join(" ")),
             ("version", version.to_owned()),
             ("schema", schema),
-            ("validation", mode(it.schema_validation).to_owned()),
+            ("validation", validation::value(it.schema_validation).to_owned()),
         ]
         .into_iter()
         .chain(deprecated),
@@ -88,6 +75,7 @@ fn schema(text: &str) -> Result<Box<RawValue>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use postrider::api::Patch;
     use serde_json::json;
 
     use super::*;
@@ -112,18 +100,6 @@ mod tests {
         check("schema=%7B%7D&version=2", r#"{"1":{"z":1,"a":2}}"#, r#"{"1":{"z":1,"a":2},"2":{}}"#);
         check("schema=&version=2", r#"{"1":{},"2":{}}"#, r#"{"1":{}}"#);
         check("schema=%7B", "", "is not JSON: EOF while parsing an object at line 1 column 1");
-    }
-
-    #[test]
-    fn the_mode_of_validation_is_kept_replaced_or_removed() {
-        for (text, expected) in [
-            ("", Patch::Keep),
-            ("validation=", Patch::Clear),
-            ("validation=warn", Patch::Set(SchemaValidation::Warn)),
-            ("validation=reject", Patch::Set(SchemaValidation::Reject)),
-        ] {
-            assert_eq!(validation(&Form::parse(text.as_bytes())), expected, "{text}");
-        }
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use postrider::api::{EventTypeOut, OrganizationMessageOut, SchemaValidation, SearchResponse};
+use postrider::api::{EventTypeOut, OrganizationMessageOut, SearchResponse};
 
-use super::{catalog::path, change, list::states, schema, versions::Versions};
+use super::{catalog::path, change, list::states, schema, validation, versions::Versions};
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
@@ -115,20 +115,14 @@ fn facts(context: &Context, it: &EventTypeOut) -> Markup {
         facts.push(("Only with feature flag", html! { (flags.join(", ")) }));
     }
     if !context.is_portal() {
-        facts.push(("Payloads that do not match", html! { (mismatches(it.schema_validation)) }));
+        facts.push((
+            "Payloads that do not match",
+            html! { (validation::words(it.schema_validation)) },
+        ));
     }
     facts.push(("Created", ui::time(context, it.created_at)));
     facts.push(("Updated", ui::time(context, it.updated_at)));
     html! { section.section.type-facts { h2 { "Details" } (ui::facts(&facts)) } }
-}
-
-const fn mismatches(mode: Option<SchemaValidation>) -> &'static str {
-    match mode {
-        None => "As in the settings of the organization",
-        Some(SchemaValidation::Off) => "Are not looked for",
-        Some(SchemaValidation::Warn) => "Are accepted and reported",
-        Some(SchemaValidation::Reject) => "Are refused",
-    }
 }
 
 fn latest(context: &Context, name: &str, messages: &[OrganizationMessageOut]) -> Markup {

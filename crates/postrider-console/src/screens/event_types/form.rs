@@ -6,7 +6,7 @@ use http::Method;
 use maud::{Markup, html};
 use postrider::api::EventTypeOut;
 
-use super::{body, catalog::path};
+use super::{body, catalog::path, validation};
 use crate::{
     api::v1,
     context::Context,
@@ -33,14 +33,6 @@ const SCHEMA: &str = r#"{
   },
   "examples": [{ "id": "inv_1" }]
 }"#;
-
-/// What can happen to payloads that do not match.
-const VALIDATION: [(&str, &str); 4] = [
-    ("", "As in the settings of the organization"),
-    ("off", "Are not looked for"),
-    ("warn", "Are accepted and reported"),
-    ("reject", "Are refused"),
-];
 
 pub(super) async fn create_page(context: Arc<Context>) -> PageResult {
     context.require(Action::Operate)?;
@@ -158,6 +150,6 @@ fn schema(sent: &Form, refusal: &Refusal) -> Markup {
         (field("version", "Schema version", "version").code(1).hint(html! {
             "Another number adds a version; the highest one is current."
         }).line())
-        (field("validation", "Payloads that do not match the schema", "schemaValidation").select(&VALIDATION))
+        (field("validation", validation::LABEL, "schemaValidation").select(&validation::options()))
     }
 }

@@ -74,7 +74,9 @@ fn accepted(context: &Context, it: &Journey) -> Markup {
                         0 => { "No endpoint receives it." },
                         _ => { "To be delivered to " (ui::plural(count, "endpoint")) "." },
                     }
-                    @if let Some(at) = it.message.deliver_at { " First attempts from " (ui::time(context, at)) "." }
+                    @if let Some(at) = it.message.deliver_at {
+                        " The first attempts " (if at > context.now { "are" } else { "were" }) " due " (ui::time(context, at)) "."
+                    }
                 }
             }
         }

@@ -30,7 +30,7 @@ pub(super) fn notice(context: &Context, it: &Journey) -> Markup {
     let Some(at) = due(context, it) else { return Markup::default() };
     ui::notice(
         Tone::Neutral,
-        &html! { strong { "Scheduled." } " Its first attempts are made at " (ui::time::exact(at)) ", " (ui::time(context, at)) "." },
+        &html! { strong { "Scheduled." } " The first attempts are due on " (ui::time::instant(context, at)) ", " (ui::time(context, at)) "." },
     )
 }
 

@@ -17,6 +17,7 @@ use crate::{
     failure::Failure,
     form::Form,
     page::{ActionResult, Outcome, Page, PageResult, Tone},
+    screens::event_types::validation,
     ui::{self, Field},
     viewer::Action,
 };
@@ -47,6 +48,7 @@ const SWITCHES: [(&str, &str, &str); 5] = [
 ];
 
 const LIMIT: &str = "endpointsPerAppLimit";
+const VALIDATION: &str = "schemaValidation";
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let settings = load(&context).await?;
@@ -61,7 +63,9 @@ fn filled(settings: &Map<String, Value>) -> Form {
     let is_on = |name: &str| settings.get(name) == Some(&Value::Bool(true));
     let switches = SWITCHES.iter().filter(|it| is_on(it.0)).map(|it| (it.0, "on".to_owned()));
     let limit = settings.get(LIMIT).and_then(Value::as_u64).map(|it| (LIMIT, it.to_string()));
-    Form::filled(switches.chain(limit))
+    let mode = settings.get(VALIDATION).and_then(Value::as_str);
+    let mode = mode.map(|it| (VALIDATION, it.to_owned()));
+    Form::filled(switches.chain(limit).chain(mode))
 }
 
 /// The body that changes the settings.
@@ -71,6 +75,9 @@ fn body(form: &Form) -> Value {
     let limit =
         form.text(LIMIT).map(|it| it.parse::<u64>().map_or_else(|_| json!(it), Value::from));
     body.insert(LIMIT.to_owned(), limit.unwrap_or(Value::Null));
+    if let Some(mode) = form.text(VALIDATION) {
+        body.insert(VALIDATION.to_owned(), mode.into());
+    }
     Value::Object(body)
 }
 
@@ -105,7 +112,7 @@ fn view(
 }
 
 fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
-    let names: Vec<_> = SWITCHES.iter().map(|it| it.0).chain([LIMIT]).collect();
+    let names: Vec<_> = SWITCHES.iter().map(|it| it.0).chain([LIMIT, VALIDATION]).collect();
     html! {
         (ui::form::problems(failure, &names))
         @for (name, label, hint) in SWITCHES {
@@ -113,6 +120,8 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
         }
         (Field::new(LIMIT, "Most endpoints of an application").sent(form, failure, LIMIT).kind("number")
             .placeholder("as the server allows").line())
+        (Field::new(VALIDATION, validation::LABEL).sent(form, failure, VALIDATION)
+            .hint(html! { "Event types can have a setting of their own." }).select(&validation::MODES))
         div { button type="submit" { "Save" } }
     }
 }
@@ -174,11 +183,12 @@ mod tests {
 
     #[test]
     fn switches_that_are_off_are_sent_too() {
-        let body = body(&Form::parse(b"enforceHttps=on&endpointsPerAppLimit=3"));
+        let body =
+            body(&Form::parse(b"enforceHttps=on&endpointsPerAppLimit=3&schemaValidation=warn"));
         let expected = json!({
             "enforceHttps": true, "requireEndpointFilterTypes": false,
             "requireEndpointChannel": false, "disableEndpointOnFailure": false,
-            "readOnly": false, "endpointsPerAppLimit": 3,
+            "readOnly": false, "endpointsPerAppLimit": 3, "schemaValidation": "warn",
         });
         assert_eq!(body, expected);
     }

@@ -14,7 +14,7 @@ use crate::{
 
 /// How many messages a filter can be tried on.
 const LIMITS: [(&str, &str); 3] =
-    [("100", "100 messages"), ("10", "10 messages"), ("1000", "1,000 messages")];
+    [("10", "10 messages"), ("100", "100 messages"), ("1000", "1,000 messages")];
 
 /// What came of a trial.
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {
                 code { "type" } ", " code { "channels" } ", " code { "tags" } ", " code { "metadata" } ", "
                 code { "headers" } " and " code { "payload" } "."
             }).area())
-        (Field::new("limit", "Try it on the latest").sent(form, failure, "limit").select(&LIMITS))
+        (Field::new("limit", "Try it on the latest").value("100").sent(form, failure, "limit").select(&LIMITS))
         div.buttons {
             button.secondary type="submit" name="do" value="try" { (icon(Icon::Inspect)) "Try filter" }
             button type="submit" name="do" value="save" { "Save filter" }

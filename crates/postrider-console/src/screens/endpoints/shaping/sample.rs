@@ -82,7 +82,7 @@ impl Sample {
             section.stack aria-label="Input" {
                 h3 { "Input" }
                 p.request-line { code { (self.event_type) } }
-                (code::json("Payload", &self.text, None))
+                (code::json("Published payload", &self.text, None))
             }
         }
     }
@@ -93,10 +93,14 @@ pub(super) fn fields(messages: &[MessageOut], form: &Form, refusal: &Refusal) ->
     let named: Vec<_> = messages.iter().map(|it| (it.id.to_string(), name(it))).collect();
     let mut options: Vec<_> = named.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
     options.push(("", "A payload of your own"));
+    let message = refusal.field(form, "message", "Message", "message");
+    // At first, the latest message is chosen.
+    let latest = options.first().map_or("", |it| it.0);
+    let message = if form.raw("message").is_none() { message.value(latest) } else { message };
     html! {
         fieldset.sample {
             legend { "Try it on" }
-            (refusal.field(form, "message", "Message", "message").select(&options))
+            (message.select(&options))
             div.own-sample {
                 (refusal.field(form, "eventType", "Event type", "eventType").placeholder(EVENT_TYPE).code(1).line())
                 (refusal.field(form, "payload", "Payload", "payload").placeholder("{\"id\": 1}").code(5).area())

@@ -77,9 +77,11 @@ pub(super) struct ScriptForm<'a> {
 
 impl ScriptForm<'_> {
     pub(super) fn markup(&self, context: &Context) -> Markup {
-        let path = self.subject.path(context, &["transformation"]);
+        // The explanations of a connector stay after a trial.
+        let start = context.query.only(&["from"]);
+        let path = start.on(&self.subject.path(context, &["transformation"]));
         html! {
-            div.editor #transformation {
+            div.editor {
                 @if let Some(start) = self.start { (start.markup()) }
                 (ui::form(context, &format!("{path}#trial"), &self.fields()))
             }

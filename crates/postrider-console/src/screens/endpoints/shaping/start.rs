@@ -73,7 +73,8 @@ impl Choices {
             });
         }
         let connector = self.connectors.iter().find(|it| it.id.to_string() == from)?;
-        Some(of_connector(connector))
+        let template = self.templates.iter().find(|it| it.kind == connector.kind);
+        Some(of_connector(connector, template.map_or(&[], |it| &it.variables)))
     }
 
     fn options(&self) -> Vec<(String, String)> {
@@ -85,9 +86,16 @@ impl Choices {
     }
 }
 
-/// The variables of a connector are found in its code.
-fn of_connector(connector: &ConnectorOut) -> Start {
-    let variable = |name| ConnectorVariable { name, required: false, description: String::new() };
+/// The variables of a connector are found in its code. `known` describes some of them.
+fn of_connector(connector: &ConnectorOut, known: &[ConnectorVariable]) -> Start {
+    let variable = |name: String| {
+        let unknown = || ConnectorVariable {
+            name: name.clone(),
+            required: false,
+            description: String::new(),
+        };
+        known.iter().find(|it| it.name == name).cloned().unwrap_or_else(unknown)
+    };
     Start {
         name: connector.name.clone(),
         instructions: connector.instructions.clone(),

@@ -32,30 +32,28 @@ impl Tried {
     /// The input and the output side by side.
     pub(super) fn markup(&self) -> Markup {
         let Some(sample) = &self.sample else { return Markup::default() };
+        let output = match (&self.output, self.code_problem()) {
+            (Some(it), _) => output(it),
+            (None, Some(problem)) => failed(&problem),
+            (None, None) => return Markup::default(),
+        };
         html! {
-            section.section #trial tabindex="-1" aria-label="Result of the transformation" {
+            section.section #trial aria-label="Result of the transformation" {
                 h2 { "Result" }
-                div.exchange {
-                    (sample.markup())
-                    @match &self.output {
-                        Some(it) => (output(it)),
-                        None => (self.failed()),
-                    }
-                }
+                div.exchange { (sample.markup()) (output) }
             }
         }
     }
+}
 
-    fn failed(&self) -> Markup {
-        let problem = self.code_problem().unwrap_or_default();
-        html! {
-            section.stack aria-label="Output" {
-                div.section-head { h3 { "Output" } (badge(Tone::Bad, Icon::Cross, "Failed")) }
-                (ui::notice(Tone::Bad, &html! {
-                    p { (ui::sentence(&problem)) }
-                    p { "A delivery that fails in this way is retried, like one that the receiver refuses." }
-                }))
-            }
+fn failed(problem: &str) -> Markup {
+    html! {
+        section.stack aria-label="Output" {
+            div.section-head { h3 { "Output" } (badge(Tone::Bad, Icon::Cross, "Failed")) }
+            (ui::notice(Tone::Bad, &html! {
+                p { (ui::sentence(problem)) }
+                p { "A delivery that fails in this way is retried, like one that the receiver refuses." }
+            }))
         }
     }
 }

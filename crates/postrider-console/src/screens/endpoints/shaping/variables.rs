@@ -6,11 +6,12 @@ use maud::{Markup, html};
 use postrider::api::connector::ConnectorVariable;
 
 use crate::{
+    docs::markdown,
     form::Form,
     ui::{Field, refusal::Problem},
 };
 
-/// What stands for a stored value, which is not shown. The API keeps the value if it gets this.
+/// The API shows this instead of a stored value, and keeps the value when it gets this.
 pub(super) const MASK: &str = "***";
 
 /// Rows to add variables.
@@ -55,18 +56,27 @@ pub(super) fn of_form(form: &Form) -> Result<BTreeMap<String, String>, Problem> 
     Ok(variables)
 }
 
-/// The names that code reads from `webhook.env`, in their order.
+/// The names that code reads from `env`, in their order: of `env.NAME`, `env["NAME"]` and
+/// `function(env, "NAME")`.
 pub(super) fn used(code: &str) -> Vec<String> {
-    let is_part = |mark: char| mark.is_ascii_alphanumeric() || mark == '_' || mark == '$';
     let mut names = Vec::<String>::new();
-    for rest in code.split("env.").skip(1) {
-        let end = rest.find(|mark| !is_part(mark)).unwrap_or(rest.len());
-        let name = rest.get(..end).unwrap_or_default();
-        if !name.is_empty() && !names.iter().any(|it| it == name) {
+    for name in code.split("env").skip(1).filter_map(name_at) {
+        if !names.iter().any(|it| it == name) {
             names.push(name.to_owned());
         }
     }
     names
+}
+
+/// The name at the beginning of what follows `env`.
+fn name_at(rest: &str) -> Option<&str> {
+    let rest = match rest.strip_prefix('.') {
+        Some(rest) => rest,
+        None => rest.strip_prefix(['[', ','])?.trim_start().strip_prefix(['"', '\''])?,
+    };
+    let is_part = |mark: char| mark.is_ascii_alphanumeric() || mark == '_' || mark == '$';
+    let end = rest.find(|mark| !is_part(mark)).unwrap_or(rest.len());
+    rest.get(..end).filter(|it| !it.is_empty())
 }
 
 /// The rows, and some more to add variables. `known` describes those of a connector.
@@ -97,7 +107,7 @@ fn row(index: usize, name: &str, value: &str, known: Option<&ConnectorVariable>)
         div.two {
             (Field::new(&name_field, &name_label).code(1).value(name).line())
             @match known {
-                Some(known) => (value.hint(html! { @if known.required { "Required. " } (known.description) }).line()),
+                Some(known) => (value.hint(html! { @if known.required { "Required. " } (markdown::inline(&known.description)) }).line()),
                 None => (value.line()),
             }
         }
@@ -147,7 +157,8 @@ mod tests {
             ("", ""),
             ("webhook.env.KEY + webhook.env.KEY", "KEY"),
             ("const env = webhook.env; return env.A_1+env.b", "A_1 b"),
-            ("webhook.env[name] ; env.", ""),
+            ("webhook.env[name] ; env. environment, \"A\"", ""),
+            ("env['A'], required(env, \"B\")", "A B"),
         ] {
             assert_eq!(used(code).join(" "), expected, "{code}");
         }

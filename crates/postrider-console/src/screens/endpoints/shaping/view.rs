@@ -64,7 +64,7 @@ async fn transformation(
     };
     let shown = ScriptForm { subject, form, tried, samples: &samples, start: start.as_ref() };
     Ok(page.part(maud::html! {
-        section.section.shaping {
+        section.section.shaping #transformation {
             h2 { "Transformation" }
             (start::chooser(context, &choices))
             (shown.markup(context))

@@ -23,8 +23,10 @@ pub(super) fn stages(cause: Option<FailureCause>, is_tls: bool) -> Vec<(&'static
         names.push("TLS");
     }
     names.extend(["Response", "Status"]);
+    if cause == Some(FailureCause::Transformation) {
+        return names.into_iter().map(|name| (name, Stage::NotReached)).collect();
+    }
     let failed = match cause {
-        // Nothing was sent.
         None | Some(FailureCause::Transformation) => None,
         Some(FailureCause::Resolve) => Some("Host name"),
         Some(FailureCause::Forbidden) => Some("Address"),
@@ -154,8 +156,10 @@ mod tests {
         assert_eq!(states(Some(FailureCause::Connect), true), connect);
         let timeout = [Done, Done, Done, Failed, NotReached];
         assert_eq!(states(Some(FailureCause::Timeout), false), timeout);
+        assert_eq!(states(Some(FailureCause::Transformation), false), [NotReached; 5]);
         for cause in FailureCause::ALL {
-            assert!(states(Some(cause), true).contains(&Failed), "{cause:?}");
+            let is_sent = cause != FailureCause::Transformation;
+            assert_eq!(states(Some(cause), true).contains(&Failed), is_sent, "{cause:?}");
         }
     }
 }
