@@ -25,22 +25,19 @@ mod origin;
 mod pool;
 mod proxy;
 mod receive_budget;
+mod report;
 mod resolve;
 mod senders;
 mod shape;
 mod sql;
 mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider::{api::EndpointKind, provider::KeyRequest};
-use postrider_core::{
-    delivery::Response,
-    outcome::{Failure, Outcome},
-    target::Target,
-};
+use postrider_core::target::Target;
 
 pub use self::{
     batch::Batcher,
@@ -62,54 +59,10 @@ pub use self::{
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
+    report::Report,
     senders::Senders,
     shape::{Made, ShapeError, Shaper, UrlRules},
 };
-
-/// The result of a call.
-#[derive(Clone, Debug)]
-pub struct Report {
-    pub outcome: Outcome,
-    pub response: Response,
-    /// The URL that was called, if a transformation chose it.
-    pub url: Option<String>,
-    /// The address that was called, if there was one.
-    pub address: Option<SocketAddr>,
-    pub duration: Duration,
-}
-
-impl Report {
-    /// The result of a delivery to something other than HTTP that succeeded. `done` says what was
-    /// done, for people.
-    pub fn delivered(done: impl Into<String>) -> Self {
-        Self::new(Outcome::ACCEPTED, done.into())
-    }
-
-    /// The result of a delivery that failed. `reason` says why and what to do, for people. It
-    /// must contain no credentials.
-    pub fn failed(failure: Failure, reason: impl Into<String>) -> Self {
-        Self::new(Outcome::Unanswered(failure), reason.into())
-    }
-
-    /// Notes the address that was called.
-    pub fn at(self, address: Option<SocketAddr>) -> Self {
-        Self { address, ..self }
-    }
-
-    /// `duration` is set by [`Senders`].
-    fn new(outcome: Outcome, text: String) -> Self {
-        let response = Response { headers: Vec::new(), body: Bytes::from(text.into_bytes()) };
-        Self { outcome, response, url: None, address: None, duration: Duration::ZERO }
-    }
-
-    /// The result of a call in which the sender panicked. The attempt counts as failed and is
-    /// retried.
-    pub(crate) fn panicked(reason: &str) -> Self {
-        tracing::error!(reason, "internal error: the sender panicked");
-        let body = "internal error: the sender panicked; the server's log says more";
-        Self::failed(Failure::Protocol, body)
-    }
-}
 
 /// Why a URL was not fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

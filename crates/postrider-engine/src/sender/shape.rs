@@ -22,7 +22,7 @@ use postrider_core::{
 use postrider_sandbox::{Run, RunError, Sandbox};
 use url::Url;
 
-use super::{Call, Report};
+use super::{call::Call, report::Report};
 
 pub(super) const UNAVAILABLE: &str = "this server does not run transformations; set `transformations.enabled`, or disable the \
      endpoint's transformation";

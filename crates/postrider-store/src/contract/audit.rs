@@ -32,7 +32,7 @@ pub enum Change {
         mode: ResendMode,
     },
     /// Changes when the first attempts of a message are made. Its deliveries that wait for their
-    /// first attempt, and that nobody holds, become due then, and the message gets this
+    /// first attempt, and are not held, become due then, and the message gets this
     /// `deliver_at` and `body_until`. Without such a delivery, or without a body, nothing changes.
     Reschedule {
         application: ApplicationId,

@@ -285,7 +285,7 @@ pub(in crate::operations) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// For no endpoint. The application stands for the organization, so that its code shares
+    /// For no endpoint. The application represents the organization, so that its code shares
     /// processes with nothing else.
     pub(in crate::operations) fn of_organization(call: &Call) -> Self {
         let digest = Sha256::digest(call.organization().as_str());
