@@ -75,7 +75,7 @@ pub enum FetchError {
     Unreachable(String),
 }
 
-/// Makes deliveries of one kind. A delivery cannot fail: every result is an [`Outcome`].
+/// Makes deliveries of one kind. A delivery cannot fail: every result is an [`Outcome`](postrider_core::outcome::Outcome).
 ///
 /// It decides nothing else: retries, breaker, rate and order belong to the dispatcher.
 #[async_trait]
