@@ -16,7 +16,7 @@ pub(super) struct Topic {
 /// Group, tag, title and description.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
-const TOPICS: [Row; 23] = [
+const TOPICS: [Row; 24] = [
     (
         "Send",
         "Application",
@@ -58,6 +58,12 @@ const TOPICS: [Row; 23] = [
         "Destination",
         "Destinations",
         "Endpoints under the names of the destination API, which keeps the order of messages.",
+    ),
+    (
+        "Send",
+        "Connector",
+        "Connectors",
+        "A connector is a transformation that you offer to your customers, such as one for Slack.",
     ),
     (
         "Send",

@@ -135,7 +135,10 @@ export class Sources {
             patch: (it) => this.endpoints.transformation.patch(this.uid, "main", it),
           };
     assert.equal((await get()).enabled, false);
-    await this.refused(422, () => patch({ code: "function handler(webhook) {}" }));
+    const code = "function handler(webhook) { return webhook }";
+    await patch({ code });
+    assert.equal((await get()).code, code);
+    await this.refused(422, () => patch({ code: "function handler(webhook) {" }));
   }
 
   async takeDown() {

@@ -149,8 +149,12 @@ class Sources:
             get, patch = transformation.get, transformation.patch
         shown = get(self.uid, "main")
         assert shown.code is None and not shown.enabled, shown
-        code = IngestEndpointTransformationPatch(code="function handler(webhook) {}")
-        self.refused(422, lambda: patch(self.uid, "main", code))
+        code = "function handler(webhook) { return webhook }"
+        patch(self.uid, "main", IngestEndpointTransformationPatch(code=code))
+        shown = get(self.uid, "main")
+        assert shown.code == code and not shown.enabled, shown
+        wrong = IngestEndpointTransformationPatch(code="function handler(webhook) {")
+        self.refused(422, lambda: patch(self.uid, "main", wrong))
 
     def take_down(self):
         access = self.dashboard(self.uid, IngestSourceConsumerPortalAccessIn(read_only=True))
