@@ -203,7 +203,10 @@ mod tests {
             (certificate.clone(), Err(IdentityError::NoKey)),
             (format!("{certificate}{key}{}", other.key), Err(IdentityError::SeveralKeys)),
             (format!("{certificate}{encrypted}"), Err(IdentityError::EncryptedKey)),
-            (format!("{certificate}{cut}"), Err(IdentityError::Key)),
+            (
+                format!("{certificate}{cut}"),
+                Err(IdentityError::Certificates(CertificatesError::Pem(2))),
+            ),
             (format!("{certificate}{junk}"), Err(IdentityError::UnsupportedKey)),
             (format!("{certificate}{}", other.key), Err(IdentityError::Mismatch)),
             (format!("{authority}{certificate}{key}"), Err(IdentityError::Mismatch)),
