@@ -117,6 +117,10 @@ fn whole(name: &str) -> Option<Value> {
     })
 }
 
+/// A transformation.
+const CODE: &str = "function handler(webhook) {\n  webhook.payload = { text: webhook.payload.id };\n  \
+    return webhook;\n}";
+
 /// The values of fields, by the name of the type and of the field. The others have values that their
 /// schemas imply.
 fn field(owner: &str, name: &str) -> Option<Value> {
@@ -152,6 +156,16 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
+        ("ConnectorOut", "orgId") => Some(json!("org_main")),
+        ("ConnectorIn" | "ConnectorOut" | "ConnectorUpsertIn" | "ConnectorTemplateOut", "name") => {
+            Some(json!("Slack"))
+        },
+        ("ConnectorIn" | "ConnectorOut" | "ConnectorUpsertIn" | "ConnectorTemplateOut", "kind") => {
+            Some(json!("Slack"))
+        },
+        (_, "transformation") if owner.starts_with("Connector") => Some(json!(CODE)),
+        (_, "code") if owner.contains("Transformation") => Some(json!(CODE)),
+        ("TransformationSimulateOut", "payload") => Some(json!(r#"{"text":"order-17"}"#)),
         ("EndpointAuthentication", "type") => Some(json!("bearer")),
         ("EndpointAuthentication", "token") => Some(json!("token")),
         ("EndpointOauthConfigIn" | "EndpointOauthConfigOut", "tokenUrl") => {

@@ -123,7 +123,7 @@ async fn invalid_values_of_messages_are_listed_with_their_locations() {
             "deliverAt",
         ),
         (
-            json!({ "eventType": "x", "payload": {}, "deliverAt": "2026-01-03T00:00:00Z" }),
+            json!({ "eventType": "x", "payload": {}, "deliverAt": "2027-01-03T00:00:00Z" }),
             "deliverAt",
         ),
         (json!({ "eventType": "x", "payload": {}, "deliverAt": "soon" }), "deliverAt"),
