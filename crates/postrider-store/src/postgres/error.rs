@@ -123,7 +123,10 @@ impl From<Error> for DatabaseError {
 impl UniqueIndex {
     fn of(response: &DbError) -> Self {
         match response.constraint() {
-            Some("application_uid" | "endpoint_uid" | "source_uid" | "consumer_uid") => Self::Uid,
+            Some(
+                "application_uid" | "connector_uid" | "consumer_uid" | "endpoint_uid"
+                | "source_uid",
+            ) => Self::Uid,
             Some("source_token" | "api_key_digest") => Self::SourceToken,
             _ => Self::PrimaryKey,
         }
