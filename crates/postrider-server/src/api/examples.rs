@@ -132,7 +132,7 @@ fn field(owner: &str, name: &str) -> Option<Value> {
             Some(json!("fifoEndpoint"))
         },
         ("BackgroundTaskProgress", "done") => Some(json!(120)),
-        ("WhoamiOut", "envId") => Some(json!("org_main")),
+        ("WhoamiOut", "envId") | ("ConnectorOut", "orgId") => Some(json!("org_main")),
         ("ErrorOut", "code") => Some(json!("not_found")),
         ("ErrorOut", "detail") => Some(json!("endpoint not found")),
         ("EventTypeImportOpenApiIn", "spec") => Some(json!({
@@ -156,13 +156,10 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         ) => {
             Some(json!({ "1": { "type": "object", "properties": { "id": { "type": "string" } } } }))
         },
-        ("ConnectorOut", "orgId") => Some(json!("org_main")),
-        ("ConnectorIn" | "ConnectorOut" | "ConnectorUpsertIn" | "ConnectorTemplateOut", "name") => {
-            Some(json!("Slack"))
-        },
-        ("ConnectorIn" | "ConnectorOut" | "ConnectorUpsertIn" | "ConnectorTemplateOut", "kind") => {
-            Some(json!("Slack"))
-        },
+        (
+            "ConnectorIn" | "ConnectorOut" | "ConnectorUpsertIn" | "ConnectorTemplateOut",
+            "name" | "kind",
+        ) => Some(json!("Slack")),
         (_, "transformation") if owner.starts_with("Connector") => Some(json!(CODE)),
         (_, "code") if owner.contains("Transformation") => Some(json!(CODE)),
         ("TransformationSimulateOut", "payload") => Some(json!(r#"{"text":"order-17"}"#)),
