@@ -38,7 +38,7 @@ impl Report {
         Self { address, ..self }
     }
 
-    /// `duration` is set by [`Senders`].
+    /// `duration` is set by [`Senders`](super::Senders).
     fn new(outcome: Outcome, text: String) -> Self {
         let response = Response { headers: Vec::new(), body: Bytes::from(text.into_bytes()) };
         Self { outcome, response, url: None, address: None, duration: Duration::ZERO }
