@@ -5,6 +5,7 @@
 //! JavaScript runtime of its own, so no run can see another one. `docs/decisions/sandbox.md` has
 //! the reasons and the measurements.
 
+mod clock;
 mod confine;
 mod connection;
 mod counts;

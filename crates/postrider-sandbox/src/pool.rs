@@ -3,17 +3,17 @@
 use std::{
     os::unix::process::ExitStatusExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock,
     connection::{Connection, NoReply},
     counts::{Counters, increment},
     idle::{IdleWorkers, Taken},
@@ -48,6 +48,7 @@ pub(crate) struct Job {
     pub(crate) request: Vec<u8>,
     /// Whether the worker may serve the owner again.
     pub(crate) keeps_worker: bool,
+    /// Not by the clock of a runtime, because the caller and the pool have different ones.
     pub(crate) queued_at: Instant,
     pub(crate) result: oneshot::Sender<JobResult>,
 }
@@ -175,7 +176,7 @@ impl Pool {
 
     /// Carries out a run, and others of the same owner while the burst lasts.
     async fn serve(&self, owner: u128, first: Job, taken: Taken) -> Worker {
-        let started_at = Instant::now();
+        let started_at = clock::now();
         let Taken { connection, superfluous } = taken;
         let mut worker = connection;
         stop_all(superfluous).await;

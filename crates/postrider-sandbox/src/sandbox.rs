@@ -2,9 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use crate::{
+    clock,
     counts::SandboxCounts,
     host::Host,
     options::{Isolation, SandboxOptions},
@@ -106,7 +107,7 @@ impl Sandbox {
             Request::Configure(_) | Request::Run(_) => true,
         };
         let request = request.encode();
-        let job = Job { request, keeps_worker, queued_at: Instant::now(), result };
+        let job = Job { request, keeps_worker, queued_at: clock::now(), result };
         self.0.pool.submit(owner, job)?;
         received.await.unwrap_or_else(|_| Err(unavailable(&"the sandbox has stopped")))
     }

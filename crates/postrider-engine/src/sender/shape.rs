@@ -56,6 +56,8 @@ pub struct Shaper {
 pub struct ShapeError {
     /// What is wrong, with line and column of the code if it threw an error.
     pub message: String,
+    /// The code is not at fault: nothing was free to run it.
+    pub is_temporary: bool,
     /// What the code had written to the console.
     pub console: String,
 }
@@ -109,7 +111,7 @@ impl Shaper {
         let checked = read.map_err(|error| error.to_string()).and_then(|it| self.checked(it));
         match checked {
             Ok(shaped) => Ok(Made { shaped, console }),
-            Err(message) => Err(ShapeError { message, console }),
+            Err(message) => Err(ShapeError { message, is_temporary: false, console }),
         }
     }
 
@@ -156,8 +158,11 @@ impl Shaper {
 
 fn argument_of(script: &Script, message: &Message, url: &str) -> Result<Vec<u8>, ShapeError> {
     let Script { form, variables, .. } = script;
-    argument::argument(*form, message, url, variables)
-        .map_err(|error| ShapeError { message: error.to_string(), console: String::new() })
+    argument::argument(*form, message, url, variables).map_err(|error| ShapeError {
+        message: error.to_string(),
+        is_temporary: false,
+        console: String::new(),
+    })
 }
 
 impl ShapeError {
@@ -180,7 +185,11 @@ fn failed(error: RunError) -> ShapeError {
         (Some(line), None) => format!(" (line {line})"),
         (None, _) => String::new(),
     };
-    ShapeError { message: format!("{}{place}", error.message), console: error.console }
+    ShapeError {
+        message: format!("{}{place}", error.message),
+        is_temporary: !error.kind.is_fault_of_script(),
+        console: error.console,
+    }
 }
 
 /// The delivery with what the transformation changed.

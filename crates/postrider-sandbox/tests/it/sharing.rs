@@ -110,6 +110,23 @@ async fn a_run_that_waited_too_long_is_rejected() {
     sandbox.shut_down().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_worker_is_not_measured_by_the_clock_of_the_caller() {
+    let limits = SandboxOptions {
+        interrupt_after: Duration::from_secs(1),
+        kill_after: Duration::from_secs(60),
+        wait: Duration::from_millis(500),
+        ..options()
+    };
+    let sandbox = Sandbox::new(limits);
+    let slow = sandbox.run(run(1, &handler("for (;;);"), "{}")).await;
+    assert!(is_kind(&slow, RunErrorKind::Timeout), "{slow:?}");
+    // The clock of this runtime is now a second behind.
+    let next = sandbox.run(run(1, &handler("return 1;"), "{}")).await;
+    assert_eq!(next.map(|it| text(&it).to_owned()), Ok("1".to_owned()));
+    sandbox.shut_down().await;
+}
+
 #[tokio::test]
 async fn many_owners_get_their_own_results() {
     let sandbox = Sandbox::new(patient());

@@ -22,7 +22,7 @@ use postrider_core::{
         Transformation, Variables,
     },
 };
-use postrider_engine::{Made, Shaper};
+use postrider_engine::{Made, ShapeError, Shaper};
 use postrider_store::{IdOrUid, Records};
 use sha2::{Digest, Sha256};
 
@@ -179,7 +179,14 @@ pub(in crate::operations) async fn check_code(
 ) -> Result<(), ApiError> {
     check_length(code, field)?;
     let checked = shaper(call)?.check(code).await;
-    checked.map_err(|error| ApiError::invalid(&["body", field], error.message))
+    checked.map_err(|error| refused(error, field))
+}
+
+fn refused(error: ShapeError, field: &str) -> ApiError {
+    if error.is_temporary {
+        return ApiError::Unavailable("code cannot be run now; try again", None);
+    }
+    ApiError::invalid(&["body", field], error.message)
 }
 
 fn check_length(code: &str, field: &str) -> Result<(), ApiError> {
@@ -306,7 +313,7 @@ pub(in crate::operations) async fn run(
     let message = message(call, trial.owner, body)?;
     let Trial { owner, kind, url } = *trial;
     let made = shaper(call)?.make(owner, script, kind, (&message, url)).await;
-    let made = made.map_err(|error| ApiError::invalid(&["body", "code"], error.message))?;
+    let made = made.map_err(|error| refused(error, "code"))?;
     Ok(simulated(made, url))
 }
 
