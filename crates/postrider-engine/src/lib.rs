@@ -53,7 +53,7 @@ pub use crate::{
         FetchError, GrantKey, GrantState, Grants, Guard, GuardError, HttpClient, HttpSender,
         JwtKeyError, LiveDelivery, LiveHub, LiveInbox, LiveSender, Made, Peer, Proxy,
         ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, ServiceRequest,
-        ServiceResponse, ShapeError, Shaper, UrlRules, built_in, check_jwt_key,
+        ServiceResponse, ShapeError, Shaper, built_in, check_jwt_key,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

@@ -61,7 +61,7 @@ pub use self::{
     receive_budget::ResponseLimits,
     report::Report,
     senders::Senders,
-    shape::{Made, ShapeError, Shaper, UrlRules},
+    shape::{Made, ShapeError, Shaper},
 };
 
 /// Why a URL was not fetched.
