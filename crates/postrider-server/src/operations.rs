@@ -21,6 +21,7 @@ pub(crate) mod handle;
 pub mod health;
 pub mod integration;
 mod internal_application;
+mod limit;
 pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
