@@ -83,6 +83,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::secret::all(),
         source::dashboard::all(),
         source::endpoint::all(),
+        source::endpoint_authentication::all(),
         source::log::all(),
         connector::all(),
         consumer::all(),
