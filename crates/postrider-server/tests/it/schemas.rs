@@ -202,7 +202,7 @@ async fn long_checks_find_the_same_as_short_ones() {
 /// A source whose webhooks have the type `webhook`, which has a schema; its URL.
 async fn source(world: &World) -> String {
     let event_type = json!({ "description": "", "schemas": schemas() });
-    world.put("/api/v1/event-type/webhook", event_type).await.expect(200);
+    world.put("/api/v1/event-type/webhook", event_type).await.expect(201);
     let source = json!({ "name": "S", "uid": "s", "type": "generic-webhook", "appId": "a" });
     let created = world.post("/ingest/api/v1/source", source).await.expect(201);
     created["ingestUrl"].as_str().unwrap().to_owned()
@@ -265,6 +265,6 @@ async fn the_report_is_stored_in_the_background_and_ends_with_its_event_type() {
     assert_eq!((findings.valid, findings.warned, findings.recent.len()), (1, 1, 1));
     world.delete(&format!("{ONE}?expunge=true")).await.expect(204);
     assert_eq!(store.get::<SchemaReport>(&organization, &key).await.unwrap(), None);
-    world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(200);
+    world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(201);
     assert_eq!(world.get(REPORT).await.expect(200)["warned"], 0);
 }

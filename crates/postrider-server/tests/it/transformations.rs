@@ -309,7 +309,7 @@ async fn customers_choose_among_the_connectors_that_they_may_see() {
     let get = async |path: &str| world.call_as(&token, Method::GET, path, None).await;
     let listed = get("/api/v1/connector").await.expect(200);
     let uids: Vec<_> = listed["data"].as_array().unwrap().iter().map(|it| &it["uid"]).collect();
-    assert_eq!(uids, ["all", "beta"]);
+    assert_eq!(uids, ["beta", "all"]);
     assert_eq!(get("/api/v1/connector/beta").await.expect(200)["name"], "beta");
     get("/api/v1/connector/other").await.expect(404);
     let path = path("transformation");
