@@ -103,7 +103,7 @@ impl Node {
         clock.follow(&*store).await?;
         let senders = match &sandbox {
             Some(sandbox) => {
-                let rules = settings::url_rules(config, address);
+                let rules = settings::transformation_rules(config, address);
                 senders.shaped_by(Shaper::new(sandbox.clone(), rules))
             },
             None => senders,

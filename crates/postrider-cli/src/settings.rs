@@ -6,11 +6,15 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
 use postrider_core::{
-    address, breaker, names::Ttls, own_urls::OwnUrls, request, retry::Schedule,
+    address, breaker,
+    names::Ttls,
+    own_urls::{OwnUrls, UrlRules},
+    request,
+    retry::Schedule,
     statistics::StatisticsRetention,
 };
 use postrider_engine::{
-    self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, UrlRules,
+    self as engine, Dns, HttpClient, Proxy, ProxyProtocol, ResponseLimits, SenderOptions,
     certificates,
 };
 use postrider_sandbox::{Launch, SandboxOptions, WORKER_COMMAND};
@@ -137,10 +141,13 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
     }
 }
 
-/// Which URLs transformations may choose.
-pub(crate) fn url_rules(config: &Config, address: SocketAddr) -> UrlRules {
-    let local = format!("{}/", base_url(config, address));
-    UrlRules { policy: addresses(config), own: own_urls(config, &local) }
+/// Which URLs transformations may choose: those that endpoints may have.
+pub(crate) fn transformation_rules(config: &Config, address: SocketAddr) -> UrlRules {
+    url_rules(config, &format!("{}/", base_url(config, address)))
+}
+
+fn url_rules(config: &Config, local: &str) -> UrlRules {
+    UrlRules { policy: addresses(config), own: own_urls(config, local) }
 }
 
 /// How transformations run: in processes of this program.
@@ -265,9 +272,8 @@ pub(crate) fn server(
             DefaultSignature::Hmac => Kind::Symmetric,
             DefaultSignature::Ed25519 => Kind::Ed25519,
         },
-        urls: addresses(config),
+        urls: url_rules(config, &local),
         payload_retention: config.retention.payload,
-        own_urls: own_urls(config, &local),
         portal_url: public.unwrap_or(local),
         relay: config.relay,
         cors_origins: config.cors_origins.0.clone(),

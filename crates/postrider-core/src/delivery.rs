@@ -125,6 +125,18 @@ pub struct Attempt {
     pub response: Option<Response>,
 }
 
+impl Attempt {
+    /// The endpoint's transformation cancelled the delivery, so that nothing was sent.
+    pub fn is_cancelled(&self) -> bool {
+        self.response.as_ref().is_some_and(Response::is_cancelled)
+    }
+
+    /// The attempt says nothing about whether the endpoint works.
+    pub fn is_neutral(&self) -> bool {
+        self.outcome.is_neutral() || self.is_cancelled()
+    }
+}
+
 /// The part of a response that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
@@ -193,6 +205,17 @@ impl Response {
     /// Separates the transformation from the headers that were received.
     pub fn take_transformed(&mut self) -> Option<Transformed> {
         serde_json::from_str(&self.take(TRANSFORMATION)?).ok()
+    }
+
+    /// Whether the transformation cancelled the delivery.
+    fn is_cancelled(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Cancelled {
+            is_cancelled: bool,
+        }
+        let found = self.headers.iter().find(|(name, _)| name == TRANSFORMATION);
+        let parsed = found.and_then(|(_, json)| serde_json::from_str::<Cancelled>(json).ok());
+        parsed.is_some_and(|it| it.is_cancelled)
     }
 
     fn take(&mut self, wanted: &str) -> Option<String> {

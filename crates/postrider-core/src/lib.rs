@@ -50,6 +50,7 @@ pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod schema_example;
+pub mod schema_report;
 pub mod sign_in;
 pub mod statistics;
 pub mod target;

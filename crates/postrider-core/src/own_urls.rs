@@ -4,10 +4,42 @@
 //! the mistake when the endpoint is created. What it cannot see (another name of the same host, a
 //! proxy, a loop through another server) is stopped by [`hops`](crate::hops).
 
+use postrider::api::endpoint::MAX_URL;
 use url::{Host, Url};
+
+use crate::address::{self, Policy, UrlError};
 
 /// Paths that accept requests, below a URL of this deployment.
 const PATHS: [&str; 3] = ["in/", "api/", "ingest/"];
+
+/// Which URLs an endpoint may have, and which its transformation may choose.
+#[derive(Clone, Debug, Default)]
+pub struct UrlRules {
+    pub policy: Policy,
+    pub own: OwnUrls,
+}
+
+/// Why an endpoint may not be called at a URL.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlRefusal {
+    #[error("is longer than {MAX_URL} bytes")]
+    TooLong,
+    #[error(transparent)]
+    Address(#[from] UrlError),
+    #[error("is a URL of this server, so webhooks could loop; set `allow_own_urls` to allow it")]
+    Own,
+}
+
+impl UrlRules {
+    /// Parses the URL of an endpoint, and refuses one that must not be called.
+    pub fn check(&self, text: &str) -> Result<Url, UrlRefusal> {
+        if text.len() > MAX_URL {
+            return Err(UrlRefusal::TooLong);
+        }
+        let url = address::check_url(text, &self.policy)?;
+        if self.own.lead_to(&url) { Err(UrlRefusal::Own) } else { Ok(url) }
+    }
+}
 
 /// The URLs under which this deployment is reachable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +116,24 @@ mod tests {
         check(own, "https://other.example.com/in/token", false);
         check(own, "https://hooks.example.com/inbox", false);
         check(own, "https://hooks.example.com/", false);
+    }
+
+    #[test]
+    fn one_check_decides_for_endpoints_and_for_their_transformations() {
+        let own = OwnUrls(vec!["https://hooks.example.com".parse().unwrap()]);
+        let rules = UrlRules { policy: Policy::default(), own };
+        let long = format!("https://example.com/{}", "x".repeat(MAX_URL));
+        for (text, expected) in [
+            ("https://example.com/x", None),
+            ("https://hooks.example.com/in/token", Some("is a URL of this server")),
+            ("ftp://example.com", Some("http")),
+            ("https://127.0.0.1/", Some("")),
+            (&long, Some("is longer than")),
+        ] {
+            let refusal = rules.check(text).err().map(|it| it.to_string());
+            assert_eq!(refusal.is_some(), expected.is_some(), "{text}: {refusal:?}");
+            assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()), "{text}");
+        }
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postrider_core::statistics::StatisticsRetention;
+use postrider_core::{statistics::StatisticsRetention, time::Timestamp};
 use postrider_store::{Retention, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock, components::Components, metrics::Metrics, router::Router,
+    clock::Clock,
+    components::Components,
+    metrics::Metrics,
+    router::Router,
+    sender::{ExpiringCertificates, Sender},
     store_errors::StoreErrors,
 };
 
@@ -33,6 +37,7 @@ const STEPS_PER_MEASUREMENT: u64 = 5;
 #[derive(Debug)]
 pub struct MaintenanceTask {
     store: Arc<dyn Store>,
+    sender: Arc<dyn Sender>,
     retention: Retention,
     statistics_retention: StatisticsRetention,
     clock: Arc<Clock>,
@@ -47,6 +52,7 @@ impl MaintenanceTask {
     pub(crate) fn new(components: &Components, requested: Arc<Notify>) -> Self {
         Self {
             store: Arc::clone(&components.store),
+            sender: Arc::clone(&components.sender),
             retention: components.settings.retention,
             statistics_retention: components.settings.statistics_retention,
             clock: Arc::clone(&components.clock),
@@ -123,6 +129,11 @@ impl MaintenanceTask {
     }
 
     async fn measure(&self) -> Result<(), StoreError> {
+        let ExpiringCertificates { endpoints, earliest } =
+            self.sender.expiring_certificates(self.clock.now());
+        let earliest = earliest.map_or(0, Timestamp::as_seconds);
+        self.metrics.expiring_certificates.set(endpoints.try_into().unwrap_or(i64::MAX));
+        self.metrics.earliest_expiry.set(earliest.try_into().unwrap_or(i64::MAX));
         let size = self.store.size().await?;
         let age = size.oldest_due.map_or(0, |due| self.clock.now().since(due).as_secs());
         self.metrics.waiting_deliveries.set(size.waiting.try_into().unwrap_or(i64::MAX));

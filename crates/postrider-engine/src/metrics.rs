@@ -55,6 +55,9 @@ pub struct Metrics {
     pub waiting_deliveries: Gauge,
     pub oldest_due_age: Gauge,
     pub stored_bytes: Gauge,
+    /// Endpoints whose client certificate expires soon, and when the first one expires.
+    pub expiring_certificates: Gauge,
+    pub earliest_expiry: Gauge,
     pub store_errors: Counter,
     pub rotation_pending: Gauge,
     pub outdated_secrets: Gauge,
@@ -90,6 +93,8 @@ impl Default for Metrics {
             waiting_deliveries: Gauge::default(),
             oldest_due_age: Gauge::default(),
             stored_bytes: Gauge::default(),
+            expiring_certificates: Gauge::default(),
+            earliest_expiry: Gauge::default(),
             store_errors: Counter::default(),
             rotation_pending: Gauge::default(),
             outdated_secrets: Gauge::default(),
@@ -124,6 +129,8 @@ impl Metrics {
         registry.register("waiting_deliveries", "Deliveries that wait in the store", self.waiting_deliveries.clone());
         registry.register_with_unit("oldest_due_age", "How long the oldest due delivery has waited in the store", Unit::Seconds, self.oldest_due_age.clone());
         registry.register_with_unit("stored", "Size of the store on disk", Unit::Bytes, self.stored_bytes.clone());
+        registry.register("expiring_client_certificates", "Endpoints that this node called in the last two days with a client certificate that expires within 30 days or has expired", self.expiring_certificates.clone());
+        registry.register_with_unit("client_certificate_earliest_expiry_timestamp", "When the first of the expiring client certificates expires; 0 if there is none", Unit::Seconds, self.earliest_expiry.clone());
         registry.register("store_errors", "Failed operations of the store", self.store_errors.clone());
         registry.register("main_secret_rotation_pending", "Whether stored secrets may still need an older main secret", self.rotation_pending.clone());
         registry.register("outdated_secrets", "Stored secrets that were not encrypted with the current main secret when they were last looked at", self.outdated_secrets.clone());

@@ -37,7 +37,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider::{api::EndpointKind, provider::KeyRequest};
-use postrider_core::target::Target;
+use postrider_core::{target::Target, time::Timestamp};
 
 pub use self::{
     batch::Batcher,
@@ -48,6 +48,7 @@ pub use self::{
     command::CommandSender,
     dns::Dns,
     email::EmailSender,
+    expiry::ExpiringCertificates,
     guard::{Guard, Peer},
     guard_error::GuardError,
     http::{
@@ -61,7 +62,7 @@ pub use self::{
     receive_budget::ResponseLimits,
     report::Report,
     senders::Senders,
-    shape::{Made, ShapeError, Shaper, UrlRules},
+    shape::{Made, ShapeError, Shaper},
 };
 
 /// Why a URL was not fetched.
@@ -104,6 +105,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     /// The readers of `live` endpoints that are connected to this node, if it can have any.
     fn live(&self) -> Option<&Arc<LiveHub>> {
         None
+    }
+
+    /// The client certificates that expire soon, of the endpoints that were called lately.
+    fn expiring_certificates(&self, _now: Timestamp) -> ExpiringCertificates {
+        ExpiringCertificates::default()
     }
 
     /// What runs transformations, if there is anything that can.

@@ -14,6 +14,7 @@ mod recheck;
 mod rejection_log;
 mod request;
 mod request_counts;
+mod schema_check;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};

@@ -21,6 +21,7 @@ pub(crate) mod handle;
 pub mod health;
 pub mod integration;
 mod internal_application;
+mod limit;
 pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
@@ -82,6 +83,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::secret::all(),
         source::dashboard::all(),
         source::endpoint::all(),
+        source::endpoint_authentication::all(),
         source::log::all(),
         connector::all(),
         consumer::all(),

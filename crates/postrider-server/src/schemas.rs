@@ -2,6 +2,7 @@
 //!
 //! A schema is compiled when it is needed first, and kept until its event type changes.
 
+mod inspect;
 mod report;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use postrider_engine::{BySize, Cache, Engine, SizeInMemory};
 use postrider_store::{IdOrUid, Records};
 use serde_json::{Map, Value};
 
-pub(crate) use self::report::{Mismatch, Reports};
+pub(crate) use self::{inspect::IncomingPayload, report::Reports};
 use crate::{
     api::error::ApiError,
     metrics::{SchemaLabels, SchemaMetrics, SchemaResult},
@@ -70,11 +71,11 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    pub(crate) fn new(metrics: SchemaMetrics) -> Self {
+    pub(crate) fn new(metrics: SchemaMetrics, reports: Reports) -> Self {
         Self {
             cache: Cache::of_bytes(CACHE_BYTES, CACHE_COUNT),
             offload: Offload::default(),
-            reports: Reports::default(),
+            reports,
             metrics,
         }
     }
@@ -129,7 +130,7 @@ impl Schemas {
         Ok(NewestSchema { generation, size_bytes, text, version, compiled })
     }
 
-    /// Checks a payload, which is JSON; `None` if it cannot be checked.
+    /// Checks a payload; `None` if it cannot be checked.
     pub(crate) async fn check(
         &self,
         schema: &NewestSchema,
@@ -137,17 +138,17 @@ impl Schemas {
     ) -> Result<Option<SchemaCheck>, ApiError> {
         let Ok(Some(compiled)) = &schema.compiled else { return Ok(None) };
         if !offload::is_large(payload.as_bytes()) {
-            let found = check(compiled, payload, CompiledSchema::SHORT)?;
+            let found = check(compiled, payload, CompiledSchema::SHORT);
             if found != SchemaCheck::TooExpensive {
                 return Ok(Some(found));
             }
         }
         let (compiled, payload) = (Arc::clone(compiled), payload.to_owned());
         let work = move || check(&compiled, &payload, CompiledSchema::LONG);
-        self.offload.run(work).await?.map(Some)
+        self.offload.run(work).await.map(Some)
     }
 
-    pub(crate) fn count(&self, result: SchemaResult) {
+    fn count(&self, result: SchemaResult) {
         self.metrics.checks.get_or_create(&SchemaLabels { result }).inc();
     }
 
@@ -172,9 +173,15 @@ fn compile(text: String) -> Compiled {
     (Some(text), Some(version), compiled)
 }
 
-fn check(schema: &CompiledSchema, payload: &str, budget: u64) -> Result<SchemaCheck, ApiError> {
-    let payload = serde_json::from_str(payload).map_err(|it| ApiError::Internal(it.into()))?;
-    Ok(schema.check(&payload, budget))
+fn check(schema: &CompiledSchema, payload: &str, budget: u64) -> SchemaCheck {
+    match serde_json::from_str(payload) {
+        Ok(payload) => schema.check(&payload, budget),
+        // Only a received webhook can be something else.
+        Err(_) => SchemaCheck::Invalid(vec![PayloadProblem {
+            pointer: String::new(),
+            message: "the body is not JSON".to_owned(),
+        }]),
+    }
 }
 
 /// The problems of a payload that does not match; none if it does.

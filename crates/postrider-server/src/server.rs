@@ -33,7 +33,7 @@ use crate::{
     operations::{self, call::Resources, event_type::index::EventTypeIndexes, handle::Operations},
     quota::QuotaTracker,
     relay::{self, Relay},
-    schemas::Schemas,
+    schemas::{Reports, Schemas},
     settings::{Settings, SizeLimit},
     sso::{self, SingleSignOn},
     trials::Trials,
@@ -197,8 +197,9 @@ fn resources(
     ));
     let quotas =
         QuotaTracker::new(settings.quotas, limits.remembered_accounts, metrics.refusals.clone());
-    let event_types = EventTypeIndexes::new(limits.remembered_event_types);
-    let schemas = Schemas::new(metrics.schemas.clone());
+    let event_types = Arc::new(EventTypeIndexes::new(limits.remembered_event_types));
+    let reports = Reports::new(Arc::clone(engine.store()), tasks.clone());
+    let schemas = Arc::new(Schemas::new(metrics.schemas.clone(), reports));
     let memory = MemoryBudget::new(limits.request_memory);
     let settings = Arc::new(settings);
     let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
@@ -213,6 +214,8 @@ fn resources(
         errors: Arc::clone(errors),
         rejections: rejections.clone(),
         requests: requests.clone(),
+        event_types: Arc::clone(&event_types),
+        schemas: Arc::clone(&schemas),
         tasks: tasks.clone(),
     });
     Resources {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, kind::live::AllowedOrigin, own_urls::OwnUrls};
+use postrider_core::{kind::live::AllowedOrigin, own_urls::UrlRules};
 
 use crate::{http::ServerTls, sso::SsoSettings};
 
@@ -21,9 +21,7 @@ pub struct Settings {
     /// How generated endpoint secrets sign.
     pub default_signature: Kind,
     /// Which URLs endpoints may have.
-    pub urls: address::Policy,
-    /// The server's own URLs, which endpoints must not have.
-    pub own_urls: OwnUrls,
+    pub urls: UrlRules,
     /// How long payloads are kept by default.
     pub payload_retention: Duration,
     /// The public URL of the server. Links to the application portal and the URLs of sources begin

@@ -13,6 +13,7 @@ use postrider_core::{
     kind::Fields,
     message::{Format, Message, Rejection},
     queue::partitions::Partitions,
+    schema_report::{Mismatch, SchemaReport},
 };
 
 /// Bytes of items after which a list ends, as if the limit had been reached.
@@ -175,6 +176,16 @@ impl Weight for Connector {
         let lists = texts(self.feature_flags.iter().flatten())
             + self.allowed_event_types.as_ref().map_or(0, names);
         own + self.transformation.len() + lists + texts(&self.logo)
+    }
+}
+
+impl Weight for SchemaReport {
+    fn weight(&self) -> usize {
+        let of = |it: &Mismatch| {
+            let problems = it.problems.iter().map(|it| it.pointer.len() + it.message.len());
+            it.application.len() + texts(&it.event_id) + problems.sum::<usize>()
+        };
+        self.findings.recent.iter().map(of).sum()
     }
 }
 

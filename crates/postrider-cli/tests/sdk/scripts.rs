@@ -53,7 +53,7 @@ fn check_javascript(line: u8) {
     // Node searches packages next to the script, so the scripts are copied to the packages.
     let folder = installed("javascript").join(format!("line-{line}"));
     std::fs::create_dir_all(&folder).unwrap();
-    for name in ["scenario.mjs", "receiver.mjs", "sources.mjs"] {
+    for name in ["scenario.mjs", "receiver.mjs", "sources.mjs", "operations.mjs", "coverage.mjs"] {
         std::fs::copy(source("javascript").join(name), folder.join(name)).unwrap();
     }
     let script = folder.join("scenario.mjs");

@@ -8,6 +8,7 @@ mod example;
 mod form;
 mod import;
 mod list;
+mod report;
 pub(crate) mod schema;
 mod tree;
 pub(crate) mod validation;

@@ -10,11 +10,10 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 use crate::{
     breaker::{self, Breaker},
     concurrency::{CallLimits, ConcurrencyWindow},
-    delivery::{Delivery, DeliveryOrder},
+    delivery::{Attempt, Delivery, DeliveryOrder},
     health,
     lane_state::LaneState,
     limiter::Limiter,
-    outcome::Outcome,
     retry::Schedule,
     time::Timestamp,
 };
@@ -181,7 +180,7 @@ impl<R, P> Lane<R, P> {
     /// has to be disabled.
     pub(super) fn record(
         &mut self,
-        outcome: Outcome,
+        attempt: &Attempt,
         is_exhausted: bool,
         now: Timestamp,
     ) -> Option<Timestamp> {
@@ -189,7 +188,16 @@ impl<R, P> Lane<R, P> {
         if self.is_closed {
             return None;
         }
-        self.breaker.record(outcome.delivered() || outcome.is_neutral(), now);
+        let outcome = attempt.outcome;
+        if attempt.is_neutral() {
+            self.breaker.skip(now);
+        } else {
+            self.breaker.record(outcome.delivered(), now);
+        }
+        // Its outcome is a success, although the endpoint was not called.
+        if attempt.is_cancelled() {
+            return None;
+        }
         let Policy { max_in_flight: in_flight, max_rest: rest, .. } = self.policy;
         self.concurrency.record(outcome, CallLimits { in_flight, rest }, now);
         let after = self.policy.disable_after;

@@ -258,7 +258,7 @@ impl<R: Clone, P> Lanes<R, P> {
         let verdict = delivery.retry_plan.follow(planned, outcome, now);
         let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
         let before = lane.failing_since;
-        let disable = lane.record(outcome, is_exhausted, now);
+        let disable = lane.record(attempt, is_exhausted, now);
         let after = lane.failing_since;
         lane.await_settle(&[delivery]);
         // In order, nothing may overtake the retry: what is behind it goes back to the store,

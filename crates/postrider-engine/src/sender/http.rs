@@ -37,8 +37,13 @@ use self::{
     request::HttpClient,
 };
 use super::{
-    Call, FetchError, Grants, Guard, Report, Sender, connect::Connector, error::CallError,
-    expiry::ExpiryLog, oauth::AccessTokens, options::SenderOptions, pool::Pool,
+    Call, FetchError, Grants, Guard, Report, Sender,
+    connect::Connector,
+    error::CallError,
+    expiry::{ExpiringCertificates, ExpiryLog},
+    oauth::AccessTokens,
+    options::SenderOptions,
+    pool::Pool,
 };
 
 /// One call over HTTP.
@@ -144,6 +149,10 @@ impl Sender for HttpSender {
 
     fn attach(&self, grants: Arc<dyn Grants>) {
         self.tokens.attach(grants);
+    }
+
+    fn expiring_certificates(&self, now: Timestamp) -> ExpiringCertificates {
+        self.expiry.expiring(now)
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {

@@ -5,10 +5,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider::{api::EndpointKind, provider::KeyRequest};
-use postrider_core::{outcome::Failure, target::Target};
+use postrider_core::{outcome::Failure, target::Target, time::Timestamp};
 use tokio::time::Instant;
 
-use super::{Call, FetchError, Grants, HttpSender, LiveHub, Report, Sender, Shaper, shape};
+use super::{
+    Call, ExpiringCertificates, FetchError, Grants, HttpSender, LiveHub, Report, Sender, Shaper,
+    shape,
+};
 
 /// The senders of all kinds that this build has.
 #[derive(Debug)]
@@ -113,6 +116,10 @@ impl Sender for Senders {
 
     fn attach(&self, grants: Arc<dyn Grants>) {
         self.http.attach(grants);
+    }
+
+    fn expiring_certificates(&self, now: Timestamp) -> ExpiringCertificates {
+        self.http.expiring_certificates(now)
     }
 
     fn live(&self) -> Option<&Arc<LiveHub>> {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postrider::{ApplicationId, api::EndpointKind};
 use postrider_core::{
-    address::{self, Policy},
     delivery::{MAX_TRANSFORMED_BODY, Transformed, TransformedRequest},
     kind::{Destination, MASK},
     message::Message,
     outcome::Failure,
-    own_urls::OwnUrls,
+    own_urls::UrlRules,
     request::is_sensitive,
     target::Target,
     transformation::{
@@ -26,23 +25,6 @@ use super::{call::Call, report::Report};
 
 pub(super) const UNAVAILABLE: &str = "this server does not run transformations; set `transformations.enabled`, or disable the \
      endpoint's transformation";
-
-/// Which URLs a transformation may choose: those that an endpoint may have.
-#[derive(Clone, Debug, Default)]
-pub struct UrlRules {
-    pub policy: Policy,
-    pub own: OwnUrls,
-}
-
-impl UrlRules {
-    fn check(&self, text: &str) -> Result<Url, String> {
-        let url = address::check_url(text, &self.policy).map_err(|error| error.to_string())?;
-        if self.own.lead_to(&url) {
-            return Err("is a URL of this server, so webhooks could loop".to_owned());
-        }
-        Ok(url)
-    }
-}
 
 /// Runs transformations; cheap to clone.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use tokio_util::task::TaskTracker;
 use super::{key_cache::KeyCache, rejection_log::RejectionLog, request_counts::RequestCounts};
 use crate::{
     api::error_report::ErrorReporter, http::memory::MemoryBudget, locks::ChangeLocks,
-    metrics::InboundMetrics, offload::Offload, settings::Settings,
+    metrics::InboundMetrics, offload::Offload, operations::event_type::index::EventTypeIndexes,
+    schemas::Schemas, settings::Settings,
 };
 
 /// What requests to sources need of the server.
@@ -23,6 +24,8 @@ pub(crate) struct Dependencies {
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) rejections: RejectionLog,
     pub(crate) requests: RequestCounts,
+    pub(crate) event_types: Arc<EventTypeIndexes>,
+    pub(crate) schemas: Arc<Schemas>,
     /// Requests that are processed although their client may have hung up.
     pub(crate) tasks: TaskTracker,
 }
@@ -38,6 +41,8 @@ pub(super) struct Context {
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) rejections: RejectionLog,
     pub(super) requests: RequestCounts,
+    pub(super) event_types: Arc<EventTypeIndexes>,
+    pub(super) schemas: Arc<Schemas>,
     pub(super) tasks: TaskTracker,
     pub(super) keys: KeyCache,
     pub(super) offload: Offload,
@@ -55,6 +60,8 @@ impl Context {
             errors,
             rejections,
             requests,
+            event_types,
+            schemas,
             tasks,
         } = dependencies;
         Self {
@@ -69,6 +76,8 @@ impl Context {
             errors,
             rejections,
             requests,
+            event_types,
+            schemas,
             tasks,
         }
     }

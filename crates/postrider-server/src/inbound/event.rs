@@ -15,7 +15,7 @@ use postrider_engine::{Engine, Entry, Submission, Submitted};
 use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
-use super::{context::Context, forwarded_headers, request::InboundRequest};
+use super::{context::Context, forwarded_headers, request::InboundRequest, schema_check};
 use crate::api::error::ApiError;
 
 /// Event type of an event without one.
@@ -48,12 +48,25 @@ pub(super) async fn accept(
     request: &InboundRequest,
     verified: Verified,
 ) -> Result<EventOutcome, ApiError> {
+    let entry = context.engine.directory().entry(request.source.source.application).await?;
+    let entry = entry.ok_or(ApiError::NotFound("source"))?;
+    let mut submission = submission(context, request, entry, &verified);
+    let outcome = accept_once(context, request, &verified, &mut submission).await?;
+    if let EventOutcome::Accepted(message) = outcome {
+        schema_check::inspect(context, request, &submission, message).await;
+    }
+    Ok(outcome)
+}
+
+async fn accept_once(
+    context: &Context,
+    request: &InboundRequest,
+    verified: &Verified,
+    submission: &mut Submission,
+) -> Result<EventOutcome, ApiError> {
     let engine = &context.engine;
     let source = &request.source.source;
-    let entry = engine.directory().entry(source.application).await?;
-    let entry = entry.ok_or(ApiError::NotFound("source"))?;
-    let mut digest = digest(request, &verified);
-    let mut submission = submission(context, request, entry, &verified);
+    let mut digest = digest(request, verified);
     // Such a provider does not retry. If it sends an event again, an operator has requested that,
     // and the event is not a duplicate.
     let is_on_demand = request.source.provider.model.repeats == DuplicateRule::Never;
@@ -62,14 +75,11 @@ pub(super) async fn accept(
         is_on_demand && !source.dedupe_by_body && request.rejection.is_none();
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
-        match submit(engine, &mut submission, request, &verified).await? {
+        match submit(engine, submission, request, verified).await? {
             accepted @ EventOutcome::Accepted(_) => return Ok(accepted),
             EventOutcome::Duplicate(message) => {
                 let is_requested = may_be_requested
-                    && has_same_id(
-                        stored(engine, &submission, message).await?.as_ref(),
-                        &submission,
-                    );
+                    && has_same_id(stored(engine, submission, message).await?.as_ref(), submission);
                 if is_recent(request, message) && !is_requested {
                     return Ok(EventOutcome::Duplicate(message));
                 }
@@ -80,7 +90,7 @@ pub(super) async fn accept(
         }
     }
     submission.idempotency = None;
-    submit(engine, &mut submission, request, &verified).await
+    submit(engine, submission, request, verified).await
 }
 
 fn is_recent(request: &InboundRequest, message: MessageId) -> bool {

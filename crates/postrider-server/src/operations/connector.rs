@@ -6,7 +6,7 @@ pub(super) mod render;
 use postrider::{
     ConnectorId,
     api::{
-        ListResponse, Permission,
+        Capability, ListResponse, Permission,
         connector::{
             ConnectorIn, ConnectorKind, ConnectorOptionsBody, ConnectorOut, ConnectorPatch,
             ConnectorTemplateOut, ConnectorUpsertIn,
@@ -19,10 +19,11 @@ use postrider_core::{
     connector_template,
     transformation::{Form, Script},
 };
-use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
+use postrider_store::{Expected, IdOrUid, Records, Version};
 
 use crate::{
     api::{
+        access::Access,
         body::Json,
         error::ApiError,
         operation::{BodySize, operations},
@@ -33,6 +34,7 @@ use crate::{
     operations::{
         call::Call,
         endpoint::transformation::{self, Trial},
+        limit::require_room,
         page::{Page, PageQuery},
     },
     race,
@@ -55,6 +57,7 @@ operations! {
     List "v1.connector.list" = GET "/api/v1/connector"
         query { (PageQuery, ProductQuery) }
         -> Done<ListResponse<ConnectorOut>> = list,
+        access(Access::Application(Capability::ManageTransformations)),
         needs(Permission::Read);
 
     /// Create a connector
@@ -79,6 +82,7 @@ operations! {
     Get "v1.connector.get" = GET "/api/v1/connector/{connector_id}"
         path { connector_id: IdOrUid<ConnectorId> }
         -> Done<ConnectorOut> = get,
+        access(Access::Application(Capability::ManageTransformations)),
         needs(Permission::Read);
 
     /// Replace or create a connector
@@ -131,13 +135,21 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<ConnectorOut>
     let found = page
         .fill(async |scan| {
             let mut found = store.list::<Connector>(call.organization(), scan).await?;
-            found
-                .items
-                .retain(|it| is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted));
+            found.items.retain(|it| {
+                is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted) && shows(&call, it)
+            });
             Ok(found)
         })
         .await?;
     Ok(Done(page.list(found, |it| it.id, render::connector)))
+}
+
+/// Whether the connector is visible to the principal: it has no flags, or the token has one of
+/// them.
+pub(in crate::operations) fn shows(call: &Call, connector: &Connector) -> bool {
+    let flags = connector.feature_flags.as_deref().unwrap_or_default();
+    let Some(application) = &call.principal.grant.application else { return true };
+    flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<ConnectorOut>, ApiError> {
@@ -146,12 +158,7 @@ async fn create(call: Call, input: Create) -> Result<Created<ConnectorOut>, ApiE
 
 async fn insert(call: &Call, body: ConnectorIn) -> Result<ConnectorOut, ApiError> {
     transformation::check_code(call, &body.transformation, "transformation").await?;
-    let first = Scan { after: None, ascending: true, limit: MAX_CONNECTORS };
-    let found = call.store().list::<Connector>(call.organization(), first).await?;
-    if found.items.len() >= MAX_CONNECTORS {
-        let message = format!("the organization has {MAX_CONNECTORS} connectors already");
-        return Err(ApiError::invalid(&["body"], message));
-    }
+    require_room::<Connector>(call, MAX_CONNECTORS, "connectors").await?;
     let connector = fields::build(call, body)?;
     call.store().save(&connector, Expected::New).await?;
     Ok(render::connector(connector))
@@ -180,6 +187,9 @@ async fn simulate(
 
 async fn get(call: Call, input: Get) -> Result<Done<ConnectorOut>, ApiError> {
     let (connector, _) = find(&call, &input.connector_id).await?;
+    if !shows(&call, &connector) {
+        return Err(ApiError::NotFound("connector"));
+    }
     Ok(Done(render::connector(connector)))
 }
 

@@ -13,7 +13,7 @@ use postrider::{
     },
 };
 use postrider_core::catalog::Consumer;
-use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
+use postrider_store::{Expected, IdOrUid, Records, Version};
 
 pub use self::dead_letter::{DeleteDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter};
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     consumer::Snapshot,
     operations::{
         call::Call,
+        limit::require_room,
         page::{Page, PageQuery},
     },
     race,
@@ -123,12 +124,7 @@ async fn try_replace(
 
 async fn insert(call: &Call, body: ConsumerIn) -> Result<ConsumerOut, ApiError> {
     let consumer = fields::build(call, body)?;
-    let first = Scan { after: None, ascending: true, limit: MAX_CONSUMERS };
-    let found = call.store().list::<Consumer>(call.organization(), first).await?;
-    if found.items.len() >= MAX_CONSUMERS || found.resume.is_some() {
-        let message = format!("the organization has {MAX_CONSUMERS} consumers already");
-        return Err(ApiError::invalid(&["body"], message));
-    }
+    require_room::<Consumer>(call, MAX_CONSUMERS, "consumers").await?;
     save(call, consumer, Expected::New).await
 }
 

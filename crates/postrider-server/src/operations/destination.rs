@@ -259,6 +259,7 @@ fn new_endpoint(body: DestinationIn) -> Result<EndpointIn, ApiError> {
         disabled: body.status == DestinationStatusIn::Disabled,
         event_types: EventTypes(some(body.event_types)),
         channels: some(body.channels),
+        filter: body.filter,
         ordering: ordering(body.destination_type),
         metadata: body.metadata,
         secret: key,
@@ -322,6 +323,7 @@ async fn replace(
         disabled: body.status == DestinationStatusIn::Disabled,
         event_types: EventTypes(some(body.event_types)),
         channels: some(body.channels),
+        filter: body.filter,
         metadata: body.metadata,
         ..EndpointUpdate::default()
     };
@@ -387,6 +389,7 @@ fn endpoint_patch(masked: &Fields, body: DestinationPatch) -> Result<EndpointPat
         disabled: body.status.map(|it| it == DestinationStatusIn::Disabled),
         event_types: EventTypes(list(body.event_types)),
         channels: list(body.channels),
+        filter: body.filter,
         metadata: body.metadata,
         ..EndpointPatch::default()
     })

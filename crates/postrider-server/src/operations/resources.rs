@@ -26,8 +26,8 @@ pub(crate) struct Resources {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) quotas: QuotaTracker,
-    pub(crate) event_types: EventTypeIndexes,
-    pub(crate) schemas: Schemas,
+    pub(crate) event_types: Arc<EventTypeIndexes>,
+    pub(crate) schemas: Arc<Schemas>,
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     /// Received requests that are not counted in the store yet.

@@ -2,6 +2,7 @@
 
 pub(super) mod dashboard;
 pub(super) mod endpoint;
+pub(super) mod endpoint_authentication;
 mod fields;
 mod kind;
 pub(crate) mod log;
@@ -30,6 +31,7 @@ pub use self::{
         GetTransformation, ListEndpoints, PatchTransformation, RotateEndpointSecret,
         SetEndpointHeaders, UpsertEndpoint,
     },
+    endpoint_authentication::{DeleteMtls, DeleteOauth, GetMtls, GetOauth, SetMtls, SetOauth},
     log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
     secret::{GetSecret, RotateSecret},
 };

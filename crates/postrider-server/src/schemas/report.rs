@@ -1,94 +1,186 @@
-//! What this node found in the payloads of event types.
+//! Collects what was found in payloads, and stores it in the background, so that it survives a
+//! restart and all nodes report the same.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    error::Error,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use postrider::{EventTypeName, OrganizationId};
-use postrider_core::{json_schema::PayloadProblem, time::Timestamp};
-use postrider_engine::Cache;
+use postrider_core::{
+    catalog::EventType,
+    schema_report::{Findings, Mismatch, SchemaReport},
+    time::Timestamp,
+};
+use postrider_store::{Expected, IdOrUid, Records, Store, StoreError};
+use tokio_util::task::TaskTracker;
 
-/// Event types with a report. When there are more, some of the reports begin again.
-const REMEMBERED: usize = 2_000;
+/// Time between two writes.
+const PAUSE: Duration = Duration::from_secs(2);
 
-/// Payloads that a report lists.
-const RECENT: usize = 10;
+/// Event types with findings in memory. Those of others are not recorded until the store takes
+/// these.
+const MAX_UNSAVED: usize = 2_000;
 
-/// A payload that did not match.
-#[derive(Clone, Debug)]
-pub(crate) struct Mismatch {
-    pub(crate) at: Timestamp,
-    /// The application, as the request named it.
-    pub(crate) application: String,
-    pub(crate) event_id: Option<String>,
-    pub(crate) is_rejected: bool,
-    pub(crate) problems: Vec<PayloadProblem>,
-}
-
-/// What was found in the payloads of an event type.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) valid: u64,
-    pub(crate) warned: u64,
-    pub(crate) rejected: u64,
-    /// Newest first.
-    pub(crate) recent: VecDeque<Mismatch>,
-}
-
-impl Report {
-    fn add(&mut self, mismatch: Mismatch) {
-        if mismatch.is_rejected {
-            self.rejected += 1;
-        } else {
-            self.warned += 1;
-        }
-        self.recent.push_front(mismatch);
-        self.recent.truncate(RECENT);
-    }
-}
+/// How often a report is saved if other nodes change it at the same time.
+const MAX_TRIES: usize = 5;
 
 type Key = (OrganizationId, EventTypeName);
 
-/// The reports of this node since it started.
-#[derive(Debug)]
-pub(crate) struct Reports(Cache<Key, Arc<Mutex<Report>>>);
+/// Findings that are not in the store yet.
+#[derive(Clone, Debug)]
+struct Unsaved {
+    since: Timestamp,
+    findings: Findings,
+}
 
-impl Default for Reports {
-    fn default() -> Self {
-        Self(Cache::new(REMEMBERED))
-    }
+#[derive(Debug, Default)]
+struct Pending {
+    unsaved: HashMap<Key, Unsaved>,
+    /// A task writes, and takes what is added meanwhile afterwards.
+    is_writing: bool,
+}
+
+/// What was found in the payloads of event types.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    tasks: TaskTracker,
+    pending: Mutex<Pending>,
+    /// Held from before findings are taken until they are stored, so that its holder finds all of
+    /// them either in memory or in the store.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Reports {
-    pub(crate) fn of(&self, organization: &OrganizationId, name: &EventTypeName) -> Report {
-        let report = self.0.get(&(organization.clone(), name.clone()));
-        report
-            .map(|it| it.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .unwrap_or_default()
+    pub(crate) fn new(store: Arc<dyn Store>, tasks: TaskTracker) -> Self {
+        let (pending, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Shared { store, tasks, pending, writing }))
     }
 
-    pub(crate) fn add_valid(&self, organization: &OrganizationId, name: &EventTypeName) {
-        self.change(organization, name, |report| report.valid += 1);
-    }
-
-    pub(crate) fn add(
+    /// The report on an event type, with everything that this node has found.
+    pub(crate) async fn of(
         &self,
         organization: &OrganizationId,
         name: &EventTypeName,
-        mismatch: Mismatch,
-    ) {
-        self.change(organization, name, |report| report.add(mismatch));
-    }
-
-    fn change(
-        &self,
-        organization: &OrganizationId,
-        name: &EventTypeName,
-        change: impl FnOnce(&mut Report),
-    ) {
+    ) -> Result<Option<SchemaReport>, StoreError> {
         let key = (organization.clone(), name.clone());
-        let report = self.0.get_or_renew(&key, |_| true, Arc::default);
-        change(&mut report.lock().unwrap_or_else(PoisonError::into_inner));
+        let _writing = self.0.writing.lock().await;
+        if let Some(unsaved) = self.0.take(&key) {
+            self.0.save_or_keep(key, unsaved).await?;
+        }
+        self.0.store.get::<SchemaReport>(organization, &IdOrUid::Id(name.clone())).await
+    }
+
+    pub(super) fn add_valid(&self, key: Key, at: Timestamp) {
+        self.change(key, at, |findings| findings.valid += 1);
+    }
+
+    pub(super) fn add(&self, key: Key, mismatch: Mismatch) {
+        self.change(key, mismatch.at, |findings| findings.add(mismatch));
+    }
+
+    fn change(&self, key: Key, at: Timestamp, change: impl FnOnce(&mut Findings)) {
+        let mut pending = self.0.lock();
+        if pending.unsaved.len() >= MAX_UNSAVED && !pending.unsaved.contains_key(&key) {
+            return;
+        }
+        let none = || Unsaved { since: at, findings: Findings::default() };
+        change(&mut pending.unsaved.entry(key).or_insert_with(none).findings);
+        // Set under the lock that the task takes before it ends, so that nothing is left behind.
+        if !mem::replace(&mut pending.is_writing, true) {
+            self.0.tasks.spawn(write(Arc::clone(&self.0)));
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, key: &Key) -> Option<Unsaved> {
+        self.lock().unsaved.remove(key)
+    }
+
+    /// The event types with findings; if there are none, the writing task counts as ended.
+    fn keys(&self) -> HashSet<Key> {
+        let mut pending = self.lock();
+        pending.is_writing = !pending.unsaved.is_empty();
+        pending.unsaved.keys().cloned().collect()
+    }
+
+    async fn save_or_keep(&self, key: Key, unsaved: Unsaved) -> Result<(), StoreError> {
+        let saved = self.save(&key, &unsaved).await;
+        if saved.is_err() {
+            let mut pending = self.lock();
+            let kept = pending
+                .unsaved
+                .entry(key)
+                .or_insert_with(|| Unsaved { since: unsaved.since, findings: Findings::default() });
+            kept.since = kept.since.min(unsaved.since);
+            kept.findings.merge(unsaved.findings);
+        }
+        saved
+    }
+
+    async fn save(&self, key: &Key, unsaved: &Unsaved) -> Result<(), StoreError> {
+        for _ in 1..MAX_TRIES {
+            match self.try_save(key, unsaved).await {
+                Err(StoreError::VersionMismatch { .. } | StoreError::Conflict { .. }) => {},
+                result => return result,
+            }
+        }
+        self.try_save(key, unsaved).await
+    }
+
+    async fn try_save(&self, key: &Key, unsaved: &Unsaved) -> Result<(), StoreError> {
+        let (organization, name) = key;
+        let id = IdOrUid::Id(name.clone());
+        let found = self.store.get_versioned::<SchemaReport>(organization, &id).await?;
+        let (mut report, expected) = match found {
+            Some((report, version)) => (report, Expected::Version(version)),
+            // The event type may have been removed meanwhile, and its report with it.
+            None if self.store.get::<EventType>(organization, &id).await?.is_none() => {
+                return Ok(());
+            },
+            None => (empty(key, unsaved.since), Expected::New),
+        };
+        report.findings.merge(unsaved.findings.clone());
+        self.store.save(&report, expected).await.map(drop)
+    }
+}
+
+fn empty((organization, event_type): &Key, since: Timestamp) -> SchemaReport {
+    SchemaReport {
+        organization: organization.clone(),
+        event_type: event_type.clone(),
+        since,
+        findings: Findings::default(),
+    }
+}
+
+/// Writes until nothing is left.
+async fn write(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let keys = shared.keys();
+        if keys.is_empty() {
+            return;
+        }
+        for key in keys {
+            let _writing = shared.writing.lock().await;
+            let Some(unsaved) = shared.take(&key) else { continue };
+            if let Err(error) = shared.save_or_keep(key, unsaved).await {
+                tracing::debug!(error = &error as &dyn Error, "a schema report is not stored");
+                break;
+            }
+        }
     }
 }

@@ -269,3 +269,24 @@ async fn the_attempts_of_a_destination_are_listed_and_read() {
     world.get(&format!("{attempts}/{}", id.replace("atmpt_0", "atmpt_1"))).await.expect(404);
     world.get("/api/v1/app/a/destination/none/attempt").await.expect(404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_can_have_a_filter() {
+    let world = world().await;
+    let with = |filter: Value| {
+        let mut body = fifo();
+        body["filter"] = filter;
+        body
+    };
+    let error = world.post(ALL, with(json!("payload.amount >"))).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "filter"]));
+    let made = world.post(ALL, with(json!("payload.amount > 100"))).await.expect(201);
+    assert_eq!(made["filter"], "payload.amount > 100");
+    assert_eq!(world.get(ALL).await.expect(200)["data"][0]["filter"], made["filter"]);
+    // A client of the hosted API does not know it, and keeps it.
+    assert_eq!(world.put(ONE, fifo()).await.expect(200)["filter"], made["filter"]);
+    let patch = json!({ "type": "fifoEndpoint", "filter": "payload.amount > 200" });
+    assert_eq!(world.patch(ONE, patch).await.expect(200)["filter"], "payload.amount > 200");
+    let patch = json!({ "type": "fifoEndpoint", "filter": null });
+    assert_eq!(world.patch(ONE, patch).await.expect(200).get("filter"), None);
+}

@@ -284,3 +284,23 @@ async fn a_client_certificate_is_checked_shown_without_its_key_and_removed() {
     let plain = json!({ "identity": format!("{key}{certificate}") });
     assert_eq!(world.put(&path, plain).await.expect(400)["code"], "not_https");
 }
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_of_sources_authenticate_too() {
+    let world = world_with_endpoint().await;
+    let source = json!({ "name": "S", "uid": "s", "type": "generic-webhook" });
+    world.post("/ingest/api/v1/source", source).await.expect(201);
+    let one = "/ingest/api/v1/source/s/endpoint";
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post(one, endpoint).await.expect(201);
+    let path = |name: &str| format!("{one}/e/{name}");
+    world.get(&path("oauth")).await.expect(404);
+    world.put(&path("oauth"), oauth()).await.expect(204);
+    let shown = world.get(&path("oauth")).await.expect(200);
+    assert_eq!((&shown["clientId"], shown.get("clientSecret")), (&json!("acme"), None));
+    world.get(&path("mtls")).await.expect(404);
+    world.put(&path("mtls"), json!({ "identity": "none" })).await.expect(422);
+    world.delete(&path("oauth")).await.expect(204);
+    world.get(&path("oauth")).await.expect(404);
+    world.delete(&path("mtls")).await.expect(204);
+}

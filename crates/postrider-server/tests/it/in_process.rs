@@ -321,8 +321,8 @@ fn body(operation: &AnyOperation) -> String {
         | "v1.endpoint.replay-missing"
         | "v1.resend.create"
         | "v1.resend.preview" => json!({ "since": "2020-01-01T00:00:00Z" }),
-        "v1.endpoint.set-oauth-config" => oauth(),
-        "v1.endpoint.set-mtls-config" => mtls(),
+        "v1.endpoint.set-oauth-config" | "v1.ingest.endpoint.set-oauth-config" => oauth(),
+        "v1.endpoint.set-mtls-config" | "v1.ingest.endpoint.set-mtls-config" => mtls(),
         "v1.endpoint.set-server-ca" => json!({ "cert": null }),
         "v1.endpoint.cancel-msgs" | "v1.application.cancel-msgs" => {
             json!({ "createdBefore": "2020-01-01T00:00:00Z" })

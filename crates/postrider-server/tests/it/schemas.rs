@@ -1,8 +1,14 @@
 //! Checks of payloads against the schemas of event types.
 
+use std::time::Duration;
+
+use axum::body::Body;
+use http::Request;
+use postrider_core::schema_report::SchemaReport;
+use postrider_store::{IdOrUid, Records};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{ORGANIZATION, World};
 
 const ONE: &str = "/api/v1/event-type/invoice.paid";
 const REPORT: &str = "/api/v1/event-type/invoice.paid/schema-report";
@@ -191,4 +197,74 @@ async fn long_checks_find_the_same_as_short_ones() {
     world.patch(ONE, json!({ "schemas": schema })).await.expect(200);
     let refused = world.post(MESSAGES, event(json!({ "items": items }))).await.expect(422);
     assert!(refused.to_string().contains("at /items/0: the value is less"), "{refused}");
+}
+
+/// A source whose webhooks have the type `webhook`, which has a schema; its URL.
+async fn source(world: &World) -> String {
+    let event_type = json!({ "description": "", "schemas": schemas() });
+    world.put("/api/v1/event-type/webhook", event_type).await.expect(201);
+    let source = json!({ "name": "S", "uid": "s", "type": "generic-webhook", "appId": "a" });
+    let created = world.post("/ingest/api/v1/source", source).await.expect(201);
+    created["ingestUrl"].as_str().unwrap().to_owned()
+}
+
+async fn receive(world: &World, url: &str, body: &str) {
+    let request = Request::post(url).body(Body::from(body.to_owned())).unwrap();
+    let reply = world.send(request).await;
+    assert!(reply.status.is_success(), "{} {}", reply.status, reply.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_received_webhook_that_does_not_match_is_stored_and_reported() {
+    let world = world().await;
+    let url = source(&world).await;
+    let report = "/api/v1/event-type/webhook/schema-report";
+    receive(&world, &url, r#"{"id": 0}"#).await;
+    assert_eq!(world.get(report).await.expect(200)["warned"], 0, "nothing is checked");
+    for (mode, count) in [("warn", 1), ("reject", 2)] {
+        world.patch(SETTINGS, json!({ "schemaValidation": mode })).await.expect(200);
+        receive(&world, &url, &format!(r#"{{"id": {count}}}"#)).await;
+        let report = world.get(report).await.expect(200);
+        assert_eq!((&report["warned"], &report["rejected"]), (&json!(count), &json!(0)));
+        let recent = &report["recent"][0];
+        assert_eq!(
+            (&recent["rejected"], &recent["problems"][0]["pointer"]),
+            (&json!(false), &json!("/id"))
+        );
+        let source = world.get("/ingest/api/v1/source/s").await.id();
+        assert_eq!(recent["sourceId"], source);
+        let message = format!("{MESSAGES}/{}", recent["messageId"].as_str().unwrap());
+        world.get(&message).await.expect(200);
+    }
+    receive(&world, &url, r#"{"id": "in_1"}"#).await;
+    receive(&world, &url, "a=1&b=2").await;
+    let report = world.get(report).await.expect(200);
+    assert_eq!((&report["valid"], &report["warned"]), (&json!(1), &json!(3)));
+    assert_eq!(report["recent"][0]["problems"][0]["message"], "the body is not JSON");
+    assert_eq!(world.get(MESSAGES).await.expect(200)["data"].as_array().unwrap().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_is_stored_in_the_background_and_ends_with_its_event_type() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "warn" })).await.expect(200);
+    world.post(MESSAGES, event(json!({ "id": "x" }))).await.expect(202);
+    world.post(MESSAGES, event(json!({}))).await.expect(202);
+    let (organization, name) = (ORGANIZATION.parse().unwrap(), "invoice.paid".parse().unwrap());
+    let key = IdOrUid::Id(name);
+    let store = world.engine.store();
+    let stored = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            match store.get::<SchemaReport>(&organization, &key).await.unwrap() {
+                Some(report) => return report,
+                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    });
+    let SchemaReport { findings, .. } = stored.await.unwrap();
+    assert_eq!((findings.valid, findings.warned, findings.recent.len()), (1, 1, 1));
+    world.delete(&format!("{ONE}?expunge=true")).await.expect(204);
+    assert_eq!(store.get::<SchemaReport>(&organization, &key).await.unwrap(), None);
+    world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(201);
+    assert_eq!(world.get(REPORT).await.expect(200)["warned"], 0);
 }

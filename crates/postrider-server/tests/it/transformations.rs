@@ -3,15 +3,17 @@
 //! The code runs in threads of this process. The clock is not paused, because it would jump ahead
 //! while they work.
 
-use postrider::api::EndpointKind;
+use http::Method;
+use postrider::api::{Capability, EndpointKind};
 use postrider_core::{
     connector_template,
     transformation::{Form, Shaped, argument::READ_ONLY, result},
 };
 use postrider_sandbox::{Launch, Run, Sandbox, SandboxOptions, Script};
+use postrider_server::ApplicationGrant;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, application_id};
 
 const ENDPOINT: &str = "/api/v1/app/a/endpoint/e";
 
@@ -78,7 +80,7 @@ async fn a_transformed_request_is_signed_sent_and_recorded() {
         })
     );
     let [call] = &*calls(&world) else { panic!("one call") };
-    assert_eq!((call.method(), call.uri().path()), (&http::Method::PUT, "/other"));
+    assert_eq!((call.method(), call.uri().path()), (&Method::PUT, "/other"));
     assert_eq!(&**call.body(), br#"{"text":"Paid 7"}"#);
     assert_eq!(call.headers()["host"], "example.org");
     assert_eq!(call.headers()["x-own"], "2");
@@ -284,6 +286,40 @@ async fn connectors_are_managed_and_their_code_is_copied() {
     assert_eq!(world.delete("/api/v1/connector/mine").await.status, 204);
     world.get("/api/v1/connector/mine").await.expect(404);
     assert_eq!(world.get(&path("connector")).await.status, 204);
+}
+
+#[tokio::test]
+async fn customers_choose_among_the_connectors_that_they_may_see() {
+    let world = world().await;
+    let code = "function handler(it) { return it }";
+    for (uid, flags) in [("all", json!(null)), ("beta", json!(["beta"])), ("other", json!(["x"]))] {
+        let body =
+            json!({ "name": uid, "uid": uid, "transformation": code, "featureFlags": flags });
+        world.post("/api/v1/connector", body).await.expect(201);
+    }
+    let app = world.get("/api/v1/app/a").await.id();
+    let token = |capability| {
+        let grant = ApplicationGrant::full(application_id(&app));
+        let capabilities = Some([Capability::ViewBase, capability].into());
+        let feature_flags = ["beta".to_owned()].into();
+        world.own_token(ApplicationGrant { capabilities, feature_flags, ..grant })
+    };
+    let token_of_others = token(Capability::ManageEndpoint);
+    let token = token(Capability::ManageTransformations);
+    let get = async |path: &str| world.call_as(&token, Method::GET, path, None).await;
+    let listed = get("/api/v1/connector").await.expect(200);
+    let uids: Vec<_> = listed["data"].as_array().unwrap().iter().map(|it| &it["uid"]).collect();
+    assert_eq!(uids, ["beta", "all"]);
+    assert_eq!(get("/api/v1/connector/beta").await.expect(200)["name"], "beta");
+    get("/api/v1/connector/other").await.expect(404);
+    let path = path("transformation");
+    for (connector, status) in [("beta", 204), ("other", 422)] {
+        let body = json!({ "connector": connector });
+        let reply = world.call_as(&token, Method::PATCH, &path, Some(&body)).await;
+        assert_eq!(reply.status, status, "{}", reply.text);
+    }
+    let path = "/api/v1/connector";
+    world.call_as(&token_of_others, Method::GET, path, None).await.expect(403);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use postrider_core::{
     catalog::{Task, Work},
     delivery::Response,
     outcome::{Failure, Outcome},
-    own_urls::OwnUrls,
+    own_urls::{OwnUrls, UrlRules},
     request::SignatureHeaders,
     retry::Schedule,
     statistics::StatisticsRetention,
@@ -35,7 +35,7 @@ use postrider_core::{
 };
 use postrider_engine::{
     self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, QueueConnector, Report,
-    Sender, Shaper, UrlRules,
+    Sender, Shaper,
 };
 use postrider_sandbox::{Launch, Sandbox, SandboxOptions};
 use postrider_server::{
@@ -164,12 +164,6 @@ impl Receiver {
     }
 }
 
-/// Which URLs transformations may choose: those that endpoints may have.
-fn rules() -> UrlRules {
-    let Settings { urls: policy, own_urls: own, .. } = settings();
-    UrlRules { policy, own }
-}
-
 pub(crate) fn secret() -> JwtSecret {
     JwtSecret::new("a secret for tests")
 }
@@ -179,8 +173,10 @@ pub(crate) fn settings() -> Settings {
         jwt_secret: secret(),
         token_expiry: 90 * DAY,
         default_signature: Kind::Symmetric,
-        urls: address::Policy::default(),
-        own_urls: OwnUrls(vec!["http://portal.example".parse().unwrap()]),
+        urls: UrlRules {
+            policy: address::Policy::default(),
+            own: OwnUrls(vec!["http://portal.example".parse().unwrap()]),
+        },
         payload_retention: 90 * DAY,
         portal_url: "http://portal.example".to_owned(),
         relay: true,
@@ -242,7 +238,10 @@ impl World {
             keys: Mutex::default(),
             fetched: Mutex::default(),
             live: LiveSender::default(),
-            shaper: Shaper::new(Sandbox::new(SandboxOptions::new(Launch::Thread)), rules()),
+            shaper: Shaper::new(
+                Sandbox::new(SandboxOptions::new(Launch::Thread)),
+                settings.urls.clone(),
+            ),
         });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");

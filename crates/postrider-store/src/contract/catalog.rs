@@ -41,6 +41,8 @@ pub enum RecordKind {
     TokenPolicy,
     Task,
     Connector,
+    /// What was found when payloads of an event type were checked.
+    SchemaReport,
 }
 
 /// What a record belongs to. Uids are unique among the records of one kind and parent.
@@ -229,7 +231,7 @@ impl RecordKind {
 
     /// Whether the ids of the records are names.
     pub(crate) const fn has_names(self) -> bool {
-        matches!(self, Self::EventType | Self::TokenPolicy)
+        matches!(self, Self::EventType | Self::TokenPolicy | Self::SchemaReport)
     }
 
     /// The kind's name in error messages.
@@ -247,6 +249,7 @@ impl RecordKind {
             Self::TokenPolicy => "token policy",
             Self::Task => "background task",
             Self::Connector => "connector",
+            Self::SchemaReport => "schema report",
         }
     }
 }

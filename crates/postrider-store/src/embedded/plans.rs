@@ -37,7 +37,8 @@ fn main_database(statement: &str, expected: &str) {
         include_str!("schema/main_6.sql"),
         include_str!("schema/main_7.sql"),
         include_str!("schema/main_8.sql"),
-        include_str!("schema/main_9.sql")
+        include_str!("schema/main_9.sql"),
+        include_str!("schema/main_10.sql")
     );
     check(schema, statement, expected);
 }

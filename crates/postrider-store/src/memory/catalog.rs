@@ -181,6 +181,10 @@ impl State {
                 let consumer = Parent::Consumer(ConsumerId::from_u128(*id));
                 self.records.retain(|_, (_, row)| row.parent != consumer);
             },
+            ((RecordKind::EventType, organization, id), _) => {
+                let report = (RecordKind::SchemaReport, organization.clone(), id.clone());
+                self.records.remove(&report);
+            },
             ((RecordKind::ApiKey, _, id), _) => {
                 self.records.remove(&(RecordKind::ApiKeyUse, None, id.clone()));
             },

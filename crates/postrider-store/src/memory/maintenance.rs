@@ -173,7 +173,8 @@ impl State {
                 | RecordKind::ApiKeyUse
                 | RecordKind::TokenPolicy
                 | RecordKind::Task
-                | RecordKind::Connector => false,
+                | RecordKind::Connector
+                | RecordKind::SchemaReport => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

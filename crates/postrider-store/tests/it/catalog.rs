@@ -2,6 +2,7 @@
 
 mod connectors;
 mod consumers;
+mod schema_reports;
 mod sources;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+#[cfg(feature = "schema")]
+use crate::api::endpoint::MAX_FILTER;
 use crate::{
     api::{
         Metadata,
@@ -112,6 +114,12 @@ pub struct DestinationIn {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub channels: Vec<String>,
+    /// An expression over the message in CEL. The destination receives only messages for which it
+    /// is true. When a destination is replaced, unchanged if absent, removed if empty. A Postrider
+    /// extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_FILTER)))]
+    pub filter: Option<String>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -150,6 +158,11 @@ pub struct DestinationPatch {
     /// The channels that the destination receives; all if empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
+    /// An expression over the message in CEL. The destination receives only messages for which it
+    /// is true; `null` removes it. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_FILTER)))]
+    pub filter: Patch<String>,
     /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
@@ -183,6 +196,10 @@ pub struct DestinationOut {
     pub event_types: Vec<EventTypeName>,
     /// The channels that the destination receives; all if empty.
     pub channels: Vec<String>,
+    /// An expression over the message in CEL. The destination receives only messages for which it
+    /// is true. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Custom key-value pairs.
     pub metadata: Metadata,
     /// When the destination was created.

@@ -9,6 +9,7 @@ use crate::{
         field::{Field, Patch, or_default, present},
         renamed::FeatureFlags,
     },
+    id::{MessageId, SourceId},
     name::EventTypeName,
 };
 
@@ -89,6 +90,9 @@ pub struct SchemaReportOut {
     /// Why payloads cannot be checked against the schema, if they cannot. They are accepted then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Since when payloads are counted; absent if none was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Payloads that matched.
     pub valid: u64,
     /// Payloads that did not match and were accepted.
@@ -104,13 +108,20 @@ pub struct SchemaReportOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SchemaMismatch {
-    /// When it was published.
+    /// When it was published or received.
     pub timestamp: Timestamp,
-    /// The application, as the request named it.
+    /// The application, as the request named it; the id of the source's application if the message
+    /// was received.
     pub application: String,
+    /// The source that received the message; absent if it was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<SourceId>,
     /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+    /// The message, if it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
     /// Whether it was refused.
     pub rejected: bool,
     /// The places where the payload did not match.

@@ -1,6 +1,6 @@
 //! Transformations: code that changes what an endpoint gets.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -152,12 +152,13 @@ pub struct TransformedRequestOut {
 /// Do not show variables.
 macro_rules! opaque {
     ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
         }
     )*};
 }
+pub(in crate::api) use opaque;
 
 opaque!(EndpointTransformationOut, EndpointTransformationPatch, TransformationSimulateIn);

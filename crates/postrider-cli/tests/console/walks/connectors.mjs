@@ -1,5 +1,7 @@
 // A connector is created from a template, changed, and used by an endpoint.
 
+import { signIn } from "../browser.mjs";
+
 /** @param {import("../walk.mjs").Walk} walk */
 export default async function connectors(walk) {
   await walk.api("POST", "/app", { name: "Acme", uid: "acme" });
@@ -52,6 +54,22 @@ export default async function connectors(walk) {
   await page.getByText("The transformation has been saved").waitFor();
   const used = await walk.api("GET", `/app/acme/endpoint/${id}/connector`);
   walk.assert(used?.name === "Chat of the team", `the endpoint comes from ${used?.name}`);
+
+  walk.step("a customer starts from it");
+  const capabilities = ["ViewBase", "ManageTransformations"];
+  const { url } = await walk.api("POST", "/auth/app-portal-access/acme", { capabilities });
+  const customer = (await walk.page()).page;
+  await signIn(customer, url);
+  await customer.goto(walk.link(`/portal/endpoints/${id}`));
+  await customer.getByRole("link", { name: "Filter and transformation" }).click();
+  const choice = customer.getByLabel("Start from a connector");
+  const offered = await choice.locator("option").allInnerTexts();
+  walk.assert(offered.join() === "Chat of the team", `a customer is offered ${offered}`);
+  await customer.getByRole("button", { name: "Use its code" }).click();
+  await customer.getByText("BotFather").first().waitFor();
+  walk.assert((await customer.getByLabel("Code", { exact: true }).inputValue()).includes("CHAT_ID"), "the code is that of the connector");
+  await customer.evaluate(() => scrollTo(0, 0));
+  await walk.check(customer, "start from a connector in the portal");
 
   walk.step("deleting it");
   await page.goto(walk.link("/connectors"));

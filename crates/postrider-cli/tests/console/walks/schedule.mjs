@@ -39,4 +39,19 @@ export default async function schedule(walk) {
   await walk.check(page, "event type that refuses");
   const stored = await walk.api("GET", "/event-type/invoice.paid");
   walk.assert(stored.schemaValidation === "reject", `the mode is ${stored.schemaValidation}`);
+
+  walk.step("the report shows what was refused, and where it does not match");
+  const refused = await fetch(`${walk.input.server}/api/v1/app/acme/msg`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${walk.input.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ eventType: "invoice.paid", eventId: "wrong", payload: { total: 1 } }),
+  });
+  walk.assert(refused.status === 422, `the status is ${refused.status}`);
+  await page.goto(walk.link("/event-types/invoice.paid"));
+  const report = page.locator("#payloads");
+  await report.getByText("version 1 of the schema are refused").waitFor();
+  const row = report.locator("tbody tr", { hasText: "wrong" });
+  await row.getByText("Refused").waitFor();
+  await row.getByText('"id" is a required property').waitFor();
+  await walk.check(page, "report of an event type");
 }

@@ -70,6 +70,18 @@ async function changeFilter(walk, page, id) {
  */
 async function changeTransformation(walk, page, id) {
   const code = page.getByLabel("Code", { exact: true });
+  walk.step("a button of one part keeps what was entered in the other");
+  await code.fill(WRONG_CODE);
+  await page.getByLabel("Expression").fill("payload.amount > 101");
+  await page.getByRole("button", { name: "Try filter" }).click();
+  await page.getByText("of 3 messages").first().waitFor();
+  walk.assert((await code.inputValue()) === WRONG_CODE, "a trial of the filter loses the code");
+  await page.getByRole("button", { name: "Save filter" }).click();
+  await page.getByText("has changes that are not saved yet").waitFor();
+  walk.assert((await code.inputValue()) === WRONG_CODE, "saving the filter loses the code");
+  walk.assert((await endpoint(walk, id)).filter === "payload.amount > 101", "the filter is not stored");
+  await walk.check(page, "saved filter with unsaved code");
+  await page.getByLabel("Expression").fill("payload.amount > 100");
   walk.step("code that fails shows its place");
   await code.fill(WRONG_CODE);
   await page.getByRole("button", { name: "Try transformation" }).click();
@@ -98,6 +110,10 @@ async function changeTransformation(walk, page, id) {
   await page.getByRole("button", { name: "Save transformation" }).click();
   await page.getByText("The transformation has been saved").waitFor();
   walk.assert((await transformation(walk, id)).enabled, "the transformation is stored and used");
+  const expression = await page.getByLabel("Expression").inputValue();
+  walk.assert(expression === "payload.amount > 100", "saving the transformation loses the filter");
+  await page.getByRole("button", { name: "Save filter" }).click();
+  await page.getByText("The filter has been saved").waitFor();
   walk.assert(!(await page.content()).includes(PREFIX), "the page contains the value of a variable");
   await walk.check(page, "saved transformation");
   await page.getByRole("button", { name: "Save transformation" }).click();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use postrider::api::{EventTypeOut, OrganizationMessageOut, SearchResponse};
 
-use super::{catalog::path, change, list::states, schema, validation, versions::Versions};
+use super::{catalog::path, change, list::states, report, schema, validation, versions::Versions};
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
@@ -17,13 +17,16 @@ use crate::{
 
 pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let name = context.param("name");
-    let (event_type, messages) =
-        tokio::join!(context.api.get(v1(&["event-type", name])), messages(&context, name));
+    let (event_type, messages, report) = tokio::join!(
+        context.api.get(v1(&["event-type", name])),
+        messages(&context, name),
+        report::read(&context, name),
+    );
     let event_type: EventTypeOut = event_type?;
     if context.is_portal() && event_type.archived {
         return Err(Failure::NotFound("this event type"));
     }
-    let versions = Versions::of(&event_type);
+    let (versions, report) = (Versions::of(&event_type), report?);
     let (name, title) = (
         event_type.name.as_str(),
         if context.is_portal() { "Event catalog" } else { "Event types" },
@@ -36,7 +39,11 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         })
         .part(html! {
             div.split {
-                div.stack.wide-gap { (schema_section(&context, &versions)) (example(&versions)) }
+                div.stack.wide-gap {
+                    (schema_section(&context, &versions))
+                    (example(&versions))
+                    @if let Some(report) = &report { (report::section(&context, report)) }
+                }
                 aside.stack.wide-gap { (facts(&context, &event_type)) (latest(&context, name, &messages?)) }
             }
         });

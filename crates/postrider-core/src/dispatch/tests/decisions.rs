@@ -1,6 +1,11 @@
 //! Single decisions, without a store.
 
 use super::*;
+use crate::{
+    breaker::BreakerState,
+    delivery::{Response, Transformed},
+    dispatch::lane::{HeldDelivery, Lane},
+};
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(1);
 
@@ -227,4 +232,41 @@ fn a_stop_releases_what_waits_and_writes_what_ends() {
     assert!(dispatcher.is_idle(), "a failed release is not repeated");
     dispatcher.handle(Input::DueNow, at(4));
     assert_eq!(names(&mut dispatcher, at(4)), "", "nothing more is claimed");
+}
+
+/// An attempt whose transformation cancelled the delivery.
+fn cancelled(message: u128) -> Attempt {
+    let record = Transformed { is_cancelled: true, ..Transformed::default() };
+    let response = Some(Response::default().transformed(&record));
+    Attempt { response, ..attempt(&delivery(message), Outcome::ACCEPTED) }
+}
+
+#[test]
+fn a_cancelled_delivery_says_nothing_about_the_endpoint() {
+    let policy = Policy {
+        application: ApplicationId::from_u128(1),
+        max_in_flight: 100,
+        max_rest: crate::concurrency::MAX_REST,
+        rate: None,
+        order: DeliveryOrder::Any,
+        breaker: breaker::Policy { threshold: 1, rest: SECOND, rest_max: SECOND },
+        schedule: Schedule::new(&[SECOND], 0.0),
+        disable_after: Duration::MAX,
+    };
+    let mut lane = Lane::<(), ()>::new(policy, (), Some(at(5)));
+    let failed = Outcome::Answered { status: 500, retry_after: None };
+    lane.record(&attempt(&delivery(1), failed), false, at(10));
+    lane.record(&cancelled(2), false, at(11));
+    assert!(lane.is_resting(at(12)), "a call that began before the pause does not end it");
+    let (delivery, payload, bytes, until) = (delivery(3), (), 1, Timestamp::MAX);
+    lane.push(HeldDelivery { delivery, payload, bytes, until });
+    lane.send(at(1_010));
+    assert!(lane.is_resting(at(1_011)), "the probe is in flight");
+    lane.take_in_flight(delivery.id.message);
+    lane.record(&cancelled(3), false, at(1_020));
+    let state = lane.state(ENDPOINT, at(1_020));
+    let (since, probe_at) = (at(10), at(1_020));
+    assert_eq!(state.breaker, BreakerState::Open { since, probe_at }, "the next probe may be sent");
+    assert_eq!(lane.failing_since, Some(at(5)));
+    assert_eq!(lane.capacity(100, SECOND, at(1_020)), 1);
 }

@@ -90,6 +90,7 @@ pub(super) fn destination(
         max_wait_secs: wait_seconds.unwrap_or_default(),
         event_types: endpoint.event_types.clone().unwrap_or_default(),
         channels: endpoint.channels.clone().unwrap_or_default(),
+        filter: endpoint.filter.clone(),
         metadata: endpoint.metadata.clone(),
         created_at: to_wire(endpoint.created_at),
         updated_at: to_wire(endpoint.updated_at),

@@ -25,7 +25,7 @@ use crate::{
         reply::{Done, NoContent},
     },
     operations::{
-        call::{self, Call},
+        call::{self, ApplicationPath, Call},
         secrets,
     },
 };
@@ -64,21 +64,30 @@ operations! {
 }
 
 async fn get(call: Call, input: GetMtls) -> Result<Done<EndpointMtlsConfigOut>, ApiError> {
-    let config = shown(&call, &input.app_id, &input.endpoint_id).await?;
-    config.map(Done).ok_or(ApiError::NotFound("client certificate of the endpoint"))
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// The certificate of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointMtlsConfigOut, ApiError> {
+    let config = shown(call, path, endpoint_id).await?;
+    config.ok_or(ApiError::NotFound("client certificate of the endpoint"))
 }
 
 async fn get_state(call: Call, input: GetMtlsState) -> Result<Done<EndpointMtlsOut>, ApiError> {
-    let config = shown(&call, &input.app_id, &input.endpoint_id).await?;
+    let config = shown(&call, (&input.app_id).into(), &input.endpoint_id).await?;
     Ok(Done(EndpointMtlsOut { enabled: config.is_some(), config }))
 }
 
 async fn shown(
     call: &Call,
-    app_id: &IdOrUid<ApplicationId>,
+    path: ApplicationPath<'_>,
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Option<EndpointMtlsConfigOut>, ApiError> {
-    let entry = call.application(app_id).await?;
+    let entry = call.application(path).await?;
     let endpoint = call::endpoint(&entry, endpoint_id)?;
     let Some(StoredIdentity { certificates, .. }) = &endpoint.authentication.identity else {
         return Ok(None);
@@ -106,17 +115,26 @@ fn of_facts(facts: CertificateFacts, certificates: String) -> EndpointMtlsConfig
 
 async fn set(call: Call, input: SetMtls) -> Result<NoContent, ApiError> {
     let SetMtls { app_id, endpoint_id, body } = input;
+    set_in(&call, (&app_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+/// Sets the certificate of an endpoint of the application that a path names.
+pub(in crate::operations) async fn set_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointMtlsConfigIn,
+) -> Result<(), ApiError> {
     let CheckedIdentity { identity, facts } = checked(&body.identity)?;
     let ClientIdentity { certificates, key, .. } = identity;
-    let identity = StoredIdentity { certificates, key: secrets::seal_text_exactly(&call, &key) };
-    change::authentication(&call, &app_id, &endpoint_id, |endpoint| {
+    let identity = StoredIdentity { certificates, key: secrets::seal_text_exactly(call, &key) };
+    change::authentication(call, path, endpoint_id, |endpoint| {
         check_scheme(endpoint)?;
-        warn_if_expired(&call, endpoint, &facts);
+        warn_if_expired(call, endpoint, &facts);
         endpoint.authentication.identity = Some(identity.clone());
         Ok(())
     })
     .await
-    .map(|()| NoContent)
 }
 
 fn checked(pem: &str) -> Result<CheckedIdentity, ApiError> {
@@ -148,9 +166,18 @@ fn warn_if_expired(call: &Call, endpoint: &Endpoint, facts: &CertificateFacts) {
 
 async fn delete(call: Call, input: DeleteMtls) -> Result<NoContent, ApiError> {
     let DeleteMtls { app_id, endpoint_id } = input;
+    delete_from(&call, (&app_id).into(), &endpoint_id).await.map(|()| NoContent)
+}
+
+/// Removes the certificate of an endpoint of the application that a path names.
+pub(in crate::operations) async fn delete_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<(), ApiError> {
     let remove = |endpoint: &mut Endpoint| {
         endpoint.authentication.identity = None;
         Ok(())
     };
-    change::authentication(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
+    change::authentication(call, path, endpoint_id, remove).await
 }

@@ -22,7 +22,7 @@ use crate::{
         reply::{Done, NoContent},
     },
     operations::{
-        call::{self, Call},
+        call::{self, ApplicationPath, Call},
         secrets,
     },
 };
@@ -61,21 +61,30 @@ operations! {
 }
 
 async fn get(call: Call, input: GetOauth) -> Result<Done<EndpointOauthConfigOut>, ApiError> {
-    let config = shown(&call, &input.app_id, &input.endpoint_id).await?;
-    config.map(Done).ok_or(ApiError::NotFound("OAuth configuration of the endpoint"))
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// The configuration of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointOauthConfigOut, ApiError> {
+    let config = shown(call, path, endpoint_id).await?;
+    config.ok_or(ApiError::NotFound("OAuth configuration of the endpoint"))
 }
 
 async fn get_state(call: Call, input: GetOauthState) -> Result<Done<EndpointOauthOut>, ApiError> {
-    let config = shown(&call, &input.app_id, &input.endpoint_id).await?;
+    let config = shown(&call, (&input.app_id).into(), &input.endpoint_id).await?;
     Ok(Done(EndpointOauthOut { enabled: config.is_some(), config }))
 }
 
 async fn shown(
     call: &Call,
-    app_id: &IdOrUid<ApplicationId>,
+    path: ApplicationPath<'_>,
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Option<EndpointOauthConfigOut>, ApiError> {
-    let entry = call.application(app_id).await?;
+    let entry = call.application(path).await?;
     let endpoint = call::endpoint(&entry, endpoint_id)?;
     let config = secrets::open_at_rest(call, &endpoint.authentication.oauth)?;
     Ok(config.map(render::shown))
@@ -83,19 +92,28 @@ async fn shown(
 
 async fn set(call: Call, input: SetOauth) -> Result<NoContent, ApiError> {
     let SetOauth { app_id, endpoint_id, body } = input;
-    let parsed = fields::parse(&call, body)?;
-    change::authentication(&call, &app_id, &endpoint_id, |endpoint| {
-        check_header(&call, endpoint)?;
+    set_in(&call, (&app_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+/// Sets the configuration of an endpoint of the application that a path names.
+pub(in crate::operations) async fn set_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointOauthConfigIn,
+) -> Result<(), ApiError> {
+    let parsed = fields::parse(call, body)?;
+    change::authentication(call, path, endpoint_id, |endpoint| {
+        check_header(call, endpoint)?;
         let fields::Parsed { config, refresh_token } = parsed.clone();
         let grant = refresh_token.map(|refresh_token| Grant { refresh_token, access: None });
         let of = &mut endpoint.authentication;
-        of.oauth = secrets::seal_at_rest(&call, &Some(config));
-        of.grant = secrets::seal_at_rest(&call, &grant);
+        of.oauth = secrets::seal_at_rest(call, &Some(config));
+        of.grant = secrets::seal_at_rest(call, &grant);
         of.claim = None;
         Ok(())
     })
     .await
-    .map(|()| NoContent)
 }
 
 /// An access token needs the header for itself.
@@ -112,9 +130,18 @@ fn check_header(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
 
 async fn delete(call: Call, input: DeleteOauth) -> Result<NoContent, ApiError> {
     let DeleteOauth { app_id, endpoint_id } = input;
+    delete_from(&call, (&app_id).into(), &endpoint_id).await.map(|()| NoContent)
+}
+
+/// Removes the configuration of an endpoint of the application that a path names.
+pub(in crate::operations) async fn delete_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<(), ApiError> {
     let remove = |endpoint: &mut Endpoint| {
         endpoint.authentication.remove_oauth();
         Ok(())
     };
-    change::authentication(&call, &app_id, &endpoint_id, remove).await.map(|()| NoContent)
+    change::authentication(call, path, endpoint_id, remove).await
 }

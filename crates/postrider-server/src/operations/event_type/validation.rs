@@ -8,7 +8,7 @@ use postrider::{
         SchemaValidation,
     },
 };
-use postrider_core::{catalog::EventType, json_schema::PayloadProblem};
+use postrider_core::{catalog::EventType, json_schema::PayloadProblem, schema_report::Mismatch};
 
 use crate::{
     api::{
@@ -19,9 +19,8 @@ use crate::{
         problems::Problems,
         reply::Done,
     },
-    metrics::SchemaResult,
     operations::{call::Call, event_type::builtin, message::payload},
-    schemas::{self, Mismatch},
+    schemas::{self, IncomingPayload},
 };
 
 operations! {
@@ -36,7 +35,7 @@ operations! {
         body_size(BodySize::Message),
         needs(Permission::Read);
 
-    /// Get what this node found when it checked payloads of an event type
+    /// Get what was found when payloads of an event type were checked
     Report "v1.event-type.schema-report" = GET "/api/v1/event-type/{event_type_name}/schema-report"
         path { event_type_name: EventTypeName }
         -> Done<SchemaReportOut> = report,
@@ -73,15 +72,18 @@ async fn report(call: Call, input: Report) -> Result<Done<SchemaReportOut>, ApiE
     let index = call.resources.event_types.of(engine, organization).await?;
     let checks = &call.resources.schemas;
     let schema = checks.newest(engine, organization, &name).await?;
-    let report = checks.reports.of(organization, &name);
+    let report = checks.reports.of(organization, &name).await?;
+    let since = report.as_ref().map(|it| to_wire(it.since));
+    let findings = report.map(|it| it.findings).unwrap_or_default();
     Ok(Done(SchemaReportOut {
         validation: index.validation(&name),
         version: schema.version.clone(),
         error: schema.error().map(str::to_owned),
-        valid: report.valid,
-        warned: report.warned,
-        rejected: report.rejected,
-        recent: report.recent.into_iter().map(mismatch).collect(),
+        since,
+        valid: findings.valid,
+        warned: findings.warned,
+        rejected: findings.rejected,
+        recent: findings.recent.into_iter().map(mismatch).collect(),
     }))
 }
 
@@ -89,7 +91,9 @@ fn mismatch(it: Mismatch) -> SchemaMismatch {
     SchemaMismatch {
         timestamp: to_wire(it.at),
         application: it.application,
+        source_id: it.source,
         event_id: it.event_id,
+        message_id: it.message,
         rejected: it.is_rejected,
         problems: shown(it.problems),
     }
@@ -145,32 +149,18 @@ pub(in crate::operations) async fn check_payload(
     place: &[&str],
 ) -> Result<(), ApiError> {
     let PublishedPayload { event_type, application, event_id, json } = published;
-    let (organization, checks) = (call.organization(), &call.resources.schemas);
-    let schema = checks.newest(call.engine(), organization, event_type).await?;
-    let Some(found) = checks.check(&schema, json).await? else {
-        if schema.error().is_some() {
-            checks.count(SchemaResult::Unusable);
-        }
-        return Ok(());
-    };
-    let problems = schemas::problems(found);
-    if problems.is_empty() {
-        checks.count(SchemaResult::Valid);
-        checks.reports.add_valid(organization, event_type);
-        return Ok(());
-    }
-    let is_rejected = validation == SchemaValidation::Reject;
-    checks.count(if is_rejected { SchemaResult::Rejected } else { SchemaResult::Warned });
-    let refusal = is_rejected.then(|| refusal(&problems, place));
-    let mismatch = Mismatch {
+    let payload = IncomingPayload {
+        organization: call.organization(),
+        event_type,
+        application,
+        source: None,
+        event_id,
+        message: None,
+        json,
         at: call.now,
-        application: application.to_owned(),
-        event_id: event_id.map(str::to_owned),
-        is_rejected,
-        problems,
     };
-    checks.reports.add(organization, event_type, mismatch);
-    refusal.map_or(Ok(()), Err)
+    let problems = call.resources.schemas.inspect(call.engine(), payload, validation).await?;
+    if problems.is_empty() { Ok(()) } else { Err(refusal(&problems, place)) }
 }
 
 fn refusal(found: &[PayloadProblem], place: &[&str]) -> ApiError {

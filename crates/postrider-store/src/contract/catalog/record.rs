@@ -10,6 +10,7 @@ use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{Application, Connector, Consumer, DeadLetter, Endpoint, EventType, Source, Task},
     queue::partitions::Partitions,
+    schema_report::SchemaReport,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -276,6 +277,22 @@ impl Record for ApiKeyUse {
 
     fn id(&self) -> ApiKeyId {
         self.key
+    }
+}
+
+/// An event type has at most one such record, with its name. It is removed with the event type.
+impl Record for SchemaReport {
+    const KIND: RecordKind = RecordKind::SchemaReport;
+    type Parent = OrganizationId;
+    type Id = EventTypeName;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> EventTypeName {
+        self.event_type.clone()
     }
 }
 

@@ -28,6 +28,9 @@ pub(in crate::embedded) const REMOVE_SOURCES: &str = "DELETE FROM sources WHERE 
 
 const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_types WHERE organization = ?1 AND name = ?2";
 
+const REMOVE_SCHEMA_REPORT: &str =
+    "DELETE FROM schema_reports WHERE organization = ?1 AND name = ?2";
+
 const REMOVE_SOURCE: &str = "DELETE FROM sources WHERE organization = ?1 AND id = ?2";
 
 const REMOVE_CONSUMER: &str = "DELETE FROM consumers WHERE organization = ?1 AND id = ?2";
@@ -71,7 +74,12 @@ impl Ledger {
             },
             (RecordKind::EventType, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_SCHEMA_REPORT)?.execute(values)?;
                 self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?
+            },
+            (RecordKind::SchemaReport, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_SCHEMA_REPORT)?.execute(values)?
             },
             (RecordKind::Consumer, ..) => self.remove_consumer(parent, id)?,
             (RecordKind::Partitions, ..) => {

@@ -47,6 +47,7 @@ impl Table {
             RecordKind::TokenPolicy => &TOKEN_POLICIES,
             RecordKind::Task => &TASKS,
             RecordKind::Connector => &CONNECTORS,
+            RecordKind::SchemaReport => &SCHEMA_REPORTS,
         }
     }
 }
@@ -420,5 +421,34 @@ const LIST_TOKEN_POLICIES: Scan = Scan {
         FROM token_policies
         WHERE organization = ?1 AND organization < ?2
         ORDER BY organization DESC
+        LIMIT ?3",
+};
+
+/// The id of the record is the name of the event type.
+static SCHEMA_REPORTS: Table = Table {
+    by_id: "SELECT version, record FROM schema_reports WHERE organization = ?1 AND name = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_SCHEMA_REPORTS,
+    list_visible: LIST_SCHEMA_REPORTS,
+    version: "SELECT version FROM schema_reports WHERE name = ?1 AND organization = ?2",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO schema_reports (name, organization, record, version)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (organization, name) DO UPDATE
+        SET record = excluded.record, version = excluded.version",
+};
+
+const LIST_SCHEMA_REPORTS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM schema_reports
+        WHERE organization = ?1 AND name > ?2
+        ORDER BY name
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM schema_reports
+        WHERE organization = ?1 AND name < ?2
+        ORDER BY name DESC
         LIMIT ?3",
 };

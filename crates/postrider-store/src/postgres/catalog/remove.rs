@@ -55,6 +55,9 @@ const REMOVE_API_KEY_USE: &str = "DELETE FROM api_key_use WHERE organization = $
 const REMOVE_TOKEN_POLICY: &str = "DELETE FROM token_policy WHERE organization = $1";
 const REMOVE_CONNECTOR: &str = "DELETE FROM connector WHERE organization = $1 AND id = $2";
 
+const REMOVE_SCHEMA_REPORT: &str = "DELETE FROM schema_report
+    WHERE organization = $1 AND name = $2";
+
 const REMOVE_TASK: &str = "DELETE FROM task WHERE organization = $1 AND id = $2";
 
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
@@ -100,6 +103,7 @@ pub(in crate::postgres) async fn remove(
         (RecordKind::EventType, Parent::Organization(organization), _) => {
             session.begin().await?;
             let removed = session.execute(REMOVE_EVENT_TYPE, &key).await?;
+            session.execute(REMOVE_SCHEMA_REPORT, &key).await?;
             notify::event_types_changed(session, organization).await?;
             session.commit().await?;
             Ok(removed > 0)
@@ -120,6 +124,9 @@ pub(in crate::postgres) async fn remove(
         },
         (RecordKind::Task, ..) => Ok(session.execute(REMOVE_TASK, &key).await? > 0),
         (RecordKind::Connector, ..) => Ok(session.execute(REMOVE_CONNECTOR, &key).await? > 0),
+        (RecordKind::SchemaReport, ..) => {
+            Ok(session.execute(REMOVE_SCHEMA_REPORT, &key).await? > 0)
+        },
         // No record has such a parent or id.
         (RecordKind::Application | RecordKind::Endpoint | RecordKind::EventType, ..) => Ok(false),
     }

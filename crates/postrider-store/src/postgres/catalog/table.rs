@@ -43,6 +43,7 @@ impl Table {
             RecordKind::TokenPolicy => &TOKEN_POLICY,
             RecordKind::Task => &TASK,
             RecordKind::Connector => &CONNECTOR,
+            RecordKind::SchemaReport => &SCHEMA_REPORT,
         }
     }
 }
@@ -448,5 +449,37 @@ const LIST_TOKEN_POLICIES: Scan = Scan {
         FROM token_policy
         WHERE organization = $1 AND organization < $2
         ORDER BY organization DESC
+        LIMIT $3",
+};
+
+/// The id of the record is the name of the event type.
+static SCHEMA_REPORT: Table = Table {
+    by_id: "SELECT version, record FROM schema_report WHERE organization = $1 AND name = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_SCHEMA_REPORTS,
+    list_visible: LIST_SCHEMA_REPORTS,
+    put: "INSERT INTO schema_report AS old (name, organization, record)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (organization, name) DO UPDATE
+        SET record = excluded.record, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE schema_report
+        SET record = $3, version = version + 1
+        WHERE organization = $2 AND name = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_SCHEMA_REPORTS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM schema_report
+        WHERE organization = $1 AND name > $2
+        ORDER BY name
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM schema_report
+        WHERE organization = $1 AND name < $2
+        ORDER BY name DESC
         LIMIT $3",
 };

@@ -1,12 +1,12 @@
 //! Transformations of endpoints of sources.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
     field::{Field, Patch},
-    transformation::{EndpointTransformationOut, EndpointTransformationPatch},
+    transformation::{EndpointTransformationOut, EndpointTransformationPatch, opaque},
 };
 
 /// The transformation of an endpoint.
@@ -53,17 +53,6 @@ impl From<IngestEndpointTransformationPatch> for EndpointTransformationPatch {
         let IngestEndpointTransformationPatch { code, enabled, variables } = it;
         Self { code, enabled, variables, connector: None }
     }
-}
-
-/// Do not show variables.
-macro_rules! opaque {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).finish_non_exhaustive()
-            }
-        }
-    )*};
 }
 
 opaque!(IngestEndpointTransformationOut, IngestEndpointTransformationPatch);

@@ -1,5 +1,6 @@
 //! Tests a server with the official Rust client, which also verifies the deliveries.
 
+mod operations;
 mod receiver;
 mod sources;
 
@@ -79,7 +80,8 @@ fn verifies(call: &Call, secret: &str) -> bool {
 async fn main() {
     let url = env::var("POSTRIDER_URL").unwrap();
     let svix = connect(&url, &env::var("POSTRIDER_TOKEN").unwrap());
-    let mut receiver = Receiver::start(&["main", "broken"]).await;
+    let mut receiver =
+        Receiver::start(&["main", "broken", "shaped", "fifo", "ops", "ingest-shaped"]).await;
     println!("svix 2.9.1");
     applications(&svix, &url).await;
     event_types(&svix).await;
@@ -90,6 +92,7 @@ async fn main() {
     recovery(&svix, &mut receiver).await;
     portal(&svix, &url).await;
     sources::set_up_and_take_down(&svix, &receiver).await;
+    operations::call_all(&svix, &url, &mut receiver).await;
     svix.message().expunge_content(app(), message.id.clone()).await.unwrap();
     svix.endpoint().delete(app(), main_endpoint()).await.unwrap();
     svix.application().delete(app()).await.unwrap();

@@ -13,7 +13,8 @@ use axum::{
     routing::post,
 };
 use tokio::{
-    net::TcpListener,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     sync::mpsc::{Receiver as Box, Sender, channel},
     task::JoinSet,
     time::timeout,
@@ -90,4 +91,19 @@ async fn receive(
     sender.send(Call { headers, body }).await.unwrap();
     let status = shared.statuses.lock().unwrap().get(&name).copied();
     StatusCode::from_u16(status.unwrap_or(200)).unwrap()
+}
+
+/// Posts a body, as a provider does. Returns the response.
+pub(crate) async fn post(url: &str, body: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    timeout(MAX_WAIT, stream.read_to_string(&mut response)).await.unwrap().unwrap();
+    response
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{
     super::subject::Subject,
-    filter_form::FilterTrial,
+    filter_form::{FilterTrial, text},
+    script_form,
     view::{Sent, show},
 };
 use crate::{
@@ -53,6 +54,10 @@ async fn save(context: &Context, subject: &Subject, form: &Form) -> ActionResult
             } else {
                 "The filter has been saved. It applies to messages that are published from now on."
             };
+            if script_form::is_unsaved(context, subject, form).await? {
+                let sent = Sent::FilterSaved(form, done);
+                return Ok(Outcome::page(show(context, subject, &sent).await?));
+            }
             Ok(Outcome::done(subject.path(context, &["filter"]), done))
         },
         Err(error) => refuse(context, subject, form, error).await,
@@ -70,9 +75,4 @@ async fn refuse(
     }
     let sent = Sent::Filter(form, FilterTrial::Refused(&error));
     Ok(Outcome::again(show(context, subject, &sent).await?))
-}
-
-/// The filter with the line breaks of the person's text; browsers send two characters for each.
-fn text(form: &Form) -> String {
-    form.text("filter").unwrap_or_default().replace("\r\n", "\n")
 }

@@ -38,7 +38,7 @@ pub(super) fn section(
         section.section {
             h2 { "Filter" }
             div.try-out {
-                (ui::form(context, &subject.path(context, &["filter"]), &fields(form, failure)))
+                div.stack { (fields(form, failure)) }
                 div.stack role="region" aria-label="Result of the filter" {
                     @match trial {
                         FilterTrial::Tried(result) => (tried(context, subject, result)),
@@ -48,6 +48,21 @@ pub(super) fn section(
             }
         }
     }
+}
+
+/// The fields with the stored filter.
+pub(super) fn filled(subject: &Subject) -> Form {
+    Form::filled([("filter", subject.endpoint.filter.clone().unwrap_or_default())])
+}
+
+/// The filter with the line breaks of the person's text; browsers send two characters for each.
+pub(super) fn text(form: &Form) -> String {
+    form.text("filter").unwrap_or_default().replace("\r\n", "\n")
+}
+
+/// Whether the form has a filter that differs from the stored one.
+pub(super) fn is_unsaved(subject: &Subject, form: &Form) -> bool {
+    form.has("filter") && text(form) != text(&filled(subject))
 }
 
 fn fields(form: &Form, failure: Option<&ApiFailure>) -> Markup {

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     super::subject::Subject,
+    filter_form,
     sample::{self, Sample},
+    script_form,
     trial::Tried,
     variables,
     view::{Sent, show},
@@ -59,13 +61,13 @@ impl Script<'_> {
         let body = self.body(variables).await?;
         let path = self.subject.api(&["transformation"]);
         match self.context.api.send::<()>(Method::PATCH, path, &body).await {
-            Ok(()) => Ok(self.done()),
+            Ok(()) => self.done().await,
             Err(error) if can_be_corrected(&error) => self.refuse(error.into()).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    fn done(&self) -> Outcome {
+    async fn done(&self) -> ActionResult {
         let text = match (self.code().is_empty(), self.form.has("enabled")) {
             (true, _) => "The endpoint has no transformation now.",
             (false, true) => "The transformation has been saved. The next attempts use it.",
@@ -73,7 +75,11 @@ impl Script<'_> {
                 "The transformation has been saved. It is switched off: messages are sent unchanged."
             },
         };
-        Outcome::done(self.subject.path(self.context, &["filter"]), text)
+        if filter_form::is_unsaved(self.subject, self.form) {
+            let sent = Sent::ScriptSaved(self.form, text);
+            return Ok(Outcome::page(show(self.context, self.subject, &sent).await?));
+        }
+        Ok(Outcome::done(self.subject.path(self.context, &["filter"]), text))
     }
 
     async fn refuse(&self, refusal: Refusal) -> ActionResult {
@@ -136,17 +142,14 @@ impl Script<'_> {
 
     /// The connector whose code is still as it was taken, so that the endpoint refers to it.
     async fn unchanged_connector(&self) -> Result<Option<String>, ApiFailure> {
-        let Some(id) = self.form.text("connector").filter(|_| !self.context.is_portal()) else {
-            return Ok(None);
-        };
+        let Some(id) = self.form.text("connector") else { return Ok(None) };
         let found: Option<ConnectorOut> = self.context.api.find(v1(&["connector", id])).await?;
         let is_same = found.is_some_and(|it| it.transformation.trim() == self.code());
         Ok(is_same.then(|| id.to_owned()))
     }
 
-    /// The code with the line breaks of the person's text; browsers send two characters for each.
     fn code(&self) -> String {
-        self.form.text("code").unwrap_or_default().replace("\r\n", "\n")
+        script_form::code(self.form)
     }
 }
 

@@ -53,6 +53,27 @@ pub(super) async fn filled(
     Ok(Form::filled(fields.iter().map(|(name, value)| (name.as_str(), value.clone()))))
 }
 
+/// The code with the line breaks of the person's text; browsers send two characters for each.
+pub(super) fn code(form: &Form) -> String {
+    form.text("code").unwrap_or_default().replace("\r\n", "\n")
+}
+
+/// Whether the form has a transformation that differs from the stored one.
+pub(super) async fn is_unsaved(
+    context: &Context,
+    subject: &Subject,
+    form: &Form,
+) -> Result<bool, ApiFailure> {
+    if !form.has("code") {
+        return Ok(false);
+    }
+    let stored = filled(context, subject, None).await?;
+    let is_same = code(form) == code(&stored)
+        && form.has("enabled") == stored.has("enabled")
+        && variables::rows(form) == variables::rows(&stored);
+    Ok(!is_same)
+}
+
 /// The connector that the stored code comes from.
 async fn origin(
     context: &Context,
@@ -83,12 +104,12 @@ impl ScriptForm<'_> {
         html! {
             div.editor {
                 @if let Some(start) = self.start { (start.markup()) }
-                (ui::form(context, &format!("{path}#trial"), &self.fields()))
+                div.stack { (self.fields(&context.link(&format!("{path}#trial")))) }
             }
         }
     }
 
-    fn fields(&self) -> Markup {
+    fn fields(&self, path: &str) -> Markup {
         let none = Refusal::default();
         let refusal = self.tried.map_or(&none, |it| &it.refusal);
         let known = self.start.map_or(&[][..], |it| &it.variables);
@@ -104,8 +125,8 @@ impl ScriptForm<'_> {
                 (Field::new("anyway", "Save although it failed").sent(self.form, None, "").checkbox())
             }
             div.buttons {
-                button.secondary type="submit" name="do" value="try" { (icon(Icon::Inspect)) "Try transformation" }
-                button type="submit" name="do" value="save" { "Save transformation" }
+                button.secondary type="submit" name="do" value="try" formaction=(path) { (icon(Icon::Inspect)) "Try transformation" }
+                button type="submit" name="do" value="save" formaction=(path) { "Save transformation" }
             }
         }
     }

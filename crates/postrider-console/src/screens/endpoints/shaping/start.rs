@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     docs::markdown,
     page::Tone,
-    ui::{self, Field},
+    ui,
 };
 
 /// Connectors to choose from.
@@ -43,19 +43,24 @@ pub(super) struct Choices {
     templates: Vec<ConnectorTemplateOut>,
 }
 
-/// Reads what there is. Tokens of applications cannot list connectors.
+/// Reads what there is. Customers get only the connectors of the organization.
 pub(super) async fn choices(context: &Context) -> Result<Choices, ApiFailure> {
-    if context.is_portal() {
-        return Ok(Choices::default());
-    }
     let connectors = v1(&["connector"]).with("limit", MAX_CONNECTORS);
     let (connectors, templates) = tokio::try_join!(
         context.api.get::<ListResponse<ConnectorOut>>(connectors),
-        context.api.get::<ListResponse<ConnectorTemplateOut>>(v1(&["connector-template"])),
+        templates(context),
     )?;
     let mut connectors = connectors.data;
     connectors.retain(|it| it.product_type == ConnectorProduct::Dispatch);
-    Ok(Choices { connectors, templates: templates.data })
+    Ok(Choices { connectors, templates })
+}
+
+async fn templates(context: &Context) -> Result<Vec<ConnectorTemplateOut>, ApiFailure> {
+    if context.is_portal() {
+        return Ok(Vec::new());
+    }
+    let path = v1(&["connector-template"]);
+    Ok(context.api.get::<ListResponse<ConnectorTemplateOut>>(path).await?.data)
 }
 
 impl Choices {
@@ -111,18 +116,37 @@ fn name_of(kind: ConnectorKind) -> String {
     format!("{kind:?}")
 }
 
+/// The name of the form that chooses. It stands outside of that of the page.
+const FORM: &str = "start-from";
+
+/// The form of the list to choose from, without its fields.
+pub(super) fn chooser_form(context: &Context, choices: &Choices) -> Markup {
+    if choices.options().is_empty() {
+        return Markup::default();
+    }
+    html! {
+        form id=(FORM) method="get" action={ (context.link(&context.path)) "#transformation" } {}
+    }
+}
+
 /// The list to choose from.
 pub(super) fn chooser(context: &Context, choices: &Choices) -> Markup {
     let options = choices.options();
     if options.is_empty() {
         return Markup::default();
     }
-    let options: Vec<_> = options.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
     let chosen = context.query.text("from").unwrap_or_default();
     html! {
-        form.filters method="get" action={ (context.link(&context.path)) "#transformation" } {
-            (Field::new("from", "Start from a connector").value(chosen).select(&options))
-            button.secondary type="submit" { "Use its code" }
+        div.filters {
+            div.field {
+                label for="start-from-choice" { "Start from a connector" }
+                select id="start-from-choice" name="from" form=(FORM) {
+                    @for (value, label) in &options {
+                        option value=(value) selected[value == chosen] { (label) }
+                    }
+                }
+            }
+            button.secondary type="submit" form=(FORM) { "Use its code" }
         }
     }
 }
