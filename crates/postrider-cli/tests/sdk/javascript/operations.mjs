@@ -17,6 +17,7 @@ export class Operations {
   }
 
   async run() {
+    await this.svix.eventType.create({ name: "operations.done", description: "An operation" });
     await this.transformation();
     await this.connectors();
     await this.scheduling();
@@ -104,9 +105,10 @@ export class Operations {
     const name = `${this.app}.imported`;
     const spec = { openapi: "3.1.0", webhooks: { [name]: { post: { summary: "Imported" } } } };
     const tried = await svix.eventType.importOpenapi({ spec, dryRun: true });
-    assert.deepEqual(tried.data.modified, [name]);
+    assert.deepEqual(tried.data.toModify.map((it) => it.name), [name]);
     await this.refused(404, () => svix.eventType.get(name));
-    await svix.eventType.importOpenapi({ spec });
+    const { data } = await svix.eventType.importOpenapi({ spec });
+    assert.deepEqual(data.modified, [name]);
     assert.equal((await svix.eventType.get(name)).name, name);
     const exported = await svix.environment.export();
     assert(exported.eventTypes.some((it) => it.name === name));

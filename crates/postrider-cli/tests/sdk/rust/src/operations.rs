@@ -6,20 +6,21 @@ use serde_json::{Value, from_value, json};
 use svix::{
     Svix,
     models::{
-        AppPortalAccessIn, ApplicationTokenExpireIn, BackgroundTaskStatus, BackgroundTaskType,
-        BulkExpungeContentsIn, ConnectorIn, ConnectorUpsertIn, CreateAutoConfigSubscriptionIn,
-        DestinationTransformIn, EndpointIn, EndpointSecretRotateIn, EndpointTransformationIn,
-        EventExampleIn, EventTypeImportOpenApiIn, IngestEndpointIn, IngestSourceIn,
-        IngestSourceInConfig, IntegrationIn, IntegrationUpdate, MessageIn, MessageOut,
-        MessagePrecheckIn, MessageStatus, OperationalWebhookEndpointHeadersIn,
-        OperationalWebhookEndpointIn, OperationalWebhookEndpointSecretIn,
-        OperationalWebhookEndpointUpsertIn, RotateSubscriptionIn2,
+        AppPortalAccessIn, ApplicationIn, ApplicationTokenExpireIn, BackgroundTaskStatus,
+        BackgroundTaskType, BulkExpungeContentsIn, ConnectorIn, ConnectorUpsertIn,
+        CreateAutoConfigSubscriptionIn, DestinationTransformIn, EndpointIn, EndpointSecretRotateIn,
+        EndpointTransformationIn, EventExampleIn, EventTypeImportOpenApiIn, EventTypeIn,
+        IngestEndpointIn, IngestSourceIn, IngestSourceInConfig, IntegrationIn, IntegrationUpdate,
+        MessageIn, MessageOut, MessagePrecheckIn, MessageStatus,
+        OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointIn,
+        OperationalWebhookEndpointSecretIn, OperationalWebhookEndpointUpsertIn,
+        RotateSubscriptionIn2,
     },
 };
 
 use super::{
     app, connect, eventually,
-    receiver::{Receiver, post},
+    receiver::{Receiver, send_webhook},
     refused,
 };
 
@@ -50,6 +51,8 @@ async fn arrived(receiver: &mut Receiver, name: &str) -> Value {
 }
 
 pub(crate) async fn call_all(svix: &Svix, url: &str, receiver: &mut Receiver) {
+    let event_type = EventTypeIn::new(text(EVENT), text("An operation"));
+    svix.event_type().create(event_type, None).await.unwrap();
     transformation(svix, receiver).await;
     connectors(svix).await;
     event_types(svix).await;
@@ -133,9 +136,10 @@ async fn event_types(svix: &Svix) {
         ..EventTypeImportOpenApiIn::new()
     };
     let tried = svix.event_type().import_openapi(body(true), None).await.unwrap();
-    assert_eq!(tried.data.modified, [name()]);
+    assert_eq!(tried.data.to_modify.unwrap()[0].name, name());
     refused(404, svix.event_type().get(name()).await);
-    svix.event_type().import_openapi(body(false), None).await.unwrap();
+    let imported = svix.event_type().import_openapi(body(false), None).await.unwrap();
+    assert_eq!(imported.data.modified, [name()]);
     assert_eq!(svix.event_type().get(name()).await.unwrap().name, name());
     let exported = svix.environment().export(None).await.unwrap();
     assert!(exported.event_types.iter().any(|it| it.name == name()));
@@ -159,12 +163,16 @@ async fn scheduling(svix: &Svix) {
     assert_eq!(got.deliver_at, deliver_at);
     let attempts = svix.message_attempt().list_by_msg(app(), message.id, None).await.unwrap();
     assert_eq!(attempts.data.len(), 0, "it is not sent before");
-    for (channel, expected) in [("shaped", true), ("none", false)] {
+    let empty = || text("rust-empty");
+    let application = ApplicationIn { uid: Some(empty()), ..ApplicationIn::new(empty()) };
+    svix.application().create(application, None).await.unwrap();
+    for (app, expected) in [(app(), true), (empty(), false)] {
         let body =
-            MessagePrecheckIn { channels: only(channel), ..MessagePrecheckIn::new(text(EVENT)) };
-        let found = svix.message().precheck(app(), body, None).await.unwrap();
-        assert_eq!(found.active, expected, "{channel}");
+            MessagePrecheckIn { channels: only("shaped"), ..MessagePrecheckIn::new(text(EVENT)) };
+        let found = svix.message().precheck(app, body, None).await.unwrap();
+        assert_eq!(found.active, expected);
     }
+    svix.application().delete(empty()).await.unwrap();
 }
 
 async fn destinations(svix: &Svix, receiver: &mut Receiver) {
@@ -338,7 +346,7 @@ async fn ingest_transformation(svix: &Svix, receiver: &mut Receiver) {
     transformation.patch(id(), shaped(), from_value(body).unwrap()).await.unwrap();
     let stored = transformation.get(id(), shaped()).await.unwrap();
     assert_eq!(stored.variables.unwrap()["WORD"], "***");
-    let status = post(&made.ingest_url.unwrap(), r#"{"n":6}"#).await;
+    let status = send_webhook(&made.ingest_url.unwrap(), r#"{"n":6}"#).await;
     assert!(status.starts_with("HTTP/1.1 20"), "{status}");
     assert_eq!(arrived(receiver, "ingest-shaped").await, json!({ "n": 7, "word": "in" }));
     ingest.source().delete(id()).await.unwrap();

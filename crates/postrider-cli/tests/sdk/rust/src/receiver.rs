@@ -94,7 +94,7 @@ async fn receive(
 }
 
 /// Posts a body, as a provider does. Returns the response.
-pub(crate) async fn post(url: &str, body: &str) -> String {
+pub(crate) async fn send_webhook(url: &str, body: &str) -> String {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
     let length = body.len();
