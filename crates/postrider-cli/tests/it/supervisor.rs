@@ -1,12 +1,21 @@
 //! The server under a supervisor such as systemd or Kubernetes: what it reports, and how it shuts
 //! down without losing requests.
 
-use std::{os::unix::net::UnixDatagram, process::Output};
+use std::{
+    os::unix::net::UnixDatagram,
+    process::Output,
+    sync::{Arc, Mutex},
+};
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::server::{MAX_WAIT, Server, postrider, until_async};
+use crate::{
+    schema::Schema,
+    server::{Caller, MAX_WAIT, Server, postrider, until_async},
+};
 
 /// The socket of a supervisor.
 struct Supervisor {
@@ -105,4 +114,77 @@ async fn a_server_that_drains_is_not_ready_but_accepts_messages() {
 fn the_server_shuts_down_after_the_delay() {
     let mut server = Server::with_variables(&[("POSTRIDER_SHUTDOWN_DELAY", "100ms")]);
     assert!(server.terminate().success());
+}
+
+/// What a load balancer knows: which servers are ready.
+#[derive(Clone, Default)]
+struct Balancer {
+    ready: Arc<Mutex<Vec<Caller>>>,
+}
+
+impl Balancer {
+    /// Sends no more requests to a server after it was not ready once.
+    async fn follow(self, servers: Vec<Caller>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let mut ready = Vec::new();
+            for server in &servers {
+                if matches!(server.call(Method::GET, "/health/ready", None).await, Ok((204, _))) {
+                    ready.push(server.clone());
+                }
+            }
+            *self.ready.lock().unwrap() = ready;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Publishes one message after the other; returns the number of those that were accepted, and
+    /// everything else.
+    async fn publish(self, stop: CancellationToken) -> (usize, Vec<String>) {
+        let (mut accepted, mut failed) = (0, Vec::new());
+        for turn in 0.. {
+            if stop.is_cancelled() {
+                break;
+            }
+            let ready = self.ready.lock().unwrap().clone();
+            let body = json!({ "eventType": "test.event", "payload": { "turn": turn } });
+            let server = &ready[turn % ready.len()];
+            match server.call(Method::POST, "/app/a/msg", Some(body)).await {
+                Ok((202, _)) => accepted += 1,
+                other => failed.push(format!("{other:?}")),
+            }
+        }
+        (accepted, failed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_rolling_update_on_postgresql_loses_no_request() {
+    let schema = Arc::new(Schema::create());
+    let settings = [("POSTRIDER_SHUTDOWN_DELAY", "2s")];
+    let first = Server::on_database(&schema, &settings);
+    let folder = Arc::clone(&first.folder);
+    let start = || Server::on_store(&folder, Some(&schema), &settings);
+    first.application("a").await;
+    let mut old = [first, start()];
+    let new = [start(), start()];
+    let caller = old[0].caller();
+    let servers: Vec<_> = old.iter().chain(&new).map(|it| caller.clone().at(it)).collect();
+
+    let (balancer, stop) = (Balancer::default(), CancellationToken::new());
+    *balancer.ready.lock().unwrap() = servers.clone();
+    let mut following = JoinSet::new();
+    following.spawn(balancer.clone().follow(servers, stop.clone()));
+    let mut publishing = JoinSet::new();
+    for _ in 0..4 {
+        publishing.spawn(balancer.clone().publish(stop.clone()));
+    }
+    for server in &mut old {
+        assert!(tokio::task::block_in_place(|| server.terminate()).success());
+    }
+    stop.cancel();
+    following.join_all().await;
+    for (accepted, failed) in publishing.join_all().await {
+        assert!(failed.is_empty(), "{failed:?}");
+        assert!(accepted > 0);
+    }
 }

@@ -131,6 +131,33 @@ fn mistakes_with_files_of_secrets_are_named() {
 }
 
 #[test]
+fn the_variables_in_the_files_for_deployments_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let known: BTreeSet<_> = keys()
+        .into_iter()
+        .flat_map(|key| [Some(variable(&key.path)), file_variable(&key.path)])
+        .flatten()
+        .chain(OTHER_VARIABLES.map(str::to_owned))
+        .collect();
+    for (file, count) in [
+        ("packaging/systemd/postrider.service", 2),
+        ("packaging/compose/embedded.yaml", 1),
+        ("packaging/compose/postgres.yaml", 5),
+        ("packaging/helm/postrider/templates/_helpers.tpl", 11),
+        ("packaging/image/Dockerfile", 2),
+        ("docs/deployment.md", 4),
+    ] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let is_part = |it: char| it.is_ascii_uppercase() || it == '_';
+        let names = text.split(|it: char| !is_part(it)).filter(|it| it.starts_with(PREFIX));
+        let names: BTreeSet<_> = names.map(str::to_owned).collect();
+        let unknown: Vec<_> = names.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file} has unknown variables: {unknown:?}");
+        assert!(names.len() >= count, "{file}: {names:?}");
+    }
+}
+
+#[test]
 fn schedules_are_texts_or_lists_and_may_include_the_first_attempt() {
     let seconds =
         |waits: &[u64]| -> Vec<_> { waits.iter().map(|it| Duration::from_secs(*it)).collect() };
