@@ -1,17 +1,16 @@
 //! The binary, and its debug symbols in a file of their own.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::Context;
 
-use super::{
-    release::{Release, copy_into},
-    tool,
-};
+use super::{release::Release, tool};
 
 /// Builds the binary with all features. If cargo-auditable is installed, the binary lists its
 /// dependencies, so that scanners find vulnerable ones.
@@ -46,21 +45,18 @@ fn flags(release: &Release) -> anyhow::Result<(String, String)> {
 
 /// Puts the stripped binary and its symbols into the stage.
 pub(super) fn stage(release: &Release, binary: &Path) -> anyhow::Result<()> {
-    let (stripped, symbols) = (release.stage().join("bin"), release.stage().join("debug"));
-    copy_into(binary, &symbols)?;
-    fs::create_dir_all(&stripped).with_context(|| stripped.display().to_string())?;
-    let symbols = symbols.join("postrider.debug");
-    let stripped = stripped.join("postrider");
-    objcopy(&[&"--only-keep-debug", &binary, &symbols])?;
-    // The name of the file alone, as debuggers expect it.
+    let stripped = release.stage().join("bin/postrider");
+    let symbols = release.stage().join("debug/postrider.debug");
+    for folder in [&stripped, &symbols].into_iter().filter_map(|file| file.parent()) {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    objcopy(&["--only-keep-debug".as_ref(), binary.as_os_str(), symbols.as_os_str()])?;
+    // The link has the name of the file alone, as debuggers expect it.
     let link = format!("--add-gnu-debuglink={}", symbols.display());
-    objcopy(&[&"--strip-all", &link.as_str(), &binary, &stripped])?;
-    let copy = release.stage().join("debug").join(binary.file_name().unwrap_or_default());
-    fs::remove_file(&copy).with_context(|| copy.display().to_string())
+    let strip = ["--strip-all".as_ref(), link.as_ref()];
+    objcopy(&[&strip[..], &[binary.as_os_str(), stripped.as_os_str()]].concat())
 }
 
-fn objcopy(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> anyhow::Result<()> {
-    let mut objcopy = Command::new("objcopy");
-    objcopy.args(arguments.iter().map(|it| it.as_ref()));
-    tool::run(&mut objcopy, "objcopy")
+fn objcopy(arguments: &[&OsStr]) -> anyhow::Result<()> {
+    tool::run(Command::new("objcopy").args(arguments), "objcopy")
 }

@@ -12,7 +12,7 @@ pub(super) fn package(release: &Release) -> anyhow::Result<()> {
     let changelog = release.stage().join("debian/changelog");
     write(&changelog, changelog_of(release)?.as_bytes())?;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["deb", "--no-build", "--no-strip", "--package=postrider-cli"]);
+    cargo.args(["deb", "--quiet", "--no-build", "--no-strip", "--package=postrider-cli"]);
     cargo.arg("--output").arg(release.results()).current_dir(&release.root);
     cargo.env("SOURCE_DATE_EPOCH", &release.epoch);
     tool::run(&mut cargo, "cargo-deb")

@@ -105,7 +105,7 @@ mod tests {
             b v2.0.0 (/path)|MIT OR Apache-2.0\n\
             a v1.0.0|MIT/Apache-2.0\n\
             a v1.0.0|MIT/Apache-2.0 (*)";
-        let found = document("0.1.0", "2026-01-31T12:00:00Z", &tree, &checksums(lock));
+        let found = document("0.1.0", "2026-01-31T12:00:00Z", tree, &checksums(lock));
         let expected = json!([
             {
                 "type": "library", "bom-ref": "a@1.0.0", "name": "a", "version": "1.0.0",

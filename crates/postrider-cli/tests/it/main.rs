@@ -46,3 +46,4 @@ mod supervisor;
 mod tasks;
 mod tls;
 mod unusual_receivers;
+mod upgrade;
