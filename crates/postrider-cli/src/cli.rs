@@ -20,7 +20,9 @@ use crate::{
         console::Console,
         copy::Copy,
         demo, dev,
+        health::Health,
         listen::Listen,
+        manual::Manual,
         migrate::Migrate,
         providers::Providers,
         replay::Replay,
@@ -80,6 +82,7 @@ enum Command {
     Openapi,
     /// Upgrades the database schema; a server also does this when it starts
     Migrate(Migrate),
+    Health(Health),
     Backup(Backup),
     Copy(Copy),
     /// Publishes an event
@@ -163,6 +166,7 @@ enum Command {
         /// Shell to print the script for
         shell: Shell,
     },
+    Manual(Manual),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -207,6 +211,8 @@ impl Cli {
             Command::Task { api, command } => api.run(command.request())?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
+            Command::Health(health) => health.run()?,
+            Command::Manual(manual) => manual.run(Self::command())?,
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());

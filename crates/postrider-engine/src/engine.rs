@@ -162,6 +162,11 @@ impl Engine {
         !self.inner.has_failed.is_cancelled() && self.components().router.is_open()
     }
 
+    /// Waits until every part that handles messages has responded; `false` if one has stopped.
+    pub async fn responds(&self) -> bool {
+        self.is_running() && self.components().router.responds().await
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.components().store
     }

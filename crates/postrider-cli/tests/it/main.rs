@@ -42,6 +42,8 @@ mod secrets;
 mod server;
 mod shop;
 mod sources;
+mod supervisor;
 mod tasks;
 mod tls;
 mod unusual_receivers;
+mod upgrade;
