@@ -58,13 +58,15 @@ impl Findings {
         self.recent.truncate(RECENT);
     }
 
-    /// Adds what was found elsewhere, or at another time.
+    /// Adds what was found later, or by another node.
     pub fn merge(&mut self, other: Self) {
         let Self { valid, warned, rejected, recent } = other;
         self.valid += valid;
         self.warned += warned;
         self.rejected += rejected;
-        self.recent.extend(recent);
+        // What is newer comes first also among payloads of the same millisecond.
+        let before = std::mem::replace(&mut self.recent, recent);
+        self.recent.extend(before);
         self.recent.make_contiguous().sort_by_key(|it| std::cmp::Reverse(it.at));
         self.recent.truncate(RECENT);
     }
@@ -98,5 +100,7 @@ mod tests {
         assert_eq!((merged.valid, merged.warned, merged.rejected), (4, 7, 6));
         let times: Vec<_> = merged.recent.iter().map(|it| it.at.as_millis()).collect();
         assert_eq!(times, [13, 12, 11, 10, 9, 8, 7, 6, 5, 4]);
+        merged.merge(of(&[13], true));
+        assert!(merged.recent[0].is_rejected, "the later one of two at the same time comes first");
     }
 }

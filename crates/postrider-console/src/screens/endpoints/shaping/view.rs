@@ -93,9 +93,10 @@ pub(super) async fn show(context: &Context, subject: &Subject, sent: &Sent<'_>) 
         return Err(Failure::NotPermitted(Action::ManageEndpoints));
     }
     let choices = if may_transform { start::choices(context).await? } else { Choices::default() };
-    let script = match may_transform {
-        true => script(context, subject, *sent, &choices).await?,
-        false => Markup::default(),
+    let script = if may_transform {
+        script(context, subject, *sent, &choices).await?
+    } else {
+        Markup::default()
     };
     let path = context.query.only(&["from"]).on(&subject.path(context, &["filter"]));
     Ok(subject.page(context, Tab::Shaping).part(html! {
