@@ -47,7 +47,8 @@ spec:
   serviceAccountName: {{ include "postrider.serviceAccount" . }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ add .Values.shutdown.delaySeconds .Values.shutdown.graceSeconds 15 }}
+  # First the requests end, and then the deliveries; each part has the time of graceSeconds.
+  terminationGracePeriodSeconds: {{ add .Values.shutdown.delaySeconds (mul 2 .Values.shutdown.graceSeconds) 15 }}
   securityContext:
     runAsNonRoot: true
     runAsUser: 65532
