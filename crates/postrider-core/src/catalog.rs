@@ -39,6 +39,7 @@ use crate::{
     access::TokenCutoff,
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
+    polling::PollingToken,
     time::Timestamp,
     transformation::Transformation,
 };
@@ -130,6 +131,9 @@ pub struct Endpoint {
     /// How requests authenticate, in addition to their signature.
     #[serde(default, skip_serializing_if = "Authentication::is_empty")]
     pub authentication: Authentication,
+    /// Tokens that only poll this endpoint, newest first; those of kind `polling` have some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub polling_tokens: Vec<PollingToken>,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
@@ -141,7 +145,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// How a delivery to this endpoint is ordered. A message that is to be delivered at a certain
+    /// How a delivery to this endpoint is ordered. The log of a `polling` endpoint always has the
+    /// order of acceptance. A message that is to be delivered at a certain
     /// time has no place in an order, because it would delay all messages after it.
     pub fn delivery_order(
         &self,
@@ -149,7 +154,7 @@ impl Endpoint {
         is_shared_store: bool,
     ) -> DeliveryOrder {
         let is_strict = self.strict_rate && self.throttle_rate.is_some();
-        let is_in_order = self.ordering == Ordering::Fifo;
+        let is_in_order = self.ordering == Ordering::Fifo || self.kind == EndpointKind::Polling;
         match deliver_at {
             None if is_in_order => DeliveryOrder::InOrder,
             _ if is_shared_store && (is_in_order || is_strict) => DeliveryOrder::Owned,

@@ -46,6 +46,7 @@ pub(crate) fn endpoint() -> Endpoint {
         trusted_certificates: None,
         authentication: crate::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -42,6 +42,7 @@ pub mod own_urls;
 pub mod pace;
 mod path;
 pub mod payload_match;
+pub mod polling;
 pub mod ports;
 mod protected_headers;
 pub mod proxy;

@@ -126,6 +126,7 @@ fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         created_at: at,
         updated_at: at,

@@ -12,6 +12,7 @@ mod idempotency;
 mod maintenance;
 mod node;
 mod overview;
+mod polling;
 mod rejections;
 mod search;
 mod sign_ins;

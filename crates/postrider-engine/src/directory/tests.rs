@@ -58,6 +58,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use postrider::AttemptId;
+use postrider::{AttemptId, api::EndpointKind};
 use postrider_core::{
     catalog::Endpoint,
     delivery::{Attempt, Delivery},
@@ -24,6 +24,7 @@ use crate::{
     directory::Route,
     metrics::Metrics,
     panic_text::panic_text,
+    polling::Polling,
     sender::{Call, Report, Sender},
 };
 
@@ -31,6 +32,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Caller {
     sender: Arc<dyn Sender>,
+    polling: Polling,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     calls: JoinSet<FinishedCall>,
@@ -51,6 +53,7 @@ impl Caller {
     pub(super) fn new(components: &Components) -> Self {
         Self {
             sender: Arc::clone(&components.sender),
+            polling: components.polling.clone(),
             clock: Arc::clone(&components.clock),
             metrics: Arc::clone(&components.metrics),
             calls: JoinSet::new(),
@@ -72,11 +75,14 @@ impl Caller {
         let id = self.clock.attempt_id();
         let body = message.body.clone().unwrap_or_default();
         let call = Call { target, message, body, at: now };
-        self.calls.spawn(async move {
-            let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
-            let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-            FinishedCall { delivery, endpoint, id, report }
-        });
+        if endpoint.kind == EndpointKind::Polling {
+            let polling = self.polling.clone();
+            let appended = async move { polling.deliver(&call).await };
+            self.calls.spawn(finished((delivery, endpoint, id), appended));
+            return;
+        }
+        let sent = async move { sender.send(call).await };
+        self.calls.spawn(finished((delivery, endpoint, id), sent));
     }
 
     /// A call that has ended; pending if there is none, even if no call is in flight.
@@ -106,4 +112,14 @@ impl Caller {
         let jitter = self.clock.jitter();
         dispatcher.handle(Input::CallEnded { attempt, jitter }, now);
     }
+}
+
+/// Waits for the report of a call, also if the call panics.
+async fn finished(
+    (delivery, endpoint, id): (Delivery, Arc<Endpoint>, AttemptId),
+    call: impl Future<Output = Report>,
+) -> FinishedCall {
+    let sent = AssertUnwindSafe(call).catch_unwind().await;
+    let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
+    FinishedCall { delivery, endpoint, id, report }
 }

@@ -476,6 +476,7 @@ pub(crate) fn endpoint(
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

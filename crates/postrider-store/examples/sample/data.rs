@@ -70,6 +70,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: NOW,

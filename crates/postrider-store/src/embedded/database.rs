@@ -15,7 +15,7 @@ use crate::{error::StoreError, private};
 
 /// Versions of the main database's schema, one after the other; the file's `user_version`
 /// counts those that it has.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("schema/main_1.sql"),
     include_str!("schema/main_2.sql"),
     include_str!("schema/main_3.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("schema/main_7.sql"),
     include_str!("schema/main_8.sql"),
     include_str!("schema/main_9.sql"),
+    include_str!("schema/main_10.sql"),
 ];
 
 /// `SQLite`'s default.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The steps, in order, each with the version of the schema after it.
-const STEPS: [(i32, &str); 8] = [
+const STEPS: [(i32, &str); 9] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
@@ -22,6 +22,7 @@ const STEPS: [(i32, &str); 8] = [
     (6, include_str!("schema/0006.sql")),
     (7, include_str!("schema/0007.sql")),
     (8, include_str!("schema/0008.sql")),
+    (9, include_str!("schema/0009.sql")),
 ];
 
 /// The version that this program needs.

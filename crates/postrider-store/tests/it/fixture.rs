@@ -116,6 +116,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
+        polling_tokens: Vec::new(),
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: at(0),
