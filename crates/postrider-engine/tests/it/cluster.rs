@@ -3,6 +3,8 @@
 //!
 //! Every call is checked when it starts: the node's lease is valid, and it holds the delivery.
 
+mod polling;
+
 use std::{
     collections::BTreeSet,
     future::{Future, poll_fn},

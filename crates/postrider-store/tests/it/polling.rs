@@ -8,9 +8,11 @@ use postrider_core::{
     polling::PollConsumer,
 };
 use postrider_store::{
-    AppendOutcome, Deliveries, Expected, History, Hold, LogKey, LogPage, Maintenance, PollLogs,
+    AppendOutcome, Deliveries, Expected, Hold, LogKey, LogPage, Maintenance, PollLogs,
     PostgresStore, Records, Retention, SavedConsumer, Store, StoreError, Version,
 };
+
+use tokio::task::JoinSet;
 
 use crate::{fixture, fixture::*, schema::Schema, store_tests};
 
@@ -201,16 +203,15 @@ store_tests! {
 const PER_NODE: u64 = 150;
 
 /// Two nodes append at the same moment, while a reader follows. What it sees has no gap, ever.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_reader_never_skips_what_two_nodes_append_at_the_same_moment() {
     let schema = Schema::create().await;
     let nodes = [Arc::new(schema.open().await), Arc::new(schema.open().await)];
-    fixture::set_up(&*nodes[0]).await;
-    let appending: Vec<_> = nodes
-        .iter()
-        .zip(0..)
-        .map(|(node, index)| tokio::spawn(append_all(Arc::clone(node), index)))
-        .collect();
+    set_up(&*nodes[0]).await;
+    let mut appending = JoinSet::new();
+    for (node, index) in nodes.iter().zip(0..) {
+        appending.spawn(append_all(Arc::clone(node), index));
+    }
     let reader = schema.open().await;
     let mut seen = Vec::new();
     while seen.len() < 2 * usize::try_from(PER_NODE).unwrap() {
@@ -222,9 +223,7 @@ async fn a_reader_never_skips_what_two_nodes_append_at_the_same_moment() {
         seen.extend(page.entries.into_iter().map(|it| it.message.id));
         tokio::task::yield_now().await;
     }
-    for task in appending {
-        task.await.unwrap();
-    }
+    appending.join_all().await;
     seen.sort_unstable();
     let mut expected: Vec<_> = (0..2).flat_map(numbers_of).map(message_id).collect();
     expected.sort_unstable();

@@ -69,7 +69,7 @@ async fn get(call: Call, input: GetToken) -> Result<Done<ApiTokenOut>, ApiError>
     let record = of_application("endpoint", endpoint.id, endpoint.application);
     call.store().record(record, [("revealed", json!("the polling token"))]).await?;
     let token = secrets::open_text(&call, &current.sealed)?;
-    Ok(Done(shown(&endpoint, current, token.as_str().to_owned())))
+    Ok(Done(shown(current, token.as_str().to_owned())))
 }
 
 async fn rotate(call: Call, input: RotateToken) -> Result<Created<ApiTokenOut>, ApiError> {
@@ -126,7 +126,7 @@ async fn replace(
     endpoint.updated_at = call.now;
     call.store().save(&endpoint, Expected::Version(version)).await?;
     call.engine().changed(endpoint.application).await?;
-    Ok(shown(&endpoint, &made, token))
+    Ok(shown(&made, token))
 }
 
 /// The tokens of an endpoint with a new one, newest first. The others end by then.
@@ -160,11 +160,11 @@ fn make(call: &Call, endpoint: &Endpoint, lasts: Option<Duration>) -> (PollingTo
     (made, token)
 }
 
-fn shown(endpoint: &Endpoint, it: &PollingToken, token: String) -> ApiTokenOut {
+fn shown(it: &PollingToken, token: String) -> ApiTokenOut {
     ApiTokenOut {
         token,
         id: it.id,
-        name: format!("polling token of {}", endpoint.id),
+        name: "polling token".to_owned(),
         created_at: to_wire(it.created_at),
         expires_at: it.expires_at.map(to_wire),
         scopes: vec!["polling".to_owned()],
