@@ -159,7 +159,10 @@ const ENTRIES: &str = "SELECT e.number, e.message, m.length
     FROM (
         SELECT number, message
         FROM poll_entry
-        WHERE endpoint = $2 AND number > $3
+        WHERE endpoint = $2 AND number > $3 AND EXISTS (
+            SELECT FROM poll_log l WHERE l.endpoint = $2 AND NOT l.removed
+            OFFSET 0
+        )
         ORDER BY number
         LIMIT $4
     ) AS e

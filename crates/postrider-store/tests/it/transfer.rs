@@ -13,8 +13,8 @@ use postrider_core::{
 };
 use postrider_store::{
     AuditFilter, AuditLog, Change, Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected,
-    IdOrUid, Idempotency, KeyReservation, LogKey, Maintenance, Options, PollLogs,
-    PostgresTransferStore, Records, Rejections, SavedConsumer, Store, StoreError,
+    IdOrUid, Idempotency, KeyReservation, LogKey, Maintenance, Options, PostgresTransferStore,
+    Records, Rejections, SavedConsumer, Store, StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,

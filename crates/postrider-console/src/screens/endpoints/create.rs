@@ -62,7 +62,10 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
             let id = created.id.to_string();
             if kind == EndpointKind::Polling {
                 let path = context.app_path(&app, &["endpoints", &id, "polling"]);
-                return Ok(Outcome::done(path, "The endpoint has been created. Clients can poll it."));
+                return Ok(Outcome::done(
+                    path,
+                    "The endpoint has been created. Clients can poll it.",
+                ));
             }
             let path = context.app_path(&app, &["endpoints", &id]);
             Ok(Outcome::done(
