@@ -200,7 +200,7 @@ impl Engine {
     /// Delivers a message once, apart from all other deliveries, and stores nothing.
     pub async fn deliver_directly(&self, target: Arc<Target>, message: Arc<Message>) -> Report {
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { target, message, body, at: self.clock().now() };
+        let call = Call { target, message, batch: Vec::new(), body, at: self.clock().now() };
         caught(self.components().sender.send(call)).await
     }
 

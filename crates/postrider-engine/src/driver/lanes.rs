@@ -1,12 +1,13 @@
 //! Configures the dispatcher's lanes from what the directory knows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
     delivery::DeliveryOrder,
-    dispatch::{self, Input, LaneSetup, Policy},
+    dispatch::{self, Batch, Input, LaneSetup, Policy},
     message::Message,
+    retry::AttemptLimit,
     time::Timestamp,
 };
 
@@ -52,7 +53,7 @@ impl LaneConfigurator {
             return true;
         }
         let Some(entry) = self.directory.current(entry) else { return false };
-        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.disabled);
+        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.is_stopped());
         if let Some(route) = route {
             self.configure(dispatcher, &entry, route, now);
         }
@@ -76,7 +77,7 @@ impl LaneConfigurator {
         let entry = self.directory.known(application).or(entry);
         for endpoint in dispatcher.endpoints_of(application) {
             let route = entry.as_ref().and_then(|it| it.routes.get(&endpoint));
-            match (&entry, route.filter(|it| !it.endpoint.disabled)) {
+            match (&entry, route.filter(|it| !it.endpoint.is_stopped())) {
                 (Some(entry), Some(route)) => self.configure(dispatcher, entry, route, now),
                 _ => dispatcher.handle(Input::Close(endpoint), now),
             }
@@ -101,16 +102,25 @@ impl LaneConfigurator {
     }
 
     fn configure(&self, dispatcher: &mut Dispatcher, entry: &Entry, route: &Route, now: Timestamp) {
-        let settings = &self.settings;
+        let (settings, attempt_limit) = (&self.settings, route.endpoint.attempt_limit);
         let policy = Policy {
             application: entry.application.id,
             max_in_flight: route.target.max_in_flight(settings.limits.in_flight_per_endpoint),
             max_rest: route.target.destination.max_rest(),
             rate: route.endpoint.throttle_rate,
             order: route.endpoint.delivery_order(None, self.is_shared_store),
+            batch: route.endpoint.batch.map(|it| Batch {
+                size: it.size.into(),
+                max_wait: Duration::from_secs(it.max_wait_seconds.into()),
+            }),
             breaker: settings.breaker,
-            schedule: settings.schedule.clone(),
-            disable_after: settings.disable_endpoint_after,
+            schedule: settings.schedule.clone().limited(attempt_limit),
+            // Its owner wants it to be tried for ever.
+            disable_after: if attempt_limit == AttemptLimit::Unlimited {
+                Duration::MAX
+            } else {
+                settings.disable_endpoint_after
+            },
         };
         let (application, rate) = (entry.application.id, entry.application.throttle_rate);
         dispatcher.handle(Input::LimitApplication { application, rate }, now);
