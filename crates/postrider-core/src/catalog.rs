@@ -40,6 +40,7 @@ use crate::{
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
     polling::PollingToken,
+    retry::AttemptLimit,
     time::Timestamp,
     transformation::Transformation,
 };
@@ -122,6 +123,15 @@ pub struct Endpoint {
     pub strict_rate: bool,
     #[serde(default)]
     pub ordering: Ordering,
+    /// Whether several messages are sent with one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchLimits>,
+    /// When a message that keeps failing is skipped.
+    #[serde(default, skip_serializing_if = "AttemptLimit::is_schedule")]
+    pub attempt_limit: AttemptLimit,
+    /// It is not called; its messages wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Code that changes what is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Box<Transformation>>,
@@ -145,9 +155,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether nothing is delivered to the endpoint now.
+    pub const fn is_stopped(&self) -> bool {
+        self.disabled || self.paused
+    }
+
     /// How a delivery to this endpoint is ordered. The log of a `polling` endpoint always has the
-    /// order of acceptance. A message that is to be delivered at a certain
-    /// time has no place in an order, because it would delay all messages after it.
+    /// order of acceptance. A message that is to be delivered at a certain time has no place in an
+    /// order, because it would delay all messages after it.
     pub fn delivery_order(
         &self,
         deliver_at: Option<Timestamp>,
@@ -161,6 +176,16 @@ impl Endpoint {
             _ => DeliveryOrder::Any,
         }
     }
+}
+
+/// How many messages an endpoint gets with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchLimits {
+    /// Most messages of a call, from 1 to 1000.
+    pub size: u16,
+    /// How long the first message waits for others, from 0 to 300 seconds.
+    #[serde(default)]
+    pub max_wait_seconds: u16,
 }
 
 /// Whether the deliveries of an endpoint keep the order of their messages.

@@ -9,6 +9,7 @@ pub mod access;
 pub mod address;
 pub mod audit;
 pub mod backlog;
+pub mod batch_request;
 pub mod breaker;
 pub mod budget;
 pub mod catalog;

@@ -210,7 +210,7 @@ impl Engine {
             return Report::delivered(POLLED);
         }
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { target, message, body, at: self.clock().now() };
+        let call = Call { target, message, batch: Vec::new(), body, at: self.clock().now() };
         caught(self.components().sender.send(call)).await
     }
 

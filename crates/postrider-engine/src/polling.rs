@@ -127,11 +127,15 @@ impl Polling {
         Self { store, clock }
     }
 
-    /// Makes a delivery: appends its message to the log of the endpoint.
+    /// Makes a delivery: appends its messages to the log of the endpoint.
     pub(crate) async fn deliver(&self, call: &Call) -> Report {
         let log = LogKey { application: call.target.application, endpoint: call.target.endpoint };
         let began = tokio::time::Instant::now();
-        let appended = self.store.append_to_log(log, vec![call.message.id], self.clock.now()).await;
+        let messages = match &*call.batch {
+            [] => vec![call.message.id],
+            batch => batch.iter().map(|it| it.id).collect(),
+        };
+        let appended = self.store.append_to_log(log, messages, self.clock.now()).await;
         let report = match appended {
             Ok(true) => Report::delivered("appended to the log"),
             Ok(false) => Report::failed(Failure::Unavailable, "the endpoint has no log"),

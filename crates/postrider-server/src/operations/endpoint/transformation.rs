@@ -327,7 +327,7 @@ pub(in crate::operations) async fn run(
     check_length(&body.code, "code")?;
     let message = message(call, trial.owner, body)?;
     let Trial { owner, kind, url } = *trial;
-    let made = shaper(call)?.make(owner, script, kind, (&message, url)).await;
+    let made = shaper(call)?.make(owner, script, kind, (&[&message], url)).await;
     let made = made.map_err(|error| refused(error, "code"))?;
     Ok(simulated(made, url))
 }

@@ -63,9 +63,10 @@ const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, posi
         LIMIT 1
     ) owned ON true";
 
-/// Disabled endpoints have paused lanes.
+/// Disabled and paused endpoints have paused lanes.
 const PAUSED_LANES: &str = "INSERT INTO lane (application, endpoint, paused)
-    SELECT application, id, true FROM endpoint WHERE record::jsonb ->> 'disabled' = 'true'
+    SELECT application, id, true FROM endpoint
+    WHERE record::jsonb ->> 'disabled' = 'true' OR record::jsonb ->> 'paused' = 'true'
     ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
 
 /// Stores the progress in the same transaction. Until then it must be `before`: otherwise another
