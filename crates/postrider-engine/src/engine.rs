@@ -85,9 +85,8 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
-        let listeners =
-            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
-        let listeners = Arc::new(listeners);
+        let operator = settings.operator.clone();
+        let listeners = Arc::new(OperationalListeners::new(operator, Arc::clone(&directory)));
         let operational = OperationalMessages {
             listeners: Arc::clone(&listeners),
             store: Arc::clone(&store),

@@ -204,7 +204,7 @@ impl Polling {
         }
     }
 
-    /// The first messages behind the offset. Those without a payload are passed over.
+    /// The first messages behind the offset. Those without a payload are skipped.
     async fn read(&self, log: LogKey, after: u64, limit: usize) -> Result<LogPage, PollError> {
         let mut page = self.store.read_log(log, after, limit).await?;
         for _ in 1..MAX_PAGES {

@@ -9,6 +9,7 @@ mod cluster;
 mod deliveries;
 mod history;
 mod idempotency;
+mod log;
 mod maintenance;
 mod node;
 mod overview;

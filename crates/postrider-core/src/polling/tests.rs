@@ -177,7 +177,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-/// What a client was handed, and until when nobody else may have it.
+/// What a client was handed, and until when no other client may have it.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     first: u64,

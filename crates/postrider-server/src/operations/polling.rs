@@ -158,6 +158,9 @@ async fn find(
     Ok(Polled { endpoint, log })
 }
 
+/// Why a token was refused that the endpoint does not have any more.
+const INVALID: &str = "the token was rotated, or it has expired";
+
 fn check_key(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
     let key = call.principal.grant.application.as_ref().and_then(|it| it.key.as_ref());
     let is_right = match key.map(|key| &key.id) {
@@ -173,7 +176,7 @@ fn check_key(call: &Call, endpoint: &Endpoint) -> Result<(), ApiError> {
         .polling_tokens
         .iter()
         .any(|token| token.digest.starts_with(&call.principal.token) && token.is_valid(call.now));
-    if is_valid { Ok(()) } else { Err(crate::auth::authenticator::refused(token::INVALID)) }
+    if is_valid { Ok(()) } else { Err(crate::auth::authenticator::refused(INVALID)) }
 }
 
 fn position(text: Option<&str>) -> Result<Option<Position>, ApiError> {

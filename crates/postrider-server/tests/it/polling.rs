@@ -66,7 +66,7 @@ async fn commit(world: &World, offset: u64) -> Reply {
 async fn messages_are_leased_until_they_are_committed() {
     let world = world().await;
     publish(&world, "paid", 1..=5).await;
-    let poll = || world.get(&format!("{WORKER}?limit=2"));
+    let poll = async || world.get(&format!("{WORKER}?limit=2")).await;
     assert_eq!(received(poll().await), offsets(&[1, 2]));
     let refused = poll().await.expect(409);
     assert_eq!(refused["code"], "leased");

@@ -1,6 +1,7 @@
 //! Logs of polling endpoints.
 
 mod consumers;
+mod head;
 mod remove;
 
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use postrider_core::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
+use self::head::{Head, head};
 #[cfg(test)]
-pub(super) use self::remove::REMOVE_OLD_ENTRIES;
+pub(super) use self::{head::HEAD, remove::REMOVE_OLD_ENTRIES};
 use super::{
     history::messages::by_sequence,
     ledger::Ledger,
     number::{IdTail, MessageSequence},
     readers::Reader,
-    row::blob,
     store::EmbeddedStore,
 };
 use crate::{
@@ -79,47 +80,6 @@ impl PollLogs for EmbeddedStore {
     async fn remove_poll_consumer(&self, log: LogKey, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.commit(move |ledger| ledger.remove_poll_consumer(log, &id)).await
-    }
-}
-
-/// The end of a log.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    number: i64,
-    last: u64,
-    last_at: u64,
-}
-
-pub(super) const HEAD: &str =
-    "SELECT number, last, last_at FROM poll_logs WHERE endpoint = ?1 AND removed = 0";
-
-fn head(db: &Connection, log: LogKey) -> rusqlite::Result<Option<Head>> {
-    let key = blob(log.endpoint.as_u128());
-    let head = db.prepare_cached(HEAD)?.query_row([key], |row| {
-        Ok(Head { number: row.get(0)?, last: row.get(1)?, last_at: row.get(2)? })
-    });
-    head.optional()
-}
-
-const IS_ENDPOINT: &str = "SELECT 1 FROM endpoints WHERE id = ?1 AND application = ?2";
-
-const CREATE: &str = "INSERT INTO poll_logs (endpoint, application, last, last_at, removed)
-    VALUES (?1, ?2, 0, 0, 0)
-    ON CONFLICT (endpoint) DO NOTHING";
-
-impl Ledger {
-    /// The log of an endpoint, which is created with the first use; `None` if there is no such
-    /// endpoint.
-    fn log(&self, log: LogKey) -> Result<Option<Head>, StoreError> {
-        let key = params![blob(log.endpoint.as_u128()), blob(log.application.as_u128())];
-        if !self.db.prepare_cached(IS_ENDPOINT)?.exists(key)? {
-            return Ok(None);
-        }
-        if let Some(head) = head(&self.db, log)? {
-            return Ok(Some(head));
-        }
-        self.db.prepare_cached(CREATE)?.execute(key)?;
-        Ok(head(&self.db, log)?)
     }
 }
 

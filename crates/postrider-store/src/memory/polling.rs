@@ -1,9 +1,6 @@
 //! Logs of polling endpoints.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use postrider::{ApplicationId, EndpointId, MessageId};
@@ -21,16 +18,6 @@ use crate::{
     error::StoreError,
     weight::{LIST_BYTES, Weight},
 };
-
-/// A log with its consumers.
-#[derive(Debug, Default)]
-pub(super) struct Log {
-    last: u64,
-    last_at: Timestamp,
-    entries: BTreeMap<u64, (MessageId, Timestamp)>,
-    messages: HashSet<MessageId>,
-    consumers: BTreeMap<String, (Version, PollConsumer)>,
-}
 
 #[async_trait]
 impl PollLogs for MemoryStore {

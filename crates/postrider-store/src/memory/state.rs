@@ -18,7 +18,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::{node::Nodes, polling::Log};
+use super::{log::Log, node::Nodes};
 use crate::contract::{
     catalog::{RecordId, RecordKind, RecordRow, Version},
     sign_ins::SignIn,

@@ -21,7 +21,7 @@ const CLIENTS: [&str; 4] = ["a", "a", "a", "b"];
 struct Held {
     first: u64,
     last: u64,
-    /// Nobody else may get them before.
+    /// No other client may get them before.
     until: Timestamp,
 }
 
@@ -129,7 +129,8 @@ impl Clients {
             self.held[client] = None;
             return;
         }
-        let offset = held.last - self.cluster.dice.roll(2) * self.cluster.dice.roll(3);
+        let left = self.cluster.dice.roll(2) * self.cluster.dice.roll(3);
+        let offset = held.last.saturating_sub(left);
         let offset = offset.max(held.first);
         let Some(node) = self.node() else { return };
         let committed = node.engine.polling().commit(self.log, CLIENTS[client], offset).await;

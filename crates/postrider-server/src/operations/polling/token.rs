@@ -36,9 +36,6 @@ use crate::{
     race,
 };
 
-/// Why a token was refused that the endpoint does not have.
-pub(super) const INVALID: &str = "the token was rotated, or it has expired";
-
 operations! {
     tag "Authentication";
 

@@ -3,7 +3,7 @@
 use postrider_core::polling::PollConsumer;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::head;
+use super::head::head;
 use crate::{
     contract::{
         catalog::Version,
