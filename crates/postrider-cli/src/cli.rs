@@ -11,8 +11,8 @@ use crate::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand,
-            event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, send::Send,
-            source::SourceCommand, task::TaskCommand,
+            event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, poll::Poll,
+            send::Send, source::SourceCommand, task::TaskCommand,
         },
         backup::Backup,
         check::Check,
@@ -87,6 +87,7 @@ enum Command {
     Copy(Copy),
     /// Publishes an event
     Send(Send),
+    Poll(Box<Poll>),
     /// Manages applications, the customers that receive events
     App {
         #[command(flatten)]
@@ -199,6 +200,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run()?,
             Command::Copy(copy) => return copy.run(),
             Command::Send(send) => send.run()?,
+            Command::Poll(poll) => poll.run()?,
             Command::App { api, command } => api.run(command.request()?)?,
             Command::Endpoint { api, command } => return command.run(&api),
             Command::EventType { api, command } => api.run(command.request()?)?,

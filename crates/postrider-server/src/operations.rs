@@ -26,6 +26,7 @@ pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
+pub mod polling;
 pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
@@ -92,6 +93,9 @@ pub fn all() -> Vec<AnyOperation> {
         authentication::one_time::all(),
         authentication::whoami::all(),
         authentication::message_token::all(),
+        polling::all(),
+        polling::consumer::all(),
+        polling::token::all(),
         api_key::all(),
         statistics::all(),
         statistics::worst::all(),

@@ -32,6 +32,7 @@ pub mod list;
 pub mod live;
 pub mod main_secret;
 pub mod message;
+pub mod polling;
 pub mod portal_theme;
 pub mod renamed;
 pub mod search;

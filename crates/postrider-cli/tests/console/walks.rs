@@ -104,6 +104,11 @@ async fn a_connector_is_created_and_used_by_an_endpoint() {
 }
 
 #[tokio::test]
+async fn a_polling_endpoint_shows_its_token_and_its_consumers() {
+    check("polling").await;
+}
+
+#[tokio::test]
 async fn a_scheduled_message_is_moved_and_cancelled() {
     check("schedule").await;
 }

@@ -24,6 +24,7 @@ mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
 mod order;
+mod polling;
 mod pooler;
 mod port;
 mod programs;

@@ -24,6 +24,7 @@ mod fields;
 mod headers;
 mod kinds;
 mod list;
+mod polling;
 mod readers;
 mod recovery;
 mod row;
@@ -69,6 +70,8 @@ fn of_application(routes: Routes, base: &str) -> Routes {
         .action(&of("/secret"), secret::act)
         .page(&of("/readers"), readers::page)
         .action(&of("/readers"), readers::create)
+        .page(&of("/polling"), polling::page)
+        .action(&of("/polling"), polling::act)
         .page(&of("/test"), trial::page)
         .action(&of("/test"), trial::act)
         .page(&of("/recover"), recovery::page)

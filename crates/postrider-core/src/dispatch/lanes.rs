@@ -10,6 +10,7 @@ use postrider::{ApplicationId, EndpointId};
 
 use super::{
     action::OutgoingCall,
+    batch::{self, BatchOutcome},
     claim::{ClaimInFlight, PER_ENDPOINT},
     config::Config,
     input::LaneSetup,
@@ -20,6 +21,7 @@ use crate::{
     health::{self, Notice},
     lane_state::LaneState,
     limiter::Limiter,
+    outcome::Outcome,
     retry::{self, JitterSample, Verdict},
     time::Timestamp,
 };
@@ -39,6 +41,27 @@ pub(super) struct CallResult {
     pub failing_since: Option<Option<Timestamp>>,
     /// The endpoint has to be disabled; it has been failing since this time.
     pub disable: Option<Timestamp>,
+}
+
+impl CallResult {
+    fn new(delivery: Delivery, verdict: Verdict, change: EndpointChange) -> Self {
+        let EndpointChange { failing_since, disable } = change;
+        Self {
+            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
+            verdict,
+            notice: health::notice(&delivery, verdict),
+            failing_since,
+            disable,
+        }
+    }
+}
+
+/// How a call changed the state of its endpoint; the fields are those of [`CallResult`].
+#[derive(Clone, Copy, Debug, Default)]
+struct EndpointChange {
+    #[expect(clippy::option_option, reason = "it changes to none when the endpoint recovers")]
+    failing_since: Option<Option<Timestamp>>,
+    disable: Option<Timestamp>,
 }
 
 /// The lanes of all endpoints. `R` is a lane's route, `P` a delivery's payload.
@@ -248,34 +271,88 @@ impl<R: Clone, P> Lanes<R, P> {
         now: Timestamp,
     ) -> CallResult {
         let (id, outcome) = (attempt.delivery, attempt.outcome);
-        let lane = self.by_endpoint.get_mut(&id.endpoint).expect("a lane outlives its calls");
-        let (delivery, bytes) = lane.take_in_flight(id.message);
+        let delivery = self.take_in_flight(id);
+        self.in_flight -= 1;
+        let verdict = self.verdict(&delivery, outcome, jitter, now);
+        let change = self.end_call(&[(delivery, verdict)], outcome, now);
+        CallResult::new(delivery, verdict, change)
+    }
+
+    /// Decides what follows from a call with several deliveries. The first result has the changes
+    /// of the endpoint's state.
+    pub(super) fn batch_ended(
+        &mut self,
+        attempts: &[Attempt],
+        jitter: JitterSample,
+        now: Timestamp,
+    ) -> Vec<CallResult> {
+        let Some(first) = attempts.first() else { return Vec::new() };
+        let (endpoint, outcome) = (first.delivery.endpoint, first.outcome);
+        self.in_flight -= 1;
+        let deliveries: Vec<_> =
+            attempts.iter().map(|it| self.take_in_flight(it.delivery)).collect();
+        let plan = |it: &Delivery| (it.retry_plan, self.verdict(it, outcome, jitter, now));
+        let mut planned: Vec<_> = deliveries.iter().map(plan).collect();
+        let result = BatchOutcome { outcome, at: now, jitter };
+        batch::align(&mut planned, &self.by_endpoint[&endpoint].policy.schedule, result);
+        let verdicts = planned.into_iter().map(|(_, verdict)| verdict);
+        let ended: Vec<_> = deliveries.into_iter().zip(verdicts).collect();
+        let change = self.end_call(&ended, outcome, now);
+        let changes = std::iter::once(change).chain(std::iter::repeat(EndpointChange::default()));
+        let results = ended.into_iter().zip(changes);
+        results
+            .map(|((delivery, verdict), change)| CallResult::new(delivery, verdict, change))
+            .collect()
+    }
+
+    fn take_in_flight(&mut self, id: DeliveryId) -> Delivery {
+        let (delivery, bytes) = self.lane_mut(id.endpoint).take_in_flight(id.message);
         self.held -= 1;
         self.held_bytes -= bytes;
-        self.in_flight -= 1;
-        let schedule = &lane.policy.schedule;
+        delivery
+    }
+
+    /// What follows for one delivery.
+    fn verdict(
+        &self,
+        delivery: &Delivery,
+        outcome: Outcome,
+        jitter: JitterSample,
+        now: Timestamp,
+    ) -> Verdict {
+        let schedule = &self.by_endpoint[&delivery.id.endpoint].policy.schedule;
         let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
-        let verdict = delivery.retry_plan.follow(planned, outcome, now);
-        let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
+        delivery.retry_plan.follow(planned, outcome, now)
+    }
+
+    /// Updates the lane after a call with these deliveries, all to the same endpoint.
+    fn end_call(
+        &mut self,
+        ended: &[(Delivery, Verdict)],
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> EndpointChange {
+        let endpoint = ended[0].0.id.endpoint;
+        let lane = self.by_endpoint.get_mut(&endpoint).expect("a lane outlives its calls");
+        lane.call_ended();
+        let span = lane.policy.schedule.span();
+        let is_exhausted = ended
+            .iter()
+            .any(|(delivery, verdict)| health::is_exhausted(delivery, *verdict, span, now));
         let before = lane.failing_since;
         let disable = lane.record(attempt, is_exhausted, now);
         let after = lane.failing_since;
-        lane.await_settle(&[delivery]);
+        lane.await_settle(ended.iter().map(|(delivery, _)| delivery));
         // In order, nothing may overtake the retry: what is behind it goes back to the store,
         // which keeps the order.
-        let blocks_order = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
+        let blocks_order = lane.is_in_order()
+            && ended.iter().any(|(_, verdict)| matches!(verdict, Verdict::RetryAt(_)));
         if blocks_order || lane.is_resting(now) {
-            self.release_waiting(id.endpoint);
+            self.release_waiting(endpoint);
         }
-        self.update_wants_claim(id.endpoint, now);
-        self.wake(id.endpoint);
-        CallResult {
-            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
-            verdict,
-            notice: health::notice(&delivery, verdict),
-            failing_since: (before != after).then_some(after),
-            disable,
-        }
+        self.update_wants_claim(endpoint, now);
+        self.wake(endpoint);
+        EndpointChange { failing_since: (before != after).then_some(after), disable }
     }
 
     /// The route of an endpoint that has a lane, closed or not.
@@ -310,7 +387,7 @@ impl<R: Clone, P> Lanes<R, P> {
     }
 
     /// The capacities of lanes for a claim: of those with less than `per_endpoint`, and of those
-    /// with a backlog and more.
+    /// with more that have a backlog or send batches.
     pub(super) fn capacities(
         &self,
         per_endpoint: usize,
@@ -318,10 +395,35 @@ impl<R: Clone, P> Lanes<R, P> {
     ) -> HashMap<EndpointId, usize> {
         self.by_endpoint
             .iter()
-            .map(|(&endpoint, lane)| (endpoint, self.capacity(endpoint, now), lane.has_backlog))
-            .filter(|&(_, capacity, has_backlog)| capacity < per_endpoint || has_backlog)
+            .map(|(&endpoint, lane)| {
+                let is_known = lane.has_backlog || lane.is_batched();
+                (endpoint, self.capacity(endpoint, now), is_known)
+            })
+            .filter(|&(_, capacity, is_known)| capacity < per_endpoint || is_known)
             .map(|(endpoint, capacity, _)| (endpoint, capacity))
             .collect()
+    }
+
+    /// A claim with these capacities begins.
+    pub(super) fn claim_began(&mut self, capacities: &HashMap<EndpointId, usize>) {
+        for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.is_batched()) {
+            if capacities.get(endpoint).is_some_and(|capacity| *capacity > 0) {
+                lane.claim_began();
+            }
+        }
+    }
+
+    /// A delivery was appended that has to be claimed.
+    pub(super) fn stored(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
+            lane.stored();
+            self.wake(endpoint);
+        }
+    }
+
+    /// Whether the lane counts what is appended and has to be claimed.
+    pub(super) fn counts_stored(&self, endpoint: EndpointId) -> bool {
+        self.by_endpoint.get(&endpoint).is_some_and(|it| it.is_batched() && it.is_in_order())
     }
 
     /// Updates the lanes after a claim that returned `counts` deliveries: a lane that got less
@@ -331,10 +433,11 @@ impl<R: Clone, P> Lanes<R, P> {
         claim: &ClaimInFlight,
         counts: &HashMap<EndpointId, usize>,
     ) {
-        for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.has_backlog) {
+        let lanes = self.by_endpoint.iter_mut();
+        for (endpoint, lane) in lanes.filter(|(_, it)| it.has_backlog || it.is_batched()) {
             let capacity = claim.capacities.get(endpoint).copied().unwrap_or(PER_ENDPOINT);
             let count = counts.get(endpoint).copied().unwrap_or(0);
-            lane.has_backlog = count >= capacity;
+            lane.claim_ended(count, capacity);
         }
     }
 
@@ -387,13 +490,17 @@ impl<R: Clone, P> Lanes<R, P> {
             self.set_timer(endpoint, gate);
             return None;
         }
-        let (delivery, payload) = lane.send(now);
+        if lane.begin_refill() {
+            self.release_waiting(endpoint);
+            return None;
+        }
+        let (delivery, payload, others) = lane.send(now);
         if let Some(limiter) = limiter {
             limiter.take(now);
         }
         let route = lane.route.clone();
         self.wake(endpoint);
-        Some(OutgoingCall { delivery, route, payload })
+        Some(OutgoingCall { delivery, route, payload, others })
     }
 
     /// Lets the lane try to send at the next poll.
@@ -440,7 +547,7 @@ impl<R: Clone, P> Lanes<R, P> {
         let lane = self.lane_mut(endpoint);
         let (deliveries, bytes) = lane.take_waiting();
         lane.has_backlog |= !deliveries.is_empty();
-        lane.await_settle(&deliveries);
+        lane.await_settle(deliveries.iter());
         self.held -= deliveries.len();
         self.held_bytes -= bytes;
         self.released.extend(deliveries);
@@ -456,7 +563,7 @@ impl<R: Clone, P> Lanes<R, P> {
         for lane in self.by_endpoint.values_mut() {
             let (deliveries, bytes) = lane.take_late(now);
             lane.has_backlog |= !deliveries.is_empty();
-            lane.await_settle(&deliveries);
+            lane.await_settle(deliveries.iter());
             self.held -= deliveries.len();
             self.held_bytes -= bytes;
             self.released.extend(deliveries);

@@ -51,6 +51,8 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         filter: it.filter.clone(),
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
         ordering: match it.ordering {
+            // Its log has an order, whatever the field says.
+            Ordering::Any if it.kind == EndpointKind::Polling => EndpointOrdering::Fifo,
             Ordering::Any => EndpointOrdering::Any,
             Ordering::Fifo => EndpointOrdering::Fifo,
         },

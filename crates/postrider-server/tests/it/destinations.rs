@@ -178,7 +178,7 @@ async fn batches_of_a_bucket_are_honoured_and_those_of_others_refused() {
 #[tokio::test(start_paused = true)]
 async fn other_types_are_refused_with_a_list_of_those_that_exist() {
     let world = world().await;
-    for kind in ["bigQuery", "pollingEndpoint", "snowflake"] {
+    for kind in ["bigQuery", "snowflake"] {
         let error = world.post(ALL, json!({ "type": kind, "config": {} })).await.expect(422);
         assert_eq!(places(&error), ["body.type"]);
         let message = error["detail"][0]["msg"].as_str().unwrap();

@@ -48,6 +48,8 @@ pub enum DestinationType {
     RabbitMq,
     /// A PostgreSQL table: an endpoint of the kind `postgres`.
     Postgres,
+    /// A log that clients poll: an endpoint of the kind `polling`. It has no `config`.
+    PollingEndpoint,
 }
 
 /// Whether a destination receives messages.

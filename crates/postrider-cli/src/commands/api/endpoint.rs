@@ -2,6 +2,7 @@
 
 mod authentication;
 mod filter;
+mod polling;
 mod transform;
 mod trial;
 
@@ -13,6 +14,7 @@ use postrider::api::FilterTestIn;
 use serde_json::json;
 
 use self::authentication::{AuthCommand, MtlsCommand, OauthCommand};
+use self::polling::PollingCommand;
 use self::transform::TransformArgs;
 use super::{
     ApiArgs, ApiRequest, PageArgs,
@@ -79,6 +81,9 @@ pub(crate) enum EndpointCommand {
     /// Sets the client certificate
     #[command(subcommand)]
     Mtls(MtlsCommand),
+    /// Manages the tokens and consumers of endpoints of the kind `polling`
+    #[command(subcommand)]
+    Polling(PollingCommand),
     /// Counts deliveries by status
     Stats(EndpointPath),
     /// Resends failed and cancelled deliveries, with one attempt each
@@ -259,6 +264,7 @@ impl EndpointCommand {
             Self::Auth(command) => command.call()?,
             Self::Oauth(command) => command.call()?,
             Self::Mtls(command) => command.call()?,
+            Self::Polling(command) => command.call(),
             Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
             Self::Recover { endpoint, since, retry } => {
                 let body = json!({ "since": since, "retry": retry }).to_string();

@@ -59,7 +59,15 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
     let path = v1(&["app", &app, "endpoint"]).and("check", form.has("check").then_some(true));
     match context.api.post::<EndpointOut>(path, &body::create(kind, &form)).await {
         Ok(created) => {
-            let path = context.app_path(&app, &["endpoints", &created.id.to_string()]);
+            let id = created.id.to_string();
+            if kind == EndpointKind::Polling {
+                let path = context.app_path(&app, &["endpoints", &id, "polling"]);
+                return Ok(Outcome::done(
+                    path,
+                    "The endpoint has been created. Clients can poll it.",
+                ));
+            }
+            let path = context.app_path(&app, &["endpoints", &id]);
             Ok(Outcome::done(
                 path,
                 "The endpoint has been created. Send a test to see how the receiver responds.",
@@ -91,7 +99,9 @@ async fn show(
     let other = context.app_path(&app, &["endpoints", "new"]);
     let content = html! {
         (shown.fields())
-        (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
+        @if kind != EndpointKind::Polling {
+            (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
+        }
         (ui::submit(context, "Create endpoint", Some(&back)))
     };
     let page = page.lead(

@@ -64,7 +64,7 @@ const POSTGRES: &[Field] = &[
 /// The fields of the types whose configuration is one of a kind.
 const fn fields(destination_type: DestinationType) -> &'static [Field] {
     match destination_type {
-        DestinationType::FifoEndpoint => &[],
+        DestinationType::FifoEndpoint | DestinationType::PollingEndpoint => &[],
         DestinationType::AmazonS3 => S3,
         DestinationType::Sqs => SQS,
         DestinationType::Sns => SNS,
@@ -82,6 +82,7 @@ pub(super) const fn kind(destination_type: DestinationType) -> EndpointKind {
         DestinationType::Sns => EndpointKind::Sns,
         DestinationType::RabbitMq => EndpointKind::Rabbitmq,
         DestinationType::Postgres => EndpointKind::Postgres,
+        DestinationType::PollingEndpoint => EndpointKind::Polling,
     }
 }
 
@@ -153,6 +154,10 @@ pub(super) fn add_batching(
     problems: &mut Problems<'_>,
 ) {
     let Batching { size, wait_seconds } = batching;
+    if destination_type == DestinationType::PollingEndpoint {
+        // As in the hosted API, which ignores them: each request says how many messages it wants.
+        return;
+    }
     if destination_type != DestinationType::AmazonS3 {
         const SIZE: &str = "must be 1 or absent: destinations of this type get each message \
                             without waiting for others";

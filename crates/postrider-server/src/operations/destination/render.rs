@@ -36,6 +36,7 @@ pub(super) const fn type_of(endpoint: &Endpoint) -> Option<DestinationType> {
         (EndpointKind::Sns, _) => Some(DestinationType::Sns),
         (EndpointKind::Rabbitmq, _) => Some(DestinationType::RabbitMq),
         (EndpointKind::Postgres, _) => Some(DestinationType::Postgres),
+        (EndpointKind::Polling, _) => Some(DestinationType::PollingEndpoint),
         (EndpointKind::Http, Ordering::Any)
         | (
             EndpointKind::Mysql
@@ -65,6 +66,7 @@ pub(super) fn destination(
     let destination_type = type_of(endpoint).ok_or(NOT_FOUND)?;
     let (config, Batching { size, wait_seconds }) = match destination_type {
         DestinationType::FifoEndpoint => (http_config(call, endpoint)?, Batching::default()),
+        DestinationType::PollingEndpoint => (Fields::new(), Batching::default()),
         DestinationType::AmazonS3
         | DestinationType::Sqs
         | DestinationType::Sns
