@@ -5,6 +5,7 @@ pub(super) mod endpoint;
 mod fields;
 mod kind;
 pub(crate) mod log;
+pub(super) mod position;
 mod render;
 pub(super) mod secret;
 

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use postrider::{
-    ApplicationId, AttemptId, AuditId, EndpointId, MessageId, OrganizationId,
-};
+use postrider::{ApplicationId, AttemptId, AuditId, EndpointId, MessageId, OrganizationId};
 use postrider_core::{
     audit::AuditEntry,
     delivery::{DeliveryId, ResendMode},

@@ -48,8 +48,7 @@ pub(in crate::postgres) async fn skip(
 ) -> Result<bool, DatabaseError> {
     let until = until.map(Uuid::from);
     session.begin().await?;
-    let values: [Param<'_>; 3] =
-        [&Uuid::from(application), &Uuid::from(endpoint), &until];
+    let values: [Param<'_>; 3] = [&Uuid::from(application), &Uuid::from(endpoint), &until];
     let rows = session.query(SKIP, &values).await?;
     let count = rows.first().map_or(0, |row| row.get::<_, i64>(0));
     lane::refresh(session, &[(application, endpoint)]).await?;
@@ -84,12 +83,8 @@ pub(in crate::postgres) async fn retry_now(
     at: Timestamp,
 ) -> Result<bool, DatabaseError> {
     session.begin().await?;
-    let values: [Param<'_>; 4] = [
-        &Uuid::from(application),
-        &Uuid::from(endpoint),
-        &millis(at),
-        &i64::from(RETRIED_AT_ONCE),
-    ];
+    let values: [Param<'_>; 4] =
+        [&Uuid::from(application), &Uuid::from(endpoint), &millis(at), &i64::from(RETRIED_AT_ONCE)];
     let count = session.execute(RETRY_NOW, &values).await?;
     lane::wake(session, &[(application, endpoint)]).await?;
     session.commit().await?;
