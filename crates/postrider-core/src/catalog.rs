@@ -132,6 +132,9 @@ pub struct Endpoint {
     /// It is not called; its messages wait.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// When a client last asked that what waits is sent at once. Every node follows a change of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_requested_at: Option<Timestamp>,
     /// Code that changes what is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Box<Transformation>>,

@@ -51,6 +51,7 @@ pub(crate) fn endpoint() -> Endpoint {
         batch: None,
         attempt_limit: AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

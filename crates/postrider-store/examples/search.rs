@@ -130,6 +130,7 @@ fn endpoint(number: u64) -> Endpoint {
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         created_at: at,
         updated_at: at,

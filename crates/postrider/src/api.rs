@@ -68,9 +68,9 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
-        EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
-        EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+        EndpointAttemptStats, EndpointBatch, EndpointHeadersIn, EndpointHeadersOut,
+        EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch,
+        EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_authentication::{
         ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,

@@ -37,6 +37,8 @@ pub struct Policy {
     pub schedule: Schedule,
     /// An endpoint is disabled when its deliveries have been exhausted for this long.
     pub disable_after: Duration,
+    /// When somebody last asked that what waits is sent at once.
+    pub retry_requested_at: Option<Timestamp>,
 }
 
 /// A delivery in memory.
@@ -121,8 +123,9 @@ impl<R, P> Lane<R, P> {
     }
 
     /// Changes the policy and the route. The rate limiter keeps its history, so that a change
-    /// cannot be used to exceed the rate.
-    pub(super) fn configure(&mut self, policy: Policy, route: R) {
+    /// cannot be used to exceed the rate. Returns whether what waits has to be claimed again, because
+    /// somebody asked for it since.
+    pub(super) fn configure(&mut self, policy: Policy, route: R) -> bool {
         self.limiter = match (self.limiter.take(), policy.rate) {
             (_, None) => None,
             (None, Some(rate)) => Some(Limiter::new(rate)),
@@ -132,8 +135,14 @@ impl<R, P> Lane<R, P> {
             },
         };
         self.is_closed = false;
+        let retries = policy.retry_requested_at > self.policy.retry_requested_at;
         self.policy = policy;
         self.route = route;
+        if retries {
+            self.breaker.probe_now();
+            self.concurrency.end_rest();
+        }
+        retries
     }
 
     /// Takes nothing more; returns the number of reserved places that this frees.

@@ -110,7 +110,12 @@ impl<R: Clone, P> Lanes<R, P> {
     pub(super) fn configure(&mut self, setup: LaneSetup<R>) {
         let LaneSetup { endpoint, policy, route, failing_since } = setup;
         if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
-            lane.configure(policy, route);
+            if lane.configure(policy, route) {
+                // Some of it may have been skipped, and all is due now.
+                lane.has_backlog = true;
+                self.release_waiting(endpoint);
+                self.wants_claim = true;
+            }
         } else {
             self.by_application.entry(policy.application).or_default().insert(endpoint);
             self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));

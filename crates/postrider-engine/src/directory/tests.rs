@@ -62,6 +62,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -145,6 +145,7 @@ impl LaneConfigurator {
             } else {
                 settings.disable_endpoint_after
             },
+            retry_requested_at: route.endpoint.retry_requested_at,
         };
         let (application, rate) = (entry.application.id, entry.application.throttle_rate);
         dispatcher.handle(Input::LimitApplication { application, rate }, now);

@@ -512,6 +512,7 @@ pub(crate) fn endpoint(
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -118,6 +118,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -12,11 +12,9 @@ const TELEMETRY: &str = "the export of telemetry is not available for each organ
     configure it for the server";
 const AUTO_CONFIG: &str = "this version of automatic configuration is not available; use \
     /api/v1/app/{app_id}/autoconfig, as newer clients do";
-const FORCE_RETRY: &str = "destinations are not paused as a whole; recover failed messages with \
-    POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
 /// The beginnings of paths. `*` is any one part.
-const PREFIXES: [(&str, &str); 13] = [
+const PREFIXES: [(&str, &str); 12] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),
     ("api/v1/auth/stream-portal-access", STREAMING),
@@ -29,7 +27,6 @@ const PREFIXES: [(&str, &str); 13] = [
     ("api/v1/management/environment-settings/customer-otel", TELEMETRY),
     ("api/v1/app/*/auto-config", AUTO_CONFIG),
     ("api/v1/app/*/endpoint/*/auto-config", AUTO_CONFIG),
-    ("api/v1/app/*/destination/*/force-retry", FORCE_RETRY),
 ];
 
 /// Why the operations at this path are not available; `None` if the hosted API has none there.

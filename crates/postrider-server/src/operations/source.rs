@@ -6,6 +6,7 @@ pub(super) mod endpoint_authentication;
 mod fields;
 mod kind;
 pub(crate) mod log;
+pub(super) mod position;
 mod render;
 pub(super) mod secret;
 

@@ -74,6 +74,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: NOW,

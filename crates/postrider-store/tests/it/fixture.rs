@@ -120,6 +120,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         batch: None,
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: at(0),

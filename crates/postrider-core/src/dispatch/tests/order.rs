@@ -96,6 +96,7 @@ impl World {
             breaker: breaker::Policy { threshold: 4, rest: SECOND, rest_max: 4 * SECOND },
             schedule: Schedule::new(&[2 * SECOND; 3], 0.2),
             disable_after: Duration::MAX,
+            retry_requested_at: None,
             batch: self.batch,
         };
         let setup = LaneSetup { endpoint, policy, route: (), failing_since: None };
