@@ -279,7 +279,7 @@ impl<R: Clone, P> Lanes<R, P> {
         let delivery = self.take_in_flight(id);
         self.in_flight -= 1;
         let verdict = self.verdict(&delivery, outcome, jitter, now);
-        let change = self.end_call(&[(delivery, verdict)], outcome, now);
+        let change = self.end_call(&[(delivery, verdict)], attempt, now);
         CallResult::new(delivery, verdict, change)
     }
 
@@ -302,7 +302,7 @@ impl<R: Clone, P> Lanes<R, P> {
         batch::align(&mut planned, &self.by_endpoint[&endpoint].policy.schedule, result);
         let verdicts = planned.into_iter().map(|(_, verdict)| verdict);
         let ended: Vec<_> = deliveries.into_iter().zip(verdicts).collect();
-        let change = self.end_call(&ended, outcome, now);
+        let change = self.end_call(&ended, first, now);
         let changes = std::iter::once(change).chain(std::iter::repeat(EndpointChange::default()));
         let results = ended.into_iter().zip(changes);
         results
@@ -330,11 +330,12 @@ impl<R: Clone, P> Lanes<R, P> {
         delivery.retry_plan.follow(planned, outcome, now)
     }
 
-    /// Updates the lane after a call with these deliveries, all to the same endpoint.
+    /// Updates the lane after a call with these deliveries, all to the same endpoint; `attempt` is
+    /// that of one of them.
     fn end_call(
         &mut self,
         ended: &[(Delivery, Verdict)],
-        outcome: Outcome,
+        attempt: &Attempt,
         now: Timestamp,
     ) -> EndpointChange {
         let endpoint = ended[0].0.id.endpoint;
