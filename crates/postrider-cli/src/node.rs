@@ -232,6 +232,9 @@ impl Node {
             stop.cancel();
             serving.await?;
         }
+        if failure.is_ok() {
+            server.flush().await;
+        }
         halt.cancel();
         let ended = running.end().await;
         let closed = store.close().await;

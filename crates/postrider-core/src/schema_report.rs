@@ -92,7 +92,9 @@ mod tests {
     fn findings_of_two_nodes_are_added_up_and_the_newest_are_listed() {
         let of = |times: &[u64], is_rejected| {
             let mut findings = Findings { valid: 2, ..Findings::default() };
-            times.iter().for_each(|&at| findings.add(mismatch(at, is_rejected)));
+            for &at in times {
+                findings.add(mismatch(at, is_rejected));
+            }
             findings
         };
         let mut merged = of(&[1, 3, 5, 7, 9, 11, 13], false);

@@ -2,7 +2,7 @@
 
 mod pages;
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
@@ -75,6 +75,16 @@ impl Server {
             exposition: Arc::new(Exposition::new(registry)),
             errors,
             sso,
+        }
+    }
+
+    /// Stores what is only counted in memory: requests to sources, and what was found in payloads.
+    /// Has to be called when the server has ended, before the engine does.
+    pub async fn flush(&self) {
+        let resources = self.operations.resources();
+        let stored = tokio::join!(resources.requests.flush(), resources.schemas.reports.flush());
+        if let (Err(error), _) | (_, Err(error)) = stored {
+            tracing::warn!(error = &error as &dyn Error, "some counts are lost");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod fields;
 pub(super) mod render;
+pub(super) mod visibility;
 
 use postrider::{
     ConnectorId,
@@ -136,20 +137,13 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<ConnectorOut>
         .fill(async |scan| {
             let mut found = store.list::<Connector>(call.organization(), scan).await?;
             found.items.retain(|it| {
-                is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted) && shows(&call, it)
+                is_for_streams.is_none_or(|wanted| it.is_for_streams == wanted)
+                    && visibility::shows(&call, it)
             });
             Ok(found)
         })
         .await?;
     Ok(Done(page.list(found, |it| it.id, render::connector)))
-}
-
-/// Whether the connector is visible to the principal: it has no flags, or the token has one of
-/// them.
-pub(in crate::operations) fn shows(call: &Call, connector: &Connector) -> bool {
-    let flags = connector.feature_flags.as_deref().unwrap_or_default();
-    let Some(application) = &call.principal.grant.application else { return true };
-    flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<ConnectorOut>, ApiError> {
@@ -187,7 +181,7 @@ async fn simulate(
 
 async fn get(call: Call, input: Get) -> Result<Done<ConnectorOut>, ApiError> {
     let (connector, _) = find(&call, &input.connector_id).await?;
-    if !shows(&call, &connector) {
+    if !visibility::shows(&call, &connector) {
         return Err(ApiError::NotFound("connector"));
     }
     Ok(Done(render::connector(connector)))

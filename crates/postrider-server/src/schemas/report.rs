@@ -2,7 +2,7 @@
 //! restart and all nodes report the same.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     error::Error,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -78,6 +78,11 @@ impl Reports {
         self.0.store.get::<SchemaReport>(organization, &IdOrUid::Id(name.clone())).await
     }
 
+    /// Stores everything at once.
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        self.0.store_all().await
+    }
+
     pub(super) fn add_valid(&self, key: Key, at: Timestamp) {
         self.change(key, at, |findings| findings.valid += 1);
     }
@@ -109,11 +114,26 @@ impl Shared {
         self.lock().unsaved.remove(key)
     }
 
-    /// The event types with findings; if there are none, the writing task counts as ended.
-    fn keys(&self) -> HashSet<Key> {
+    fn keys(&self) -> Vec<Key> {
+        self.lock().unsaved.keys().cloned().collect()
+    }
+
+    /// Whether there is nothing to write. The writing task counts as ended then.
+    fn has_ended(&self) -> bool {
         let mut pending = self.lock();
         pending.is_writing = !pending.unsaved.is_empty();
-        pending.unsaved.keys().cloned().collect()
+        !pending.is_writing
+    }
+
+    /// Stores what is there, unless the store fails.
+    async fn store_all(&self) -> Result<(), StoreError> {
+        for key in self.keys() {
+            let _writing = self.writing.lock().await;
+            if let Some(unsaved) = self.take(&key) {
+                self.save_or_keep(key, unsaved).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn save_or_keep(&self, key: Key, unsaved: Unsaved) -> Result<(), StoreError> {
@@ -170,17 +190,11 @@ fn empty((organization, event_type): &Key, since: Timestamp) -> SchemaReport {
 async fn write(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(PAUSE).await;
-        let keys = shared.keys();
-        if keys.is_empty() {
+        if shared.has_ended() {
             return;
         }
-        for key in keys {
-            let _writing = shared.writing.lock().await;
-            let Some(unsaved) = shared.take(&key) else { continue };
-            if let Err(error) = shared.save_or_keep(key, unsaved).await {
-                tracing::debug!(error = &error as &dyn Error, "a schema report is not stored");
-                break;
-            }
+        if let Err(error) = shared.store_all().await {
+            tracing::debug!(error = &error as &dyn Error, "schema reports are not stored");
         }
     }
 }

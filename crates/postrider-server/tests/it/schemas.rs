@@ -5,10 +5,12 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use postrider_core::schema_report::SchemaReport;
+use postrider_server::Server;
 use postrider_store::{IdOrUid, Records};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
-use crate::world::{ORGANIZATION, World};
+use crate::world::{ORGANIZATION, World, settings};
 
 const ONE: &str = "/api/v1/event-type/invoice.paid";
 const REPORT: &str = "/api/v1/event-type/invoice.paid/schema-report";
@@ -267,4 +269,20 @@ async fn the_report_is_stored_in_the_background_and_ends_with_its_event_type() {
     assert_eq!(store.get::<SchemaReport>(&organization, &key).await.unwrap(), None);
     world.put(ONE, json!({ "description": "", "schemas": schemas() })).await.expect(201);
     assert_eq!(world.get(REPORT).await.expect(200)["warned"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_found_is_stored_when_the_server_ends() {
+    let world = world().await;
+    world.patch(SETTINGS, json!({ "schemaValidation": "warn" })).await.expect(200);
+    let server = Server::new(world.engine.clone(), settings());
+    let request = Request::post(MESSAGES)
+        .header("authorization", format!("Bearer {}", world.token))
+        .body(Body::from(event(json!({})).to_string()));
+    assert_eq!(server.router().oneshot(request.unwrap()).await.unwrap().status(), 202);
+    server.flush().await;
+    let (organization, name) = (ORGANIZATION.parse().unwrap(), "invoice.paid".parse().unwrap());
+    let store = world.engine.store();
+    let report = store.get::<SchemaReport>(&organization, &IdOrUid::Id(name)).await.unwrap();
+    assert_eq!(report.unwrap().findings.warned, 1);
 }

@@ -40,7 +40,7 @@ use crate::{
     },
     operations::{
         call::{self, ApplicationPath, Call},
-        connector::{self, render},
+        connector::{render, visibility},
         secrets,
     },
     race,
@@ -181,7 +181,7 @@ async fn connector_of(
     }
     let named = id_or_uid::<ConnectorId>(named).ok_or_else(unknown)?;
     let found = call.store().get::<Connector>(call.organization(), &named).await?;
-    let connector = found.filter(|it| connector::shows(call, it)).ok_or_else(unknown)?;
+    let connector = found.filter(|it| visibility::shows(call, it)).ok_or_else(unknown)?;
     body.code = Patch::Set(connector.transformation);
     Ok(connector.id)
 }
