@@ -137,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let receiver = UnixDatagram::bind(&path).unwrap();
-        connect(&path.clone().into_os_string()).unwrap().send(b"READY=1").unwrap();
+        connect(&path.into_os_string()).unwrap().send(b"READY=1").unwrap();
         let mut bytes = [0; 16];
         assert_eq!(receiver.recv(&mut bytes).unwrap(), 7);
         let name = format!("postrider-test-{}", std::process::id());

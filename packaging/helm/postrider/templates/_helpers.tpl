@@ -157,7 +157,7 @@ spec:
     {{- if or .Values.secrets.existingSecret (eq .Values.store "postgres") }}
     - name: secrets
       projected:
-        # The group of the pod can read them, and nobody else.
+        # Only the group of the pod can read them.
         defaultMode: 0440
         sources:
           {{- with .Values.secrets }}
