@@ -152,7 +152,9 @@ fn tokens_name_their_endpoint() {
     let token = name.token([9; 24]);
     assert!(token.starts_with("sk_poll_"));
     assert_eq!(TokenName::of(&token), Some(name));
-    for other in ["", "sk_poll_", "sk_poll_AAAA", &token[1..], &format!("{token}A")] {
+    for other in
+        ["", "sk_poll_", "sk_poll_AAAA", token.trim_start_matches('s'), &format!("{token}A")]
+    {
         assert_eq!(TokenName::of(other), None, "{other}");
     }
 }

@@ -136,9 +136,9 @@ fn field(owner: &str, name: &str) -> Option<Value> {
             Some(json!("MTozOjE"))
         },
         ("PollingConsumerOut", "id") => Some(json!("worker")),
-        ("PollerV2MessageOut" | "PollerV2CommitIn", "offset") => Some(json!(3)),
+        ("PollerV2MessageOut" | "PollerV2CommitIn", "offset")
+        | ("PollingConsumerOut", "committedOffset") => Some(json!(3)),
         ("PollingConsumersOut", "lastOffset") => Some(json!(5)),
-        ("PollingConsumerOut", "committedOffset") => Some(json!(3)),
         ("PollingConsumerOut", "lag") => Some(json!(2)),
         ("WhoamiOut", "envId") | ("ConnectorOut", "orgId") => Some(json!("org_main")),
         ("ErrorOut", "code") => Some(json!("not_found")),

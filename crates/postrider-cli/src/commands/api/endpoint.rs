@@ -223,13 +223,15 @@ impl EndpointCommand {
     pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<ExitCode> {
         let is_trial = matches!(self, Self::Test { .. } | Self::Check(_));
         let is_filter = matches!(self, Self::TestFilter { .. });
+        let is_polling = matches!(self, Self::Polling(_));
+        let columns = if is_polling { polling::COLUMNS } else { COLUMNS };
         let call = self.call()?;
         if is_trial {
             trial::run(api, call)
         } else if is_filter {
             filter::run(api, call)
         } else {
-            let request = ApiRequest { call, columns: COLUMNS };
+            let request = ApiRequest { call, columns };
             api.run(request).map(|()| ExitCode::SUCCESS)
         }
     }

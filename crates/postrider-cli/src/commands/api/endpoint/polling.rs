@@ -6,6 +6,9 @@ use serde_json::{Map, json};
 
 use crate::client::Call;
 
+/// Of the list of consumers.
+pub(super) const COLUMNS: &[&str] = &["id", "committedOffset", "lag", "leasedUntil", "lastPollAt"];
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PollingCommand {
     /// Shows the token, which is valid for polling this endpoint only
