@@ -32,6 +32,7 @@ pub use self::{
         SetEndpointHeaders, UpsertEndpoint,
     },
     log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
+    position::{ForceSourceRetry, LastAckedSourceEvent, NextSourceEvent, SkipSourceEvents},
     secret::{GetSecret, RotateSecret},
 };
 use crate::{

@@ -6,7 +6,7 @@ use postrider::api::{
     EndpointOauthOut, EndpointOut, EndpointStateOut,
 };
 
-use super::{condition::Condition, kinds};
+use super::{condition::Condition, kinds, order};
 use crate::{
     api::{ApiFailure, ApiPath, v1},
     context::Context,
@@ -119,7 +119,7 @@ impl Subject {
                 }
                 @if self.state.pending > 0 { (self.cancellation(context)) }
             }
-            @if context.may(Action::ManageEndpoints) { (self.switch(context)) }
+            @if context.may(Action::ManageEndpoints) { (order::switch(context, self)) (self.switch(context)) }
             @if context.may(Action::CreateAttempts) && tab != Tab::Test {
                 a.button.secondary[tab != Tab::Overview] href=(context.link(&self.path(context, &["test"]))) { (icon(Icon::Send)) "Test" }
             }
