@@ -18,6 +18,7 @@ pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_authentication;
+pub mod endpoint_batch;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -68,9 +69,9 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        EndpointAttemptStats, EndpointBatch, EndpointHeadersIn, EndpointHeadersOut,
-        EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch,
-        EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+        EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
+        EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
+        EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_authentication::{
         ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,
@@ -78,6 +79,7 @@ pub use self::{
         EndpointOauthConfigOut, EndpointOauthOut, Oauth2AuthMethodInOut, Oauth2GrantTypeInOut,
         OauthJwsSigningAlgorithm,
     },
+    endpoint_batch::EndpointBatch,
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,

@@ -11,7 +11,7 @@ use postrider_core::{
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
-    retry::Verdict,
+    retry::{AttemptLimit, Verdict},
     time::Timestamp,
 };
 use postrider_store::{

@@ -34,6 +34,7 @@ pub use self::{
     },
     endpoint_authentication::{DeleteMtls, DeleteOauth, GetMtls, GetOauth, SetMtls, SetOauth},
     log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
+    position::{ForceSourceRetry, LastAckedSourceEvent, NextSourceEvent, SkipSourceEvents},
     secret::{GetSecret, RotateSecret},
 };
 use crate::{

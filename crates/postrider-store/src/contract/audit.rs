@@ -22,7 +22,7 @@ use crate::{
 
 /// Most deliveries of each kind, with a place in an order and without, that become due with
 /// [`Change::RetryNow`].
-pub const RETRIED_AT_ONCE: u32 = 1_000;
+pub(crate) const RETRIED_AT_ONCE: u32 = 1_000;
 
 /// A change that a client asks for. Each does what the method of the same name does.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::{
     api::{
         Metadata,
         endpoint_authentication::EndpointAuthentication,
+        endpoint_batch::EndpointBatch,
         field::{Field, Patch, or_default, present},
         kind::{EndpointConfig, EndpointKind},
         renamed::{EventTypes, ThrottleRate},
@@ -20,6 +21,9 @@ use crate::{
     id::EndpointId,
     name::{EventTypeName, Uid},
 };
+
+#[cfg(feature = "schema")]
+use crate::api::endpoint_batch::MAX_SKIP_AFTER;
 
 /// Maximum length of a URL in bytes.
 pub const MAX_URL: usize = 65_536;
@@ -160,29 +164,6 @@ pub struct EndpointIn {
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
     pub headers: BTreeMap<String, String>,
 }
-
-/// How many messages an endpoint receives in one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EndpointBatch {
-    /// Most messages of a request.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_BATCH)))]
-    pub size: u16,
-    /// How many seconds the first message waits for others; 0 by default.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(max = MAX_BATCH_WAIT_SECONDS)))]
-    pub max_wait_seconds: u16,
-}
-
-/// Largest `batch.size`.
-pub const MAX_BATCH: u16 = 1_000;
-
-/// Largest `batch.maxWaitSeconds`.
-pub const MAX_BATCH_WAIT_SECONDS: u16 = 300;
-
-/// Largest `skipAfter`.
-pub const MAX_SKIP_AFTER: u16 = 10_000;
 
 impl fmt::Debug for EndpointIn {
     /// Omits the secret, and the headers, which often contain credentials.

@@ -6,7 +6,7 @@ use postrider::api::{
     EndpointOauthOut, EndpointOut, EndpointStateOut,
 };
 
-use super::{condition::Condition, kinds};
+use super::{condition::Condition, kinds, order};
 use crate::{
     api::{ApiFailure, ApiPath, v1},
     context::Context,
@@ -120,7 +120,7 @@ impl Subject {
                 }
                 @if self.state.pending > 0 { (self.cancellation(context)) }
             }
-            @if context.may(Action::ManageEndpoints) { (self.switch(context)) }
+            @if context.may(Action::ManageEndpoints) { (order::switch(context, self)) (self.switch(context)) }
             @if context.may(Action::CreateAttempts)
                 && tab != Tab::Test
                 && self.endpoint.kind != EndpointKind::Polling

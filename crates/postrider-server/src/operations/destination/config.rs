@@ -5,7 +5,7 @@ use std::time::Duration;
 use postrider::api::{
     EndpointBatch, EndpointKind,
     destination::{DestinationType, MAX_BATCH_SIZE},
-    endpoint::MAX_BATCH_WAIT_SECONDS,
+    endpoint_batch::MAX_BATCH_WAIT_SECONDS,
 };
 use postrider_core::{
     catalog::BatchLimits,

@@ -2,7 +2,7 @@
 
 use postrider::api::{
     EndpointBatch, Patch,
-    endpoint::{MAX_BATCH, MAX_BATCH_WAIT_SECONDS, MAX_SKIP_AFTER},
+    endpoint_batch::{MAX_BATCH, MAX_BATCH_WAIT_SECONDS, MAX_SKIP_AFTER},
 };
 use postrider_core::{
     catalog::{BatchLimits, Endpoint, Ordering},
@@ -39,6 +39,10 @@ impl Flow {
             Patch::Set(batch) => endpoint.batch = Some(limits(batch, problems)),
         }
         match self.skip_after {
+            // Without an order, nothing waits for a message that fails.
+            Patch::Keep if endpoint.ordering == Ordering::Any => {
+                endpoint.attempt_limit = AttemptLimit::Schedule;
+            },
             Patch::Keep => {},
             Patch::Clear => endpoint.attempt_limit = AttemptLimit::Schedule,
             Patch::Set(count) => endpoint.attempt_limit = attempt_limit(count, problems),
