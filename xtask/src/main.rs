@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod abuse;
 mod bench;
+mod dist;
 mod metadata;
+mod release_check;
 mod seeds;
 mod tidy;
 
@@ -25,6 +27,10 @@ enum Task {
     Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     BenchPart(bench::Part),
+    /// Makes the packages of a release: tarball, Debian, RPM, image, chart, SBOM and checksums
+    Dist(dist::Arguments),
+    /// Checks the packages that `dist` has made, in a Debian of their own; needs root
+    ReleaseCheck(release_check::Arguments),
     /// Writes the seed corpus for scripts/fuzz
     Seeds(seeds::Arguments),
     /// Checks sizes, import cycles, banned words, and what crates depend on
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         Task::Abuse(arguments) => abuse::run(&arguments),
         Task::Bench(arguments) => bench::run(arguments),
         Task::BenchPart(part) => bench::run_part(part),
+        Task::Dist(arguments) => dist::run(&arguments),
+        Task::ReleaseCheck(arguments) => release_check::run(&arguments),
         Task::Seeds(arguments) => seeds::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
     };

@@ -16,6 +16,7 @@ pub(crate) struct Metadata {
 pub(crate) struct Package {
     pub id: String,
     pub name: String,
+    pub version: String,
     pub manifest_path: String,
     pub dependencies: Vec<Dependency>,
 }

@@ -11,8 +11,8 @@ use crate::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand,
-            event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, send::Send,
-            source::SourceCommand, task::TaskCommand,
+            event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, poll::Poll,
+            send::Send, source::SourceCommand, task::TaskCommand,
         },
         backup::Backup,
         check::Check,
@@ -20,7 +20,9 @@ use crate::{
         console::Console,
         copy::Copy,
         demo, dev,
+        health::Health,
         listen::Listen,
+        manual::Manual,
         migrate::Migrate,
         providers::Providers,
         replay::Replay,
@@ -80,10 +82,12 @@ enum Command {
     Openapi,
     /// Upgrades the database schema; a server also does this when it starts
     Migrate(Migrate),
+    Health(Health),
     Backup(Backup),
     Copy(Copy),
     /// Publishes an event
     Send(Send),
+    Poll(Box<Poll>),
     /// Manages applications, the customers that receive events
     App {
         #[command(flatten)]
@@ -163,6 +167,7 @@ enum Command {
         /// Shell to print the script for
         shell: Shell,
     },
+    Manual(Manual),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -195,6 +200,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run()?,
             Command::Copy(copy) => return copy.run(),
             Command::Send(send) => send.run()?,
+            Command::Poll(poll) => poll.run()?,
             Command::App { api, command } => api.run(command.request()?)?,
             Command::Endpoint { api, command } => return command.run(&api),
             Command::EventType { api, command } => api.run(command.request()?)?,
@@ -207,6 +213,8 @@ impl Cli {
             Command::Task { api, command } => api.run(command.request())?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
+            Command::Health(health) => health.run()?,
+            Command::Manual(manual) => manual.run(Self::command())?,
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());

@@ -197,6 +197,7 @@ fn in_file(name: &str) -> &str {
         "throttleRate" => "rate",
         "eventTypes" => "event_types",
         "strictRate" => "strict_rate",
+        "skipAfter" => "skip_after",
         "trustedCertificates" => "trusted_certificates",
         "maxAttempts" => "max_attempts",
         "maxInFlight" => "max_in_flight",

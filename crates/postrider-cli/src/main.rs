@@ -16,6 +16,7 @@ mod pages;
 mod random;
 mod secrets;
 mod settings;
+mod supervisor;
 mod telemetry;
 
 use std::process::ExitCode;

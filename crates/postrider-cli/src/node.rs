@@ -28,6 +28,7 @@ use crate::{
     pages::{self, Pages},
     secrets::{self, Secrets},
     settings,
+    supervisor::Supervisor,
 };
 
 /// Exit code after a second signal.
@@ -49,6 +50,7 @@ pub(crate) struct Node {
     grace: Duration,
     declared: Declared,
     config: Config,
+    supervisor: Supervisor,
 }
 
 /// What accepts connections.
@@ -57,6 +59,8 @@ struct Listeners {
     api: TcpListener,
     tls: Option<ServerTls>,
     metrics: Option<TcpListener>,
+    /// Received from the beginning: by default, SIGHUP ends a process.
+    hangups: Signal,
 }
 
 /// The clients of queues, by kind.
@@ -117,6 +121,7 @@ impl Node {
         let server = settings::server(config, &jwt, address, &http);
         let grace = config.shutdown_grace;
         let (declared, config) = (Declared::default(), config.clone());
+        let supervisor = Supervisor::of_process()?;
         Ok(Self {
             engine,
             address,
@@ -130,10 +135,12 @@ impl Node {
             grace,
             declared,
             config,
+            supervisor,
         })
     }
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
+    /// In between, the server is not ready but works for `shutdown_delay`.
     ///
     /// `pages` are served in addition to the API and the console. `companion` runs while the server does; if it
     /// fails, the server shuts down in order too.
@@ -144,6 +151,9 @@ impl Node {
     ) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
+        let (draining, delay) = (self.server.draining.clone(), self.config.shutdown_delay);
+        let supervisor = self.supervisor.clone();
+        let mut watched = pin!(supervisor.watch(self.engine.clone()));
         let work = self.work(pages, stop.clone());
         let companion = async {
             match companion.await {
@@ -156,12 +166,24 @@ impl Node {
             ended = &mut work => return ended.map(|()| ExitCode::SUCCESS),
             () = signals.next() => None,
             error = companion => Some(error),
+            never = &mut watched => match never {},
         };
         tracing::info!("shutting down; a second signal exits immediately");
-        stop.cancel();
+        supervisor.stopping();
+        draining.cancel();
+        let delayed = async {
+            // After a failure there is nothing to wait for.
+            if failed.is_none() {
+                tokio::time::sleep(delay).await;
+            }
+            stop.cancel();
+            pending().await
+        };
         tokio::select! {
             ended = work => failed.map_or(ended, Err).map(|()| ExitCode::SUCCESS),
             () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
+            never = delayed => match never {},
+            never = watched => match never {},
         }
     }
 
@@ -170,6 +192,7 @@ impl Node {
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Pages, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listeners, store, tasks, sandbox, grace, declared, config, .. } = self;
+        let supervisor = self.supervisor;
         let halt = CancellationToken::new();
         let settings = self.server.clone();
         let server = Server::with_queues(engine.clone(), self.server, self.queues);
@@ -185,12 +208,14 @@ impl Node {
             drop((running.end().await, store.close().await));
             return Err(error);
         }
+        supervisor.ready();
         let consumers = server.consumers().run(stop.clone());
         let mut serving = pin!(async {
             let served = async {
                 let router =
                     pages::router(&server, pages, &settings, (&engine, &stop), config.console);
-                let served = listeners.serve(&server, router, &settings, &stop).await;
+                let served =
+                    listeners.serve(&server, router, &settings, (&supervisor, &stop)).await;
                 stop.cancel();
                 served
             };
@@ -289,6 +314,7 @@ impl Listeners {
             tls: settings::tls(config)?,
             api: listen(config, config.listen, "--listen")?,
             metrics: metrics.map(|it| listen(config, it, "metrics_listen")).transpose()?,
+            hangups: signal(SignalKind::hangup())?,
         })
     }
 
@@ -298,15 +324,10 @@ impl Listeners {
         server: &Server,
         router: Router,
         settings: &postrider_server::Settings,
-        stop: &CancellationToken,
+        (supervisor, stop): (&Supervisor, &CancellationToken),
     ) -> io::Result<()> {
-        let Self { api, tls, metrics } = self;
-        let reloading = async {
-            if let Some(tls) = &tls {
-                reload_certificate(tls, stop).await?;
-            }
-            Ok(())
-        };
+        let Self { api, tls, metrics, hangups } = self;
+        let reloading = reload(tls.as_ref(), hangups, supervisor, stop);
         let metrics = async {
             let Some(listener) = metrics else { return Ok(()) };
             let (router, serving) = (server.metrics_router(), settings.serving_metrics());
@@ -317,14 +338,30 @@ impl Listeners {
     }
 }
 
-/// Uses a new certificate when its files change, and at once on SIGHUP.
-async fn reload_certificate(tls: &ServerTls, stop: &CancellationToken) -> io::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
-    let mut following = pin!(tls.clone().follow_files(stop.clone()));
+/// Uses a new certificate when its files change, and at once on SIGHUP. Without a certificate,
+/// SIGHUP changes nothing, but it must not end the server either.
+async fn reload(
+    tls: Option<&ServerTls>,
+    mut hangups: Signal,
+    supervisor: &Supervisor,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let mut following = pin!(async {
+        match tls {
+            Some(tls) => tls.clone().follow_files(stop.clone()).await,
+            None => stop.cancelled().await,
+        }
+    });
     loop {
         tokio::select! {
             () = following.as_mut() => return Ok(()),
-            Some(()) = hangups.recv() => tls.reload(),
+            Some(()) = hangups.recv() => {
+                supervisor.reloading();
+                if let Some(tls) = tls {
+                    tls.reload();
+                }
+                supervisor.ready();
+            },
         }
     }
 }

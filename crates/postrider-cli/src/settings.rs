@@ -21,6 +21,7 @@ use postrider_sandbox::{Launch, SandboxOptions, WORKER_COMMAND};
 use postrider_server::{self as server, ServerTls, SsoSettings, TlsFileError};
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{
@@ -281,6 +282,7 @@ pub(crate) fn server(
         docs: config.docs,
         relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         trusted_proxies: config.trusted_proxies.clone(),
+        draining: CancellationToken::new(),
         limits: server_limits(config),
         quotas: quotas(config),
     }

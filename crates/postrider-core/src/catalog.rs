@@ -39,6 +39,8 @@ use crate::{
     access::TokenCutoff,
     delivery::{DeliveryOrder, ResendMode},
     fields::Fields,
+    polling::PollingToken,
+    retry::AttemptLimit,
     time::Timestamp,
     transformation::Transformation,
 };
@@ -121,6 +123,18 @@ pub struct Endpoint {
     pub strict_rate: bool,
     #[serde(default)]
     pub ordering: Ordering,
+    /// Whether several messages are sent with one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchLimits>,
+    /// When a message that keeps failing is skipped.
+    #[serde(default, skip_serializing_if = "AttemptLimit::is_schedule")]
+    pub attempt_limit: AttemptLimit,
+    /// It is not called; its messages wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// When a client last asked that what waits is sent at once. Every node follows a change of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_requested_at: Option<Timestamp>,
     /// Code that changes what is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Box<Transformation>>,
@@ -130,6 +144,9 @@ pub struct Endpoint {
     /// How requests authenticate, in addition to their signature.
     #[serde(default, skip_serializing_if = "Authentication::is_empty")]
     pub authentication: Authentication,
+    /// Tokens that only poll this endpoint, newest first; those of kind `polling` have some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub polling_tokens: Vec<PollingToken>,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
@@ -141,21 +158,37 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// How a delivery to this endpoint is ordered. A message that is to be delivered at a certain
-    /// time has no place in an order, because it would delay all messages after it.
+    /// Whether nothing is delivered to the endpoint now.
+    pub const fn is_stopped(&self) -> bool {
+        self.disabled || self.paused
+    }
+
+    /// How a delivery to this endpoint is ordered. The log of a `polling` endpoint always has the
+    /// order of acceptance. A message that is to be delivered at a certain time has no place in an
+    /// order, because it would delay all messages after it.
     pub fn delivery_order(
         &self,
         deliver_at: Option<Timestamp>,
         is_shared_store: bool,
     ) -> DeliveryOrder {
         let is_strict = self.strict_rate && self.throttle_rate.is_some();
-        let is_in_order = self.ordering == Ordering::Fifo;
+        let is_in_order = self.ordering == Ordering::Fifo || self.kind == EndpointKind::Polling;
         match deliver_at {
             None if is_in_order => DeliveryOrder::InOrder,
             _ if is_shared_store && (is_in_order || is_strict) => DeliveryOrder::Owned,
             _ => DeliveryOrder::Any,
         }
     }
+}
+
+/// How many messages an endpoint gets with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchLimits {
+    /// Most messages of a call, from 1 to 1000.
+    pub size: u16,
+    /// How long the first message waits for others, from 0 to 300 seconds.
+    #[serde(default)]
+    pub max_wait_seconds: u16,
 }
 
 /// Whether the deliveries of an endpoint keep the order of their messages.

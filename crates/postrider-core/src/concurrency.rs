@@ -55,6 +55,11 @@ impl ConcurrencyWindow {
         self.rest_until
     }
 
+    /// Ends the pause that the endpoint asked for.
+    pub fn end_rest(&mut self) {
+        self.rest_until = Timestamp::default();
+    }
+
     /// Records the outcome of a call.
     pub fn record(&mut self, outcome: Outcome, limits: CallLimits, now: Timestamp) {
         if outcome.overloaded() {

@@ -17,14 +17,19 @@
 //!   as a probe. However long its backlog is, it only costs space in the store.
 //! - Lanes with something to send take turns, one delivery each.
 //!
-//! A lane in order ([`DeliveryOrder::InOrder`]) sends one delivery at a time and holds only what
+//! A lane in order ([`DeliveryOrder::InOrder`]) makes one call at a time and holds only what
 //! one claim returned: the first deliveries of the order. If one of them has to be retried, all
 //! behind it are released to the store, which keeps the order. The lane claims again when the
 //! store has recorded everything that the lane had.
 //!
+//! A lane with a [`Batch`] makes several deliveries with one call, and waits for a batch to become
+//! full. In order, it waits with what a claim returned; when this node has appended enough to fill
+//! the batch, or the time is over, it releases what it holds and claims it again with the rest.
+//!
 //! [`DeliveryOrder::InOrder`]: crate::delivery::DeliveryOrder::InOrder
 
 mod action;
+mod batch;
 mod claim;
 mod config;
 mod input;
@@ -55,6 +60,7 @@ use crate::{
 
 pub use self::{
     action::{Action, ClaimRequest, NoticeContext, OutgoingCall, SettlementBatch},
+    batch::{Batch, MAX_BATCH_BYTES},
     config::Config,
     input::{ClaimResult, ClaimedDelivery, Input, LaneSetup, Lease, NewDelivery},
     lane::Policy,
@@ -120,7 +126,14 @@ impl<R: Clone, P> Dispatcher<R, P> {
             Input::NotAppended(endpoint) => {
                 self.lanes.unreserve(endpoint);
             },
+            Input::Stored(endpoint) => self.lanes.stored(endpoint),
             Input::CallEnded { attempt, jitter } => self.call_ended(attempt, jitter, now),
+            Input::BatchEnded { attempts, jitter } => {
+                let results = self.lanes.batch_ended(&attempts, jitter, now);
+                for (attempt, result) in attempts.into_iter().zip(results) {
+                    self.attempt_ended(attempt, result, now);
+                }
+            },
             Input::Claimed(result) => self.claimed(result, now),
             Input::ClaimFailed => {
                 self.claim.end();
@@ -182,6 +195,12 @@ impl<R: Clone, P> Dispatcher<R, P> {
     /// configured before its deliveries are handed in.
     pub fn open_route(&self, endpoint: EndpointId) -> Option<&R> {
         self.lanes.open_route(endpoint)
+    }
+
+    /// Whether the endpoint's lane has to be told of deliveries that were appended without a
+    /// lease; see [`Input::Stored`].
+    pub fn counts_stored(&self, endpoint: EndpointId) -> bool {
+        self.lanes.counts_stored(endpoint)
     }
 
     /// The endpoints of an application that have lanes.
@@ -266,6 +285,10 @@ impl<R: Clone, P> Dispatcher<R, P> {
 
     fn call_ended(&mut self, attempt: Attempt, jitter: JitterSample, now: Timestamp) {
         let result = self.lanes.call_ended(&attempt, jitter, now);
+        self.attempt_ended(attempt, result, now);
+    }
+
+    fn attempt_ended(&mut self, attempt: Attempt, result: CallResult, now: Timestamp) {
         let CallResult { delivery, verdict, notice, failing_since, disable } = result;
         match verdict {
             Verdict::Delivered => self.counts.delivered += 1,
@@ -380,6 +403,7 @@ impl<R: Clone, P> Dispatcher<R, P> {
             return None;
         }
         let capacities = self.lanes.capacities(PER_ENDPOINT, now);
+        self.lanes.claim_began(&capacities);
         let next_at = now + self.config.claim_interval;
         let request = self.claim.begin(capacities, self.lanes.free(), self.lease.epoch, next_at);
         Some(Action::Claim(request))

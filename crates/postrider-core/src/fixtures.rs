@@ -6,6 +6,7 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 use crate::{
     catalog::{Endpoint, Ordering, SealedSecret},
     message::{Format, Message},
+    retry::AttemptLimit,
     time::Timestamp,
 };
 
@@ -46,6 +47,11 @@ pub(crate) fn endpoint() -> Endpoint {
         trusted_certificates: None,
         authentication: crate::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
+        polling_tokens: Vec::new(),
+        batch: None,
+        attempt_limit: AttemptLimit::default(),
+        paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

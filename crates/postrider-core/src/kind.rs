@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod live;
 pub mod mqtt;
 pub mod nats;
+pub mod polling;
 pub mod rabbitmq;
 pub mod redis;
 pub mod s3;
@@ -170,6 +171,7 @@ kinds! {
     Sqs(sqs::Sqs),
     Sns(sns::Sns),
     S3(s3::S3),
+    Polling(polling::Polling),
 }
 
 pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {

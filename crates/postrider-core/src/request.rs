@@ -145,11 +145,19 @@ impl Prepared {
 
     /// The request with `body`, signed at `at`. It has the relative URI and a `Host` header.
     pub fn request(&self, message: &Message, body: Bytes, at: Timestamp) -> Request<Bytes> {
-        let id = message.id.to_string();
-        let signature = self.signature(&id, &body, at);
+        self.identified(&message.id.to_string(), &message.format, body, at)
+    }
+
+    /// The same for a batch of messages with this id, whose body is JSON.
+    pub fn batch_request(&self, id: &str, body: Bytes, at: Timestamp) -> Request<Bytes> {
+        self.identified(id, &Format::Json, body, at)
+    }
+
+    fn identified(&self, id: &str, format: &Format, body: Bytes, at: Timestamp) -> Request<Bytes> {
+        let signature = self.signature(id, &body, at);
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Format::Raw { headers: own } = &message.format {
+        if let Format::Raw { headers: own } = format {
             let own = own.iter().map(|(name, value)| (name, value));
             add(&mut headers, own_headers(own, is_allowed_in_message));
         }
@@ -163,7 +171,7 @@ impl Prepared {
             headers.insert(name, value.clone());
         }
         let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
-        let values = [value(&id), HeaderValue::from(at.as_seconds()), value(&signature)];
+        let values = [value(id), HeaderValue::from(at.as_seconds()), value(&signature)];
         for names in self.names.all() {
             for (name, value) in names.into_iter().zip(&values) {
                 headers.insert(HeaderName::from_static(name), value.clone());

@@ -15,6 +15,28 @@ pub struct Schedule {
     waits: Arc<[Duration]>,
     /// Share by which each wait varies at random: 0.2 is ±20 %.
     jitter: f64,
+    /// When a delivery is given up.
+    pub(crate) limit: AttemptLimit,
+}
+
+/// When a delivery that keeps failing is given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttemptLimit {
+    /// When the schedule is over, or at once if the failure is permanent.
+    #[default]
+    Schedule,
+    /// After this many attempts, whatever the failure. When the schedule is over, its last wait is
+    /// repeated.
+    Attempts(u16),
+    /// Never: it is retried until it succeeds or somebody ends it.
+    Unlimited,
+}
+
+impl AttemptLimit {
+    /// Whether this is the default.
+    pub const fn is_schedule(&self) -> bool {
+        matches!(self, Self::Schedule)
+    }
 }
 
 impl Schedule {
@@ -23,14 +45,45 @@ impl Schedule {
     /// If `jitter` is not between 0 and 1.
     pub fn new(waits: &[Duration], jitter: f64) -> Self {
         assert!((0.0..=1.0).contains(&jitter), "jitter is between 0 and 1");
-        Self { waits: waits.into(), jitter }
+        Self { waits: waits.into(), jitter, limit: AttemptLimit::Schedule }
+    }
+
+    /// The same schedule with another limit.
+    pub fn limited(self, limit: AttemptLimit) -> Self {
+        Self { limit, ..self }
     }
 
     /// The longest time that the schedule takes if every attempt is made when it is due.
     pub fn span(&self) -> Duration {
         self.waits.iter().sum::<Duration>().mul_f64(1.0 + self.jitter)
     }
+
+    /// When the next attempt is made after a failure at `now`, if the schedule is over and the
+    /// delivery is retried all the same: after its last wait.
+    pub fn last_retry_at(
+        &self,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: JitterSample,
+    ) -> Timestamp {
+        let planned = self.waits.last().copied().unwrap_or(WITHOUT_SCHEDULE);
+        self.retry_at(planned, outcome, now, jitter)
+    }
+
+    fn retry_at(
+        &self,
+        planned: Duration,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: JitterSample,
+    ) -> Timestamp {
+        let jittered = planned.mul_f64(1.0 + self.jitter * (2.0 * jitter.0 - 1.0));
+        now + jittered.max(asked(outcome))
+    }
 }
+
+/// The wait before a retry that has to be made although the schedule is empty.
+const WITHOUT_SCHEDULE: Duration = Duration::from_secs(60);
 
 /// What follows if the next attempt of a delivery fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,17 +167,23 @@ pub fn decide(
     now: Timestamp,
     jitter: JitterSample,
 ) -> Verdict {
-    match outcome {
+    let permanent = match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
-        Outcome::Unanswered(Failure::Forbidden) => return Verdict::GiveUp(Reason::Forbidden),
-        Outcome::Unanswered(Failure::Rejected) => return Verdict::GiveUp(Reason::Rejected),
-        Outcome::Answered { .. } | Outcome::Unanswered(_) => {},
-    }
-    let Some(&planned) = schedule.waits.get(usize::from(attempt.max(1)) - 1) else {
-        return Verdict::GiveUp(Reason::Exhausted);
+        Outcome::Unanswered(Failure::Forbidden) => Some(Reason::Forbidden),
+        Outcome::Unanswered(Failure::Rejected) => Some(Reason::Rejected),
+        Outcome::Answered { .. } | Outcome::Unanswered(_) => None,
     };
-    let jittered = planned.mul_f64(1.0 + schedule.jitter * (2.0 * jitter.0 - 1.0));
-    Verdict::RetryAt(now + jittered.max(asked(outcome)))
+    let planned = schedule.waits.get(usize::from(attempt.max(1)) - 1).copied();
+    let planned = match (schedule.limit, permanent, planned) {
+        (AttemptLimit::Schedule, Some(reason), _) => return Verdict::GiveUp(reason),
+        (AttemptLimit::Schedule, None, None) => return Verdict::GiveUp(Reason::Exhausted),
+        (AttemptLimit::Attempts(most), ..) if attempt >= most => {
+            return Verdict::GiveUp(permanent.unwrap_or(Reason::Exhausted));
+        },
+        (_, _, Some(planned)) => planned,
+        (_, _, None) => return Verdict::RetryAt(schedule.last_retry_at(outcome, now, jitter)),
+    };
+    Verdict::RetryAt(schedule.retry_at(planned, outcome, now, jitter))
 }
 
 #[cfg(test)]
@@ -221,6 +280,33 @@ mod tests {
         assert_eq!(resume.follow(retry, busy, Timestamp::default()), at(100_000));
         let late = Timestamp::from_millis(95_000);
         assert_eq!(resume.follow(retry, answered(500), late), at(95_000));
+    }
+
+    #[test]
+    fn a_limit_of_its_own_replaces_the_end_of_the_schedule() {
+        let (failed, forbidden) = (answered(500), Outcome::Unanswered(Failure::Forbidden));
+        let rejected = Outcome::Unanswered(Failure::Rejected);
+        let over = Verdict::GiveUp;
+        let (two, never) = (AttemptLimit::Attempts(2), AttemptLimit::Unlimited);
+        let cases = [
+            (two, 1, failed, at(1_000)),
+            (two, 1, forbidden, at(1_000)),
+            (two, 2, failed, over(Reason::Exhausted)),
+            (two, 2, rejected, over(Reason::Rejected)),
+            (two, 2, answered(200), Verdict::Delivered),
+            (AttemptLimit::Attempts(9), 8, failed, at(10_000)),
+            (never, 1, failed, at(1_000)),
+            (never, 2, rejected, at(10_000)),
+            (never, 3, forbidden, at(10_000)),
+            (never, u16::MAX, failed, at(10_000)),
+            (never, 3, answered(204), Verdict::Delivered),
+        ];
+        for (limit, attempt, outcome, expected) in cases {
+            let schedule = Schedule { limit, ..Schedule::new(&[SECOND, 10 * SECOND], 0.2) };
+            let actual =
+                decide(&schedule, attempt, outcome, Timestamp::default(), JitterSample(0.5));
+            assert_eq!(actual, expected, "{limit:?} {attempt} {outcome:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     directory::Directory,
     metrics::Metrics,
     operational::{OperationalListeners, OperationalMessages},
+    polling::Polling,
     router::Router,
     sender::Sender,
     settings::Settings,
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) struct Components {
     pub store: Arc<dyn Store>,
     pub sender: Arc<dyn Sender>,
+    pub polling: Polling,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,
     pub settings: Arc<Settings>,

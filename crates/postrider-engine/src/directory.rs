@@ -75,9 +75,9 @@ impl Entry {
         self.endpoints.iter().filter(|it| self.check(it, &subject).is_ok()).collect()
     }
 
-    /// Whether the endpoint exists and is disabled.
-    pub(crate) fn is_disabled(&self, endpoint: EndpointId) -> bool {
-        self.routes.get(&endpoint).is_some_and(|route| route.endpoint.disabled)
+    /// Whether the endpoint exists and is disabled or paused.
+    pub(crate) fn is_stopped(&self, endpoint: EndpointId) -> bool {
+        self.routes.get(&endpoint).is_some_and(|route| route.endpoint.is_stopped())
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     metrics::Metrics,
     operational::{OperationalListeners, OperationalMessages},
     panic_text::panic_text,
+    polling::Polling,
     queue::StoredPartitions,
     rotation::{Rotation, RotationTask},
     router::Router,
@@ -84,9 +85,8 @@ impl Engine {
         let directory = Arc::new(directory);
         let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
-        let listeners =
-            OperationalListeners::new(settings.operator.clone(), Arc::clone(&directory));
-        let listeners = Arc::new(listeners);
+        let operator = settings.operator.clone();
+        let listeners = Arc::new(OperationalListeners::new(operator, Arc::clone(&directory)));
         let operational = OperationalMessages {
             listeners: Arc::clone(&listeners),
             store: Arc::clone(&store),
@@ -105,6 +105,7 @@ impl Engine {
                 router: router.clone(),
                 catalog: Arc::default(),
             },
+            polling: Polling::new(Arc::clone(&store), Arc::clone(&clock)),
             store,
             sender,
             clock,
@@ -162,6 +163,11 @@ impl Engine {
         !self.inner.has_failed.is_cancelled() && self.components().router.is_open()
     }
 
+    /// Waits until every part that handles messages has responded; `false` if one has stopped.
+    pub async fn responds(&self) -> bool {
+        self.is_running() && self.components().router.responds().await
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.components().store
     }
@@ -197,15 +203,26 @@ impl Engine {
         self.components().sender.live()
     }
 
+    /// The logs of polling endpoints.
+    pub fn polling(&self) -> &Polling {
+        &self.components().polling
+    }
+
     /// Delivers a message once, apart from all other deliveries, and stores nothing.
     pub async fn deliver_directly(&self, target: Arc<Target>, message: Arc<Message>) -> Report {
+        if is_polled(&target) {
+            return Report::delivered(POLLED);
+        }
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { target, message, body, at: self.clock().now() };
+        let call = Call { target, message, batch: Vec::new(), body, at: self.clock().now() };
         caught(self.components().sender.send(call)).await
     }
 
     /// Whether an endpoint can be reached, as [`Sender::check`] does.
     pub async fn check(&self, target: Arc<Target>) -> Report {
+        if is_polled(&target) {
+            return Report::delivered(POLLED);
+        }
         caught(self.components().sender.check(target)).await
     }
 
@@ -216,7 +233,7 @@ impl Engine {
 
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
-        self.components().sender.supports(kind)
+        kind == EndpointKind::Polling || self.components().sender.supports(kind)
     }
 
     /// The partitions of a consumer's queue, for a new reader.
@@ -327,4 +344,11 @@ impl Engine {
 async fn caught(sending: impl Future<Output = Report>) -> Report {
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
     sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)))
+}
+
+/// What is reported instead of a trial of a polling endpoint.
+const POLLED: &str = "nothing was sent: clients poll the messages of this endpoint";
+
+fn is_polled(target: &Target) -> bool {
+    target.destination.kind() == EndpointKind::Polling
 }

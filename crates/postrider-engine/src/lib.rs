@@ -23,6 +23,7 @@ mod maintenance;
 mod metrics;
 mod operational;
 mod panic_text;
+mod polling;
 mod queue;
 mod rotation;
 mod router;
@@ -43,6 +44,7 @@ pub use crate::{
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
+    polling::{BrowseRequest, PollError, PollRequest, Polled, Polling, Start},
     queue::{
         LeasedPartition, PARTITION_RENEWAL, PartitionLeases, Queue, QueueConnector, QueueError,
         QueueMessage, Receipt, StoredPartitions,

@@ -88,6 +88,19 @@ impl Router {
     }
 
     /// The states of the lanes of an application, or of all.
+    /// Waits until each driver has handled a command; `false` if one has ended.
+    pub(crate) async fn responds(&self) -> bool {
+        // No application has this id, so the response is short.
+        let nothing = Some(ApplicationId::from_u128(0));
+        for shard in &*self.shards {
+            let (reply, replied) = oneshot::channel();
+            if shard.send(Command::Lanes(nothing, reply)).await.is_err() || replied.await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     pub(crate) async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
         let asked = match of {
             Some(application) => std::slice::from_ref(self.shard(application)),

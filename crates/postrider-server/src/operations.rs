@@ -26,6 +26,7 @@ pub mod main_secret;
 pub mod message;
 pub mod operational_webhook;
 mod page;
+pub mod polling;
 pub(crate) mod render;
 pub(crate) mod resources;
 pub mod search;
@@ -50,12 +51,14 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::oauth::all(),
         endpoint::mtls::all(),
         endpoint::action::all(),
+        endpoint::position::all(),
         endpoint::live_token::all(),
         endpoint::trial::all(),
         endpoint::filter::all(),
         endpoint::explanation::all(),
         destination::all(),
         destination::attempt::all(),
+        destination::position::all(),
         event_type::all(),
         event_type::openapi::all(),
         event_type::validation::all(),
@@ -84,6 +87,7 @@ pub fn all() -> Vec<AnyOperation> {
         source::dashboard::all(),
         source::endpoint::all(),
         source::endpoint_authentication::all(),
+        source::position::all(),
         source::log::all(),
         connector::all(),
         consumer::all(),
@@ -92,6 +96,9 @@ pub fn all() -> Vec<AnyOperation> {
         authentication::one_time::all(),
         authentication::whoami::all(),
         authentication::message_token::all(),
+        polling::all(),
+        polling::consumer::all(),
+        polling::token::all(),
         api_key::all(),
         statistics::all(),
         statistics::worst::all(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use postrider::signature::Kind;
 use postrider_core::{kind::live::AllowedOrigin, own_urls::UrlRules};
+use tokio_util::sync::CancellationToken;
 
 use crate::{http::ServerTls, sso::SsoSettings};
 
@@ -39,6 +40,9 @@ pub struct Settings {
     pub relay_url: Option<String>,
     /// Networks of reverse proxies, whose connections carry requests of many clients.
     pub trusted_proxies: Vec<IpNet>,
+    /// Cancelled when the server is about to shut down. It still accepts requests, but is no longer
+    /// ready.
+    pub draining: CancellationToken,
     pub limits: Limits,
     pub quotas: Quotas,
 }
@@ -84,12 +88,19 @@ pub struct Serving {
     pub trusted_proxies: Vec<IpNet>,
     /// If it is set, all connections use TLS.
     pub tls: Option<ServerTls>,
+    /// Once it is cancelled, responses ask HTTP/1 clients to close their connections.
+    pub draining: CancellationToken,
 }
 
 impl Settings {
     /// The settings of connections to the API.
     pub fn serving(&self, tls: Option<ServerTls>) -> Serving {
-        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone(), tls }
+        Serving {
+            limits: self.limits,
+            trusted_proxies: self.trusted_proxies.clone(),
+            tls,
+            draining: self.draining.clone(),
+        }
     }
 
     /// The settings of connections for metrics. Few clients need them, and no client needs many.
@@ -100,7 +111,8 @@ impl Settings {
             reserved_connections: 0,
             ..self.limits
         };
-        Serving { limits, trusted_proxies: Vec::new(), tls: None }
+        let draining = self.draining.clone();
+        Serving { limits, trusted_proxies: Vec::new(), tls: None, draining }
     }
 
     /// The public URL of a path.

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod maintenance;
 pub(crate) mod overview;
+pub(crate) mod polling;
 pub(crate) mod rejections;
 pub(crate) mod search;
 pub(crate) mod sign_ins;
@@ -19,8 +20,9 @@ pub(crate) mod tasks;
 
 use self::{
     audit::AuditLog, catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
-    idempotency::Idempotency, maintenance::Maintenance, overview::Overview, rejections::Rejections,
-    search::Search, sign_ins::SignIns, statistics::Statistics, tasks::Tasks,
+    idempotency::Idempotency, maintenance::Maintenance, overview::Overview, polling::PollLogs,
+    rejections::Rejections, search::Search, sign_ins::SignIns, statistics::Statistics,
+    tasks::Tasks,
 };
 
 /// Durable state: the sum of all contracts.
@@ -38,6 +40,7 @@ pub trait Store:
     + Cluster
     + Tasks
     + SignIns
+    + PollLogs
 {
 }
 
@@ -55,5 +58,6 @@ impl<S> Store for S where
         + Cluster
         + Tasks
         + SignIns
+        + PollLogs
 {
 }

@@ -47,6 +47,7 @@ mod overview;
 mod pending_row;
 #[cfg(test)]
 mod plans;
+mod polling;
 mod readers;
 mod row;
 mod sign_ins;

@@ -1,8 +1,8 @@
 //! The stores of Postrider: everything that is durable.
 //!
-//! [`Store`] is the only way to durable state. It is the sum of thirteen contracts: [`Deliveries`],
+//! [`Store`] is the only way to durable state. It is the sum of fourteen contracts: [`Deliveries`],
 //! [`Catalog`], [`AuditLog`], [`History`], [`Search`], [`Idempotency`], [`Rejections`],
-//! [`Statistics`], [`Overview`], [`Tasks`], [`Maintenance`] and [`Cluster`].
+//! [`Statistics`], [`Overview`], [`Tasks`], [`PollLogs`], [`Maintenance`] and [`Cluster`].
 //! Every method is a transaction. Methods on hot paths take batches: the caller groups its
 //! writes, so that the implementations stay simple.
 //!
@@ -46,6 +46,7 @@ pub use crate::{
         idempotency::{Idempotency, KeyReservation},
         maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
         overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
+        polling::{LogEntry, LogKey, LogPage, PollLogs, SavedConsumer},
         rejections::{MAX_REJECTIONS, Rejections},
         search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},
         sign_ins::{SignIn, SignIns},

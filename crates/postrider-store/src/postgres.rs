@@ -54,6 +54,7 @@ mod parameter;
 mod partitions;
 #[cfg(test)]
 mod plans;
+mod polling;
 mod rejections;
 mod row;
 mod search;

@@ -21,7 +21,7 @@
 mod counts;
 
 use async_trait::async_trait;
-use postrider::{EndpointId, MessageId};
+use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
     access::{ApiKey, TokenPolicy},
     audit::AuditEntry,
@@ -30,6 +30,7 @@ use postrider_core::{
     },
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
+    polling::PollConsumer,
     queue::partitions::Partitions,
     retry::RetryPlan,
     time::Timestamp,
@@ -93,6 +94,8 @@ pub enum Chunk {
     AuditLog(Vec<AuditEntry>),
     Tasks(Vec<Task>),
     Messages(Vec<MessageExport>),
+    PollLogs(Vec<PollLogExport>),
+    PollEntries(Vec<PollEntryExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
     CompletedKeys(Vec<CompletedKey>),
@@ -111,6 +114,25 @@ pub struct MessageExport {
     pub message: Message,
     pub idempotency: Option<[u8; 32]>,
     pub deliveries: Vec<DeliveryExport>,
+}
+
+/// The end of a polling endpoint's log, and its consumers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollLogExport {
+    pub application: ApplicationId,
+    pub endpoint: EndpointId,
+    pub last: u64,
+    pub last_at: Timestamp,
+    pub consumers: Vec<PollConsumer>,
+}
+
+/// An entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollEntryExport {
+    pub endpoint: EndpointId,
+    pub offset: u64,
+    pub message: MessageId,
+    pub at: Timestamp,
 }
 
 /// A delivery with its attempts.
@@ -186,6 +208,8 @@ pub enum ChunkKind {
     AuditLog,
     Tasks,
     Messages,
+    PollLogs,
+    PollEntries,
     Recoveries,
     #[serde(rename = "Answers")]
     CompletedKeys,
@@ -370,7 +394,9 @@ impl ChunkKind {
             Self::TokenPolicies => Self::AuditLog,
             Self::AuditLog => Self::Tasks,
             Self::Tasks => Self::Messages,
-            Self::Messages => Self::Recoveries,
+            Self::Messages => Self::PollLogs,
+            Self::PollLogs => Self::PollEntries,
+            Self::PollEntries => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,
         }
@@ -387,6 +413,19 @@ impl Cursor {
         bytes.map(u128::from_be_bytes).map_err(|error| corrupt("progress of a copy", error))
     }
 
+    /// The entry of a log to continue after.
+    pub(crate) fn entry(&self) -> Result<(u128, u64), StoreError> {
+        if self.after.is_empty() {
+            return Ok((0, 0));
+        }
+        let bytes = <[u8; 24]>::try_from(self.after.as_slice());
+        let bytes = bytes.map_err(|error| corrupt("progress of a copy", error))?;
+        let (id, offset) = bytes.split_at(16);
+        let id = id.iter().fold(0, |id, byte| id << 8 | u128::from(*byte));
+        let offset = offset.iter().fold(0, |offset, byte| offset << 8 | u64::from(*byte));
+        Ok((id, offset))
+    }
+
     /// The names to continue after.
     pub(crate) fn names(&self) -> Result<(String, String), StoreError> {
         if self.after.is_empty() {
@@ -395,6 +434,13 @@ impl Cursor {
         let names = serde_json::from_slice(&self.after);
         names.map_err(|error| corrupt("progress of a copy", error))
     }
+}
+
+/// [`Cursor::after`] for [`Cursor::entry`].
+pub(crate) fn entry_cursor(entry: &PollEntryExport) -> Vec<u8> {
+    let mut after = entry.endpoint.as_u128().to_be_bytes().to_vec();
+    after.extend(entry.offset.to_be_bytes());
+    after
 }
 
 /// [`Cursor::after`] for [`Cursor::names`].

@@ -18,6 +18,7 @@ pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_authentication;
+pub mod endpoint_batch;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod list;
 pub mod live;
 pub mod main_secret;
 pub mod message;
+pub mod polling;
 pub mod portal_theme;
 pub mod renamed;
 pub mod search;
@@ -77,6 +79,7 @@ pub use self::{
         EndpointOauthConfigOut, EndpointOauthOut, Oauth2AuthMethodInOut, Oauth2GrantTypeInOut,
         OauthJwsSigningAlgorithm,
     },
+    endpoint_batch::EndpointBatch,
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,

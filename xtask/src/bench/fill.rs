@@ -11,7 +11,7 @@ use postrider_core::{
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
-    retry::Verdict,
+    retry::{AttemptLimit, Verdict},
     time::Timestamp,
 };
 use postrider_store::{
@@ -125,6 +125,11 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             ordering: Ordering::Any,
             trusted_certificates: None,
             secret: SealedSecret(Vec::new()),
+            polling_tokens: Vec::new(),
+            batch: None,
+            attempt_limit: AttemptLimit::default(),
+            paused: false,
+            retry_requested_at: None,
             retired_secrets: Vec::new(),
             created_at: now,
             updated_at: now,

@@ -12,6 +12,7 @@ mod json;
 pub(crate) mod key;
 pub(crate) mod message;
 mod paths;
+pub(crate) mod poll;
 pub(crate) mod send;
 pub(crate) mod source;
 mod table;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use postrider::{
     OrganizationId, Uid,
     api::{
-        EndpointAuthentication, EndpointConfig, EndpointIn, EndpointKind, EndpointOrdering,
-        EventTypes, Metadata, ThrottleRate,
+        EndpointAuthentication, EndpointBatch, EndpointConfig, EndpointIn, EndpointKind,
+        EndpointOrdering, EventTypes, Metadata, ThrottleRate,
     },
 };
 use postrider_core::kind::{Destination, command::Program, mask};
@@ -50,6 +50,12 @@ entry! {
         strict_rate: Option<bool> = "true or false, `false` by default";
         /// Whether deliveries keep the order of their messages.
         ordering: Option<EndpointOrdering> = "`any` or `fifo`, `any` by default";
+        /// Send several messages in one request to an endpoint of the kind `http`: at most `size`, 1 to 1000; the first waits up to `maxWaitSeconds` for others. See [order](ordering.md).
+        batch: Option<EndpointBatch> = "a table with `size` and `maxWaitSeconds`, none by default";
+        /// With the ordering `fifo`: the number of failed attempts after which a message is skipped; 0 means never. By default, when its retry schedule is over.
+        skip_after: Option<u16> = "a number";
+        /// Whether messages wait until the endpoint is resumed. If it is absent, the state that a client has set stays.
+        paused: Option<bool> = "true or false";
         /// Whether the endpoint receives no messages. If it is absent, the state that a client or the server has set stays.
         disabled: Option<bool> = "true or false";
         /// Headers of every request to an endpoint of the kind `http`.
@@ -116,6 +122,9 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
             throttle_rate: ThrottleRate(parsed.rate),
             ordering: parsed.ordering,
             strict_rate: parsed.strict_rate,
+            batch: parsed.batch,
+            paused: parsed.paused,
+            skip_after: parsed.skip_after,
             trusted_certificates: parsed.trusted_certificates,
             authentication: parsed.authentication,
             metadata: parsed.metadata.unwrap_or_default(),

@@ -6,8 +6,16 @@ use std::{fmt, io, path::PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Default,
-    File { path: PathBuf, line: usize },
+    File {
+        path: PathBuf,
+        line: usize,
+    },
     Variable(String),
+    /// A file that a variable names.
+    SecretFile {
+        variable: String,
+        path: PathBuf,
+    },
     Flag(&'static str),
 }
 
@@ -17,6 +25,7 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => f.write_str(name),
+            Self::SecretFile { variable, path } => write!(f, "{variable} ({})", path.display()),
             Self::Flag(name) => f.write_str(name),
         }
     }
@@ -27,6 +36,10 @@ impl fmt::Display for Source {
 pub(crate) enum ConfigError {
     #[error("{} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("{variable}: {} cannot be read", path.display())]
+    UnreadableSecret { variable: String, path: PathBuf, source: io::Error },
+    #[error("{variable} and {file_variable} are both set; remove one of them")]
+    SetTwice { variable: String, file_variable: String },
     #[error("{}:{line}: {message}", path.display())]
     Syntax { path: PathBuf, line: usize, message: String },
     #[error("{origin}: unknown key `{key}`{}", suggest(suggestion.as_ref()))]

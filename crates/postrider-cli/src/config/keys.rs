@@ -19,3 +19,15 @@ pub(super) fn keys() -> Vec<Key> {
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
+
+/// The variable that names a file with the value of a key. Keys whose values are secrets have one:
+/// what runs the server can give it files that only it can read, while its environment is visible
+/// in more places.
+pub(super) fn file_variable(key: &str) -> Option<String> {
+    is_secret(key).then(|| format!("{}_FILE", variable(key)))
+}
+
+/// Whether a value of the key may be or contain a secret.
+pub(super) fn is_secret(key: &str) -> bool {
+    key.ends_with("_secret") || ["proxy", "database_url"].contains(&key)
+}

@@ -16,7 +16,7 @@ use super::{
     endpoints::{self, ConfiguredEndpoint},
     entry::{Entry, FileText},
     error::{ConfigError, Source},
-    keys::{PREFIX, keys, variable},
+    keys::{PREFIX, file_variable, is_secret, keys, variable},
     schema::Config,
     section::{Key, Section, SetError},
     value::{DatabaseUrl, Raw},
@@ -88,7 +88,7 @@ impl Loaded {
     pub(crate) fn secret_files(&self) -> Vec<(PathBuf, String)> {
         let mut files = BTreeMap::new();
         for (key, origin) in self.origins.iter().filter(|(key, _)| self.holds_secret(key)) {
-            if let Source::File { path, .. } = origin {
+            if let Source::File { path, .. } | Source::SecretFile { path, .. } = origin {
                 files.entry(path.clone()).or_insert_with(|| key.clone());
             }
         }
@@ -137,6 +137,7 @@ fn load_from(
     if let Some((path, text)) = read_file(overrides.file.as_deref(), default_file)? {
         loader.file(&path, &text, &variables)?;
     }
+    refuse_two_variables(&loader.keys, &variables)?;
     for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         loader.variable(&name, value)?;
     }
@@ -155,6 +156,19 @@ fn read_file(
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
     }
+}
+
+/// A secret may come from a variable or from a file. With both, one of them would be ignored.
+fn refuse_two_variables(
+    keys: &[Key],
+    variables: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
+    let pairs = keys.iter().filter_map(|it| Some((variable(&it.path), file_variable(&it.path)?)));
+    let is_set = |name: &String| variables.get(name).is_some_and(|value| !value.is_empty());
+    let twice = pairs.into_iter().find(|(name, file)| is_set(name) && is_set(file));
+    twice.map_or(Ok(()), |(variable, file_variable)| {
+        Err(ConfigError::SetTwice { variable, file_variable })
+    })
 }
 
 struct Loader {
@@ -211,6 +225,11 @@ impl Loader {
         if is_other || name.starts_with(TEST_PREFIX) {
             return Ok(());
         }
+        let keys = self.keys.iter().map(|key| key.path.clone());
+        let named = |key: &String| file_variable(key).is_some_and(|file| file == name);
+        if let Some(key) = keys.clone().find(named) {
+            return self.secret_file(&key, name, PathBuf::from(value));
+        }
         let known = self.keys.iter().map(|key| key.path.as_str());
         let mut known = known.chain(REMOVED.iter().map(|(key, _)| *key));
         let found = known.find(|key| variable(key) == name).map(str::to_owned);
@@ -223,11 +242,25 @@ impl Loader {
         }
     }
 
+    /// Sets a key to the content of a file. An empty path sets nothing, as an empty variable.
+    fn secret_file(&mut self, key: &str, name: &str, path: PathBuf) -> Result<(), ConfigError> {
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let variable = name.to_owned();
+        match fs::read_to_string(&path) {
+            Ok(text) => self.set(key, &Raw::Lines(text), Source::SecretFile { variable, path }),
+            Err(source) => Err(ConfigError::UnreadableSecret { variable, path, source }),
+        }
+    }
+
     /// Compares without the common prefix, which would make all names look similar.
     fn nearest_variable(&self, name: &str) -> Option<String> {
         let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
-        let names = self.keys.iter().map(|key| bare(&variable(&key.path)));
-        nearest(&bare(name), names).map(|it| format!("{PREFIX}{it}"))
+        let names = self.keys.iter().map(|key| variable(&key.path));
+        let files = self.keys.iter().filter_map(|key| file_variable(&key.path));
+        nearest(&bare(name), names.chain(files).map(|it| bare(&it)))
+            .map(|it| format!("{PREFIX}{it}"))
     }
 
     fn flags(&mut self, overrides: &Overrides) -> Result<(), ConfigError> {
@@ -288,11 +321,6 @@ impl Loader {
             expected,
         })
     }
-}
-
-/// Whether a rejected value may contain a secret.
-fn is_secret(key: &str) -> bool {
-    key.ends_with("_secret") || ["proxy", "database_url"].contains(&key)
 }
 
 /// Lists the leaves of a table with their dotted keys and positions.

@@ -7,7 +7,7 @@ use super::{
     endpoints::{ConfiguredEndpoint, EndpointEntry},
     entry::EntryKey,
     error::Source,
-    keys::{keys, variable},
+    keys::{file_variable, keys, variable},
     load::Loaded,
     section::Section,
     value::DisplayValue,
@@ -57,7 +57,10 @@ pub(crate) fn reference() -> String {
             default => format!("`{default}`"),
         };
         line(&mut text, format_args!("\n- Default: {default}"));
-        line(&mut text, format_args!("- Variable: `{}`", variable(&key.path)));
+        let file = file_variable(&key.path);
+        let file =
+            file.map_or_else(String::new, |it| format!(", or `{it}` with the path of a file"));
+        line(&mut text, format_args!("- Variable: `{}`{file}", variable(&key.path)));
         line(&mut text, format_args!("- Value: {}", key.expected));
     }
     text.push_str(ENDPOINTS_INTRODUCTION);
@@ -93,6 +96,11 @@ current folder if it exists.
 
 A list is a TOML list, or a text with commas.
 Unknown keys and unknown `POSTRIDER_` variables are errors.
+
+A key that can contain a secret has a second variable, which ends with `_FILE` and names a file with the value: `POSTRIDER_MAIN_SECRET_FILE=/run/secrets/main-secret`.
+A file can have several secrets, one in each line.
+Use it with the credentials of systemd, and with the secrets of Docker and Kubernetes.
+
 `postrider config` prints the effective configuration with the origin of each value, without secrets.
 `postrider config --reference` prints this page.
 

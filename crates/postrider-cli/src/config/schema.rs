@@ -92,6 +92,10 @@ settings! {
         operator_org: Option<OrganizationId> = "";
         /// How long work in progress may take to finish after the server is told to stop.
         shutdown_grace: Duration = "10s";
+        /// How long the server continues to accept requests after it is told to stop. Meanwhile
+        /// `/api/v1/health/ready` reports that it is not ready. Behind a load balancer, set this to
+        /// the time in which it notices that, such as 10s.
+        shutdown_delay: Duration = "0s";
         /// URL under which browsers reach the server, for links in API responses. Default: the
         /// listen address.
         public_url: Option<PublicUrl> = "";

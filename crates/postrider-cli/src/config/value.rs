@@ -25,23 +25,26 @@ use super::units;
 pub(super) enum Raw {
     Text(String),
     List(Vec<String>),
+    /// The content of a file; a list has one item in each line.
+    Lines(String),
 }
 
 impl Raw {
     fn text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text.trim()),
+            Self::Text(text) | Self::Lines(text) => Some(text.trim()),
             Self::List(_) => None,
         }
     }
 
-    /// The items of a list, or of a text with commas.
+    /// The items of a list, of a text with commas, or of lines.
     fn items(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => {
                 text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
             },
             Self::List(items) => items.iter().map(|it| it.trim()).collect(),
+            Self::Lines(text) => text.lines().map(str::trim).filter(|it| !it.is_empty()).collect(),
         }
     }
 }
@@ -49,7 +52,7 @@ impl Raw {
 impl fmt::Display for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) | Self::Lines(text) => write!(f, "{text:?}"),
             Self::List(items) => write!(f, "{items:?}"),
         }
     }
@@ -360,7 +363,9 @@ impl<T: Setting> Setting for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
     fn parse(raw: &Raw) -> Option<Self> {
-        if raw.text() == Some("") { Some(None) } else { T::parse(raw).map(Some) }
+        // A file that is empty is a mistake.
+        let is_unset = matches!(raw, Raw::Text(text) if text.trim().is_empty());
+        if is_unset { Some(None) } else { T::parse(raw).map(Some) }
     }
 
     fn display(&self) -> DisplayValue {

@@ -195,7 +195,7 @@ SELECT format('database time %s, queue %s, lanes %s, nodes %s',
     (SELECT json_agg(q) FROM (SELECT * FROM queue LIMIT 20) q),
     (SELECT json_agg(lane) FROM lane), (SELECT json_agg(node) FROM node))";
 
-const ENDPOINTS: [&str; 4] = ["plain", "flaky", "fifo", "strict"];
+const ENDPOINTS: [&str; 5] = ["plain", "flaky", "fifo", "batches", "strict"];
 
 fn is_for(message: &Accepted, endpoint: &str) -> bool {
     message.event_type == TURN || ["plain", "flaky"].contains(&endpoint)
@@ -214,8 +214,10 @@ struct Summary {
 /// Checks the order and the rate, and counts duplicates.
 fn summarize(accepted: &[Accepted], arrivals: &[Arrival]) -> Summary {
     let of = |endpoint| of(arrivals, endpoint);
-    let violations = invariants::out_of_order(accepted, &of("fifo"));
-    assert!(violations.is_empty(), "the order was not kept: {violations:?}");
+    for endpoint in ["fifo", "batches"] {
+        let violations = invariants::out_of_order(accepted, &of(endpoint));
+        assert!(violations.is_empty(), "{endpoint}: the order was not kept: {violations:?}");
+    }
     let most = invariants::most_within(Duration::from_secs(1), &of("strict"));
     let allowed = limiter::at_most(RATE, Duration::from_secs(1) + RECORDING_DELAY);
     assert!(most <= allowed, "{most} calls came in a second, {allowed} may");
@@ -264,6 +266,11 @@ async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
         match endpoint {
             "fifo" => {
                 body["ordering"] = json!("fifo");
+                body["eventTypes"] = json!([TURN]);
+            },
+            "batches" => {
+                body["ordering"] = json!("fifo");
+                body["batch"] = json!({ "size": 20, "maxWaitSeconds": 1 });
                 body["eventTypes"] = json!([TURN]);
             },
             "strict" => {

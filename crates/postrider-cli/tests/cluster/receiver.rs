@@ -112,22 +112,38 @@ async fn receive(
     let at = Instant::now();
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
-    let (id, said) = (header("webhook-id"), header("webhook-timestamp").parse().unwrap());
-    let payload: Value = serde_json::from_slice(&body).unwrap();
-    let mut record = lock(&record);
-    let count = record.counts.entry((endpoint.clone(), id.clone())).or_default();
-    *count += 1;
-    let is_taken = *count > 1 || !fails_first(&endpoint, payload["n"].as_u64().unwrap());
+    let said = header("webhook-timestamp").parse().unwrap();
     let time = i64::try_from(time).unwrap();
-    record.arrivals.push(Arrival { endpoint, id, at, time, said, is_taken, headers, body });
+    let payload: Value = serde_json::from_slice(&body).unwrap();
+    let messages = messages(header("webhook-id"), &payload);
+    let mut record = lock(&record);
+    let (first, number) = messages.first().unwrap().clone();
+    let count = record.counts.entry((endpoint.clone(), first)).or_default();
+    *count += 1;
+    let is_taken = *count > 1 || !fails_first(&endpoint, number);
+    // Of a batch that fails, only the first message counts: the others wait for it.
+    let recorded = if is_taken { messages.len() } else { 1 };
+    for (id, _) in messages.into_iter().take(recorded) {
+        let (endpoint, headers, body) = (endpoint.clone(), headers.clone(), body.clone());
+        record.arrivals.push(Arrival { endpoint, id, at, time, said, is_taken, headers, body });
+    }
     if is_taken { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
+}
+
+/// The id and the publisher's number of each message of a request.
+fn messages(webhook_id: String, body: &Value) -> Vec<(String, u64)> {
+    let number = |payload: &Value| payload["n"].as_u64().unwrap();
+    let Some(events) = body["events"].as_array() else { return vec![(webhook_id, number(body))] };
+    let message =
+        |event: &Value| (event["id"].as_str().unwrap().to_owned(), number(&event["payload"]));
+    events.iter().map(message).collect()
 }
 
 /// Whether the endpoint fails the first attempt of the publisher's message with this number.
 fn fails_first(endpoint: &str, n: u64) -> bool {
     match endpoint {
         "flaky" => n.is_multiple_of(3),
-        "fifo" => n.is_multiple_of(10),
+        "fifo" | "batches" => n.is_multiple_of(10),
         _ => false,
     }
 }

@@ -73,6 +73,11 @@ async fn the_first_page_needs_few_bytes() {
 }
 
 #[tokio::test]
+async fn a_message_that_stops_an_endpoint_is_skipped() {
+    check("order").await;
+}
+
+#[tokio::test]
 async fn a_form_survives_the_end_of_the_session() {
     check("expiry").await;
 }
@@ -101,6 +106,11 @@ async fn a_filter_and_a_transformation_are_tried_saved_and_applied() {
 #[tokio::test]
 async fn a_connector_is_created_and_used_by_an_endpoint() {
     check("connectors").await;
+}
+
+#[tokio::test]
+async fn a_polling_endpoint_shows_its_token_and_its_consumers() {
+    check("polling").await;
 }
 
 #[tokio::test]

@@ -231,6 +231,22 @@ fn an_old_signature_is_not_valid() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    let output = postrider(&["manual", pages.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (page, content) in [
+        ("postrider.1", "Webhook gateway in a single binary"),
+        ("postrider-serve.1", "Starts the server"),
+        ("postrider-endpoint-create.1", "postrider\\-endpoint\\-create"),
+    ] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.contains(content), "{page}: {text}");
+    }
+}
+
+#[test]
 fn completion_scripts_are_printed_for_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let output = postrider(&["completions", shell]).output().unwrap();

@@ -24,6 +24,7 @@ mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
 mod order;
+mod polling;
 mod pooler;
 mod port;
 mod programs;
@@ -42,6 +43,8 @@ mod secrets;
 mod server;
 mod shop;
 mod sources;
+mod supervisor;
 mod tasks;
 mod tls;
 mod unusual_receivers;
+mod upgrade;

@@ -313,7 +313,7 @@ impl Caller {
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    async fn respond(
+    pub(crate) async fn respond(
         &self,
         method: Method,
         path: &str,

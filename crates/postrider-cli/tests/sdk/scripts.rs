@@ -80,6 +80,12 @@ fn the_python_client_of_the_line_2_works_with_destinations() {
 }
 
 #[test]
+fn the_python_client_of_the_line_2_polls() {
+    let python = installed("python-2").join("bin/python");
+    check(Command::new(python).arg("-B").arg(source("python/polling.py")));
+}
+
+#[test]
 fn the_operations_of_the_python_client_that_work_are_those_of_the_list() {
     let python = installed("python-2").join("bin/python");
     check(Command::new(python).arg("-B").arg(source("python/sweep.py")));

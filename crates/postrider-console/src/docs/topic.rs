@@ -16,7 +16,7 @@ pub(super) struct Topic {
 /// Group, tag, title and description.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
-const TOPICS: [Row; 24] = [
+const TOPICS: [Row; 25] = [
     (
         "Send",
         "Application",
@@ -58,6 +58,12 @@ const TOPICS: [Row; 24] = [
         "Destination",
         "Destinations",
         "Endpoints under the names of the destination API, which keeps the order of messages.",
+    ),
+    (
+        "Send",
+        "Polling",
+        "Polling",
+        "Clients fetch the messages of a polling endpoint, and commit what they have done.",
     ),
     (
         "Send",

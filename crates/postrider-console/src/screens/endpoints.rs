@@ -6,6 +6,7 @@
 //! | Which endpoints are there? | `list.rs`, `row.rs` |
 //! | What is an endpoint doing, and why? | `condition.rs`, `banner.rs`, `traffic.rs` |
 //! | What does the page of an endpoint show? | `subject.rs`, `detail.rs`, `attempts.rs`, `facts.rs` |
+//! | What is sent next, and how is it skipped, retried or paused? | `order.rs` |
 //! | How are its filter and its transformation tried and changed? | `shaping.rs`, `shaping/` |
 //! | Which fields does a kind have? | `kinds.rs`, `kinds/` |
 //! | How does a form become a request? | `fields.rs`, `body.rs`, `config.rs` |
@@ -24,6 +25,8 @@ mod fields;
 mod headers;
 mod kinds;
 mod list;
+mod order;
+mod polling;
 mod readers;
 mod recovery;
 mod row;
@@ -69,6 +72,8 @@ fn of_application(routes: Routes, base: &str) -> Routes {
         .action(&of("/secret"), secret::act)
         .page(&of("/readers"), readers::page)
         .action(&of("/readers"), readers::create)
+        .page(&of("/polling"), polling::page)
+        .action(&of("/polling"), polling::act)
         .page(&of("/test"), trial::page)
         .action(&of("/test"), trial::act)
         .page(&of("/recover"), recovery::page)
@@ -76,4 +81,8 @@ fn of_application(routes: Routes, base: &str) -> Routes {
         .action(&of("/cancel"), actions::cancel)
         .action(&of("/enable"), actions::enable)
         .action(&of("/disable"), actions::disable)
+        .action(&of("/pause"), order::pause)
+        .action(&of("/resume"), order::resume)
+        .action(&of("/skip"), order::skip)
+        .action(&of("/retry"), order::force_retry)
 }

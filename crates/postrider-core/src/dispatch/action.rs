@@ -28,12 +28,15 @@ pub enum Action<R, P> {
     Disable(NoticeContext<R>),
 }
 
-/// A delivery to send.
+/// A delivery to send, or a batch.
 #[derive(Debug)]
 pub struct OutgoingCall<R, P> {
     pub delivery: Delivery,
     pub route: R,
     pub payload: P,
+    /// What follows the first delivery in the same call, in order. Empty unless the lane has a
+    /// [`Batch`](super::Batch).
+    pub others: Vec<(Delivery, P)>,
 }
 
 /// Settlements to write in one commit, and the notices that their attempts caused.

@@ -34,9 +34,18 @@ pub enum Input<'a, R, P> {
     Appended(NewDelivery<P>),
     /// A delivery with a reserved place was not appended.
     NotAppended(EndpointId),
+    /// A delivery was appended without a lease; it has to be claimed. Lanes that wait for a batch
+    /// count these. Other lanes need only [`Input::DueAt`].
+    Stored(EndpointId),
     /// A call ended. It must be in flight.
     CallEnded {
         attempt: Attempt,
+        jitter: JitterSample,
+    },
+    /// A call with several deliveries ended. There is an attempt for each, in the order of the
+    /// call, and all have the same outcome.
+    BatchEnded {
+        attempts: Vec<Attempt>,
         jitter: JitterSample,
     },
     /// The result of [`Action::Claim`](super::Action::Claim).

@@ -7,6 +7,7 @@ use std::{
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 
+use super::batch::{Batch, MAX_BATCH_BYTES};
 use crate::{
     breaker::{self, Breaker},
     concurrency::{CallLimits, ConcurrencyWindow},
@@ -30,10 +31,14 @@ pub struct Policy {
     /// Unless [`DeliveryOrder::Any`], all its deliveries come from claims; in order, they are sent
     /// one at a time.
     pub order: DeliveryOrder,
+    /// Whether several deliveries are made with one call. It counts as one for the limits.
+    pub batch: Option<Batch>,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,
     /// An endpoint is disabled when its deliveries have been exhausted for this long.
     pub disable_after: Duration,
+    /// When somebody last asked that what waits is sent at once.
+    pub retry_requested_at: Option<Timestamp>,
 }
 
 /// A delivery in memory.
@@ -78,6 +83,14 @@ pub(super) struct Lane<R, P> {
     queue: VecDeque<HeldDelivery<P>>,
     queued: HashSet<MessageId>,
     in_flight: HashMap<MessageId, (Delivery, usize)>,
+    /// Calls in flight.
+    calls: usize,
+    /// Deliveries that this node has appended for others of the batch to be claimed with.
+    stored: usize,
+    /// The last claim returned as many deliveries as it could, so the batch does not wait for more.
+    is_claim_full: bool,
+    /// What waited has been claimed again together with what was appended since.
+    is_refilled: bool,
     /// Deliveries in order that have left this lane while the store does not know it yet. The
     /// store offers nothing behind them until then.
     unsettled: HashSet<MessageId>,
@@ -98,6 +111,10 @@ impl<R, P> Lane<R, P> {
             queue: VecDeque::new(),
             queued: HashSet::new(),
             in_flight: HashMap::new(),
+            calls: 0,
+            stored: 0,
+            is_claim_full: false,
+            is_refilled: false,
             unsettled: HashSet::new(),
             is_closed: false,
             policy,
@@ -106,8 +123,9 @@ impl<R, P> Lane<R, P> {
     }
 
     /// Changes the policy and the route. The rate limiter keeps its history, so that a change
-    /// cannot be used to exceed the rate.
-    pub(super) fn configure(&mut self, policy: Policy, route: R) {
+    /// cannot be used to exceed the rate. Returns whether what waits has to be claimed again, because
+    /// somebody asked for it since.
+    pub(super) fn configure(&mut self, policy: Policy, route: R) -> bool {
         self.limiter = match (self.limiter.take(), policy.rate) {
             (_, None) => None,
             (None, Some(rate)) => Some(Limiter::new(rate)),
@@ -117,8 +135,14 @@ impl<R, P> Lane<R, P> {
             },
         };
         self.is_closed = false;
+        let retries = policy.retry_requested_at > self.policy.retry_requested_at;
         self.policy = policy;
         self.route = route;
+        if retries {
+            self.breaker.probe_now();
+            self.concurrency.end_rest();
+        }
+        retries
     }
 
     /// Takes nothing more; returns the number of reserved places that this frees.
@@ -148,28 +172,119 @@ impl<R, P> Lane<R, P> {
     pub(super) fn gate(&self, share: usize) -> Gate {
         let most = if self.is_in_order() { 1 } else { self.policy.max_in_flight };
         let slots = self.concurrency.window().min(most).min(share.max(1));
-        if self.queue.is_empty() || self.in_flight.len() >= slots {
+        if self.queue.is_empty() || self.calls >= slots {
             return Gate::Closed;
         }
         let Some(breaker) = self.breaker.ready_at() else { return Gate::Closed };
         // A probe is sent alone: calls from before the breaker opened have to end first.
-        if self.breaker.is_open() && !self.in_flight.is_empty() {
+        if self.breaker.is_open() && self.calls > 0 {
             return Gate::Closed;
         }
         let limiter = self.limiter.as_ref().map_or(Timestamp::default(), Limiter::ready_at);
-        Gate::At(breaker.max(limiter).max(self.concurrency.ready_at()))
+        Gate::At(breaker.max(limiter).max(self.concurrency.ready_at()).max(self.batch_at()))
     }
 
-    /// Takes the next delivery for a call.
-    pub(super) fn send(&mut self, now: Timestamp) -> (Delivery, P) {
-        let held = self.queue.pop_front().expect("a lane with an open gate has a delivery");
-        self.queued.remove(&held.delivery.id.message);
+    /// When the batch at the front of the queue is sent: at once if it is full.
+    fn batch_at(&self) -> Timestamp {
+        let Some(batch) = self.policy.batch else { return Timestamp::default() };
+        if self.is_claim_full || self.is_batch_full(batch) || self.can_refill(batch) {
+            return Timestamp::default();
+        }
+        let due_at = self.queue.iter().map(|held| batch.due_at(&held.delivery));
+        due_at.min().unwrap_or_default()
+    }
+
+    fn is_batch_full(&self, batch: Batch) -> bool {
+        let limit = self.queue.front().map_or(1, |held| batch.limit(&held.delivery));
+        self.queue.len() >= limit
+            || self.queue.iter().map(|held| held.bytes).sum::<usize>() >= MAX_BATCH_BYTES
+    }
+
+    /// Whether this node has appended something that belongs to the batch since the last claim.
+    fn has_more(&self, batch: Batch) -> bool {
+        let waits = self.queue.front().is_some_and(|held| batch.waits(&held.delivery));
+        self.is_in_order() && self.stored > 0 && waits
+    }
+
+    /// Whether this node has appended enough to fill the batch since the last claim.
+    fn can_refill(&self, batch: Batch) -> bool {
+        self.has_more(batch) && self.queue.len() + self.stored >= batch.size
+    }
+
+    /// Whether what waits has to go back to the store before it is sent, to be claimed again with
+    /// what was appended since. In order, the store offers nothing behind what is held.
+    pub(super) fn begin_refill(&mut self) -> bool {
+        let Some(batch) = self.policy.batch else { return false };
+        let is_small = !self.is_claim_full && !self.is_batch_full(batch);
+        let is_useful = is_small && self.has_more(batch);
+        // The time is over for one claim more, unless there is a whole batch.
+        let refills = is_useful && (!self.is_refilled || self.can_refill(batch));
+        self.is_refilled |= refills;
+        refills
+    }
+
+    /// A delivery was appended that has to be claimed.
+    pub(super) const fn stored(&mut self) {
+        self.stored += 1;
+    }
+
+    pub(super) const fn is_batched(&self) -> bool {
+        self.policy.batch.is_some()
+    }
+
+    /// A claim begins, and sees what was appended before.
+    pub(super) const fn claim_began(&mut self) {
+        self.stored = 0;
+    }
+
+    /// A claim returned `count` deliveries of at most `capacity`.
+    pub(super) const fn claim_ended(&mut self, count: usize, capacity: usize) {
+        self.has_backlog = self.has_backlog && count >= capacity;
+        if capacity > 0 {
+            self.is_claim_full = count >= capacity;
+        }
+    }
+
+    /// Takes the next delivery for a call, and those that are made with it.
+    pub(super) fn send(&mut self, now: Timestamp) -> (Delivery, P, Vec<(Delivery, P)>) {
         if let Some(limiter) = &mut self.limiter {
             limiter.take(now);
         }
         self.breaker.sent();
-        self.in_flight.insert(held.delivery.id.message, (held.delivery, held.bytes));
-        (held.delivery, held.payload)
+        self.calls += 1;
+        let (first, payload, bytes) = self.take_next();
+        let others = match self.policy.batch {
+            Some(batch) => self.take_others(batch.limit(&first) - 1, bytes),
+            None => Vec::new(),
+        };
+        (self.is_claim_full, self.is_refilled) = (false, false);
+        (first, payload, others)
+    }
+
+    /// Takes what is sent with a first delivery of this size.
+    fn take_others(&mut self, count: usize, first_bytes: usize) -> Vec<(Delivery, P)> {
+        let (mut others, mut bytes) = (Vec::new(), first_bytes);
+        while others.len() < count
+            && let Some(next) = self.queue.front()
+            && bytes + next.bytes <= MAX_BATCH_BYTES
+        {
+            let (delivery, payload, size) = self.take_next();
+            bytes += size;
+            others.push((delivery, payload));
+        }
+        others
+    }
+
+    fn take_next(&mut self) -> (Delivery, P, usize) {
+        let held = self.queue.pop_front().expect("a lane with an open gate has a delivery");
+        let HeldDelivery { delivery, payload, bytes, .. } = held;
+        self.queued.remove(&delivery.id.message);
+        self.in_flight.insert(delivery.id.message, (delivery, bytes));
+        (delivery, payload, bytes)
+    }
+
+    pub(super) const fn call_ended(&mut self) {
+        self.calls -= 1;
     }
 
     pub(super) fn take_in_flight(&mut self, message: MessageId) -> (Delivery, usize) {
@@ -227,9 +342,9 @@ impl<R, P> Lane<R, P> {
     }
 
     /// Deliveries have left the lane; in order, it claims again only when the store knows it.
-    pub(super) fn await_settle(&mut self, deliveries: &[Delivery]) {
+    pub(super) fn await_settle<'a>(&mut self, deliveries: impl Iterator<Item = &'a Delivery>) {
         if self.is_in_order() {
-            self.unsettled.extend(deliveries.iter().map(|it| it.id.message));
+            self.unsettled.extend(deliveries.map(|it| it.id.message));
         }
     }
 
@@ -249,7 +364,9 @@ impl<R, P> Lane<R, P> {
         let rate = self.policy.rate.map_or(usize::MAX, |rate| rate as usize);
         let seconds = usize::try_from(patience.as_secs() / 2).unwrap_or(usize::MAX);
         let windows = WINDOWS_HELD * self.concurrency.window().min(self.policy.max_in_flight);
-        rate.saturating_mul(seconds.max(1)).min(windows).max(1)
+        // A batch is one call, whatever its size.
+        let batch = self.policy.batch.map_or(1, |it| it.size);
+        rate.saturating_mul(seconds.max(1)).min(windows).max(batch)
     }
 
     /// Removes everything that waits; returns it with its size in bytes.
@@ -291,7 +408,7 @@ impl<R, P> Lane<R, P> {
             breaker: self.breaker.state(),
             failing_since: self.failing_since,
             held: self.held(),
-            in_flight: self.in_flight.len(),
+            in_flight: self.calls,
             throttled_until: (ready_at > now && self.has_waiting()).then_some(ready_at),
         }
     }

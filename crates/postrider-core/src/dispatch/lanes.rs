@@ -1,5 +1,7 @@
 //! The lanes of all endpoints: which may hold what, and whose delivery is sent next.
 
+mod ended;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, HashSet, VecDeque},
@@ -16,30 +18,16 @@ use super::{
     lane::{Gate, HeldDelivery, Lane},
 };
 use crate::{
-    delivery::{Attempt, Delivery, DeliveryId, DeliveryOrder},
-    health::{self, Notice},
+    delivery::{Delivery, DeliveryId, DeliveryOrder},
     lane_state::LaneState,
     limiter::Limiter,
-    retry::{self, JitterSample, Verdict},
     time::Timestamp,
 };
 
+pub(super) use self::ended::CallResult;
+
 /// How often idle lanes are dropped, and deliveries that have waited too long released.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What follows from a call that ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CallResult {
-    /// As it was sent, except for whether it is reported after this attempt.
-    pub delivery: Delivery,
-    pub verdict: Verdict,
-    pub notice: Option<Notice>,
-    /// When the first delivery was exhausted since the last success, if that changed.
-    #[expect(clippy::option_option, reason = "it changes to none when the endpoint recovers")]
-    pub failing_since: Option<Option<Timestamp>>,
-    /// The endpoint has to be disabled; it has been failing since this time.
-    pub disable: Option<Timestamp>,
-}
 
 /// The lanes of all endpoints. `R` is a lane's route, `P` a delivery's payload.
 #[derive(Debug)]
@@ -87,7 +75,12 @@ impl<R: Clone, P> Lanes<R, P> {
     pub(super) fn configure(&mut self, setup: LaneSetup<R>) {
         let LaneSetup { endpoint, policy, route, failing_since } = setup;
         if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
-            lane.configure(policy, route);
+            if lane.configure(policy, route) {
+                // Some of it may have been skipped, and all is due now.
+                lane.has_backlog = true;
+                self.release_waiting(endpoint);
+                self.wants_claim = true;
+            }
         } else {
             self.by_application.entry(policy.application).or_default().insert(endpoint);
             self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));
@@ -240,44 +233,6 @@ impl<R: Clone, P> Lanes<R, P> {
         self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Decides what follows from a call that ended.
-    pub(super) fn call_ended(
-        &mut self,
-        attempt: &Attempt,
-        jitter: JitterSample,
-        now: Timestamp,
-    ) -> CallResult {
-        let (id, outcome) = (attempt.delivery, attempt.outcome);
-        let lane = self.by_endpoint.get_mut(&id.endpoint).expect("a lane outlives its calls");
-        let (delivery, bytes) = lane.take_in_flight(id.message);
-        self.held -= 1;
-        self.held_bytes -= bytes;
-        self.in_flight -= 1;
-        let schedule = &lane.policy.schedule;
-        let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
-        let verdict = delivery.retry_plan.follow(planned, outcome, now);
-        let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
-        let before = lane.failing_since;
-        let disable = lane.record(attempt, is_exhausted, now);
-        let after = lane.failing_since;
-        lane.await_settle(&[delivery]);
-        // In order, nothing may overtake the retry: what is behind it goes back to the store,
-        // which keeps the order.
-        let blocks_order = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
-        if blocks_order || lane.is_resting(now) {
-            self.release_waiting(id.endpoint);
-        }
-        self.update_wants_claim(id.endpoint, now);
-        self.wake(id.endpoint);
-        CallResult {
-            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
-            verdict,
-            notice: health::notice(&delivery, verdict),
-            failing_since: (before != after).then_some(after),
-            disable,
-        }
-    }
-
     /// The route of an endpoint that has a lane, closed or not.
     pub(super) fn route(&self, endpoint: EndpointId) -> &R {
         &self.by_endpoint[&endpoint].route
@@ -310,7 +265,7 @@ impl<R: Clone, P> Lanes<R, P> {
     }
 
     /// The capacities of lanes for a claim: of those with less than `per_endpoint`, and of those
-    /// with a backlog and more.
+    /// with more that have a backlog or send batches.
     pub(super) fn capacities(
         &self,
         per_endpoint: usize,
@@ -318,10 +273,35 @@ impl<R: Clone, P> Lanes<R, P> {
     ) -> HashMap<EndpointId, usize> {
         self.by_endpoint
             .iter()
-            .map(|(&endpoint, lane)| (endpoint, self.capacity(endpoint, now), lane.has_backlog))
-            .filter(|&(_, capacity, has_backlog)| capacity < per_endpoint || has_backlog)
+            .map(|(&endpoint, lane)| {
+                let is_known = lane.has_backlog || lane.is_batched();
+                (endpoint, self.capacity(endpoint, now), is_known)
+            })
+            .filter(|&(_, capacity, is_known)| capacity < per_endpoint || is_known)
             .map(|(endpoint, capacity, _)| (endpoint, capacity))
             .collect()
+    }
+
+    /// A claim with these capacities begins.
+    pub(super) fn claim_began(&mut self, capacities: &HashMap<EndpointId, usize>) {
+        for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.is_batched()) {
+            if capacities.get(endpoint).is_some_and(|capacity| *capacity > 0) {
+                lane.claim_began();
+            }
+        }
+    }
+
+    /// A delivery was appended that has to be claimed.
+    pub(super) fn stored(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
+            lane.stored();
+            self.wake(endpoint);
+        }
+    }
+
+    /// Whether the lane counts what is appended and has to be claimed.
+    pub(super) fn counts_stored(&self, endpoint: EndpointId) -> bool {
+        self.by_endpoint.get(&endpoint).is_some_and(|it| it.is_batched() && it.is_in_order())
     }
 
     /// Updates the lanes after a claim that returned `counts` deliveries: a lane that got less
@@ -331,10 +311,11 @@ impl<R: Clone, P> Lanes<R, P> {
         claim: &ClaimInFlight,
         counts: &HashMap<EndpointId, usize>,
     ) {
-        for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.has_backlog) {
+        let lanes = self.by_endpoint.iter_mut();
+        for (endpoint, lane) in lanes.filter(|(_, it)| it.has_backlog || it.is_batched()) {
             let capacity = claim.capacities.get(endpoint).copied().unwrap_or(PER_ENDPOINT);
             let count = counts.get(endpoint).copied().unwrap_or(0);
-            lane.has_backlog = count >= capacity;
+            lane.claim_ended(count, capacity);
         }
     }
 
@@ -387,13 +368,17 @@ impl<R: Clone, P> Lanes<R, P> {
             self.set_timer(endpoint, gate);
             return None;
         }
-        let (delivery, payload) = lane.send(now);
+        if lane.begin_refill() {
+            self.release_waiting(endpoint);
+            return None;
+        }
+        let (delivery, payload, others) = lane.send(now);
         if let Some(limiter) = limiter {
             limiter.take(now);
         }
         let route = lane.route.clone();
         self.wake(endpoint);
-        Some(OutgoingCall { delivery, route, payload })
+        Some(OutgoingCall { delivery, route, payload, others })
     }
 
     /// Lets the lane try to send at the next poll.
@@ -440,7 +425,7 @@ impl<R: Clone, P> Lanes<R, P> {
         let lane = self.lane_mut(endpoint);
         let (deliveries, bytes) = lane.take_waiting();
         lane.has_backlog |= !deliveries.is_empty();
-        lane.await_settle(&deliveries);
+        lane.await_settle(deliveries.iter());
         self.held -= deliveries.len();
         self.held_bytes -= bytes;
         self.released.extend(deliveries);
@@ -456,7 +441,7 @@ impl<R: Clone, P> Lanes<R, P> {
         for lane in self.by_endpoint.values_mut() {
             let (deliveries, bytes) = lane.take_late(now);
             lane.has_backlog |= !deliveries.is_empty();
-            lane.await_settle(&deliveries);
+            lane.await_settle(deliveries.iter());
             self.held -= deliveries.len();
             self.held_bytes -= bytes;
             self.released.extend(deliveries);

@@ -128,6 +128,8 @@ impl World {
             breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 30 * SECOND },
             schedule: Schedule::new(&[5 * SECOND; 12], 0.2),
             disable_after: Duration::MAX,
+            retry_requested_at: None,
+            batch: None,
         }
     }
 

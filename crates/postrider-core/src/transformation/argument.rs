@@ -41,45 +41,62 @@ struct Parameters<'a> {
 
 #[derive(Serialize)]
 struct Batch<'a> {
-    events: [Event<'a>; 1],
+    events: Vec<Event<'a>>,
     env: &'a Variables,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
-    payload: &'a RawValue,
+    payload: Box<RawValue>,
     event_type: &'a str,
 }
 
-/// The argument of `handler` for a message, as JSON. `url` is that of the endpoint.
+/// The argument of `handler` for the first message, or for all of them if the code takes batches, as
+/// JSON. `url` is that of the endpoint.
+///
+/// # Panics
+///
+/// If there are no messages.
 pub fn argument(
     form: Form,
-    message: &Message,
+    messages: &[&Message],
     url: &str,
     env: &Variables,
 ) -> Result<Vec<u8>, ArgumentError> {
-    let payload = payload(message)?;
-    let event_type = message.event_type.as_str();
     let json = match form {
-        Form::Single => serde_json::to_vec(&Webhook {
-            method: "POST",
-            url,
-            payload: &payload,
-            event_type,
-            channels: &message.channels,
-            env,
-            transformations_params: Parameters { headers: headers(&message.format) },
-        }),
+        Form::Single => serde_json::to_vec(&webhook(messages[0], &payload(messages[0])?, url, env)),
         Form::Batch => {
-            serde_json::to_vec(&Batch { events: [Event { payload: &payload, event_type }], env })
+            let events = messages.iter().map(|message| {
+                let payload = payload(message)?;
+                Ok(Event { payload, event_type: message.event_type.as_str() })
+            });
+            let events = events.collect::<Result<_, ArgumentError>>()?;
+            serde_json::to_vec(&Batch { events, env })
         },
     };
     json.map_err(|_| ArgumentError::Binary)
 }
 
+fn webhook<'a>(
+    message: &'a Message,
+    payload: &'a RawValue,
+    url: &'a str,
+    env: &'a Variables,
+) -> Webhook<'a> {
+    Webhook {
+        method: "POST",
+        url,
+        payload,
+        event_type: message.event_type.as_str(),
+        channels: &message.channels,
+        env,
+        transformations_params: Parameters { headers: headers(&message.format) },
+    }
+}
+
 /// The body: JSON, or a text if it is not JSON.
-fn payload(message: &Message) -> Result<Box<RawValue>, ArgumentError> {
+pub(crate) fn payload(message: &Message) -> Result<Box<RawValue>, ArgumentError> {
     let body = message.body.as_ref().ok_or(ArgumentError::Expunged)?;
     if is_compressed(&message.format) {
         return Err(ArgumentError::Compressed);
@@ -124,7 +141,7 @@ mod tests {
 
     fn made(form: Form, message: &Message) -> Result<Value, ArgumentError> {
         let env = [("KEY".to_owned(), "k".to_owned())].into();
-        let json = argument(form, message, "https://example.com/hook", &env)?;
+        let json = argument(form, &[message], "https://example.com/hook", &env)?;
         Ok(serde_json::from_slice(&json).unwrap())
     }
 

@@ -56,6 +56,8 @@ struct AppendedMessage {
     reserved: Vec<EndpointId>,
     /// Some of its deliveries go to the store, to be claimed.
     has_overflow: bool,
+    /// The lanes that count those.
+    counting: Vec<EndpointId>,
     reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
 }
 
@@ -139,9 +141,15 @@ impl Appender {
             targets.push(Target { endpoint, hold, order });
         }
         let has_overflow = reserved.len() < targets.len();
-        let message_in_flight =
-            AppendedMessage { message: Arc::clone(&message), reserved, has_overflow, reply };
-        self.batch.push(message_in_flight);
+        let counting = targets.iter().map(|it| it.endpoint);
+        let counting = counting.filter(|it| dispatcher.counts_stored(*it)).collect();
+        self.batch.push(AppendedMessage {
+            message: Arc::clone(&message),
+            reserved,
+            has_overflow,
+            counting,
+            reply,
+        });
         NewMessage { message, targets, idempotency }
     }
 
@@ -181,7 +189,7 @@ impl Appender {
         dispatcher: &mut Dispatcher,
         now: Timestamp,
     ) {
-        let AppendedMessage { message, reserved, has_overflow, reply } = appended;
+        let AppendedMessage { message, reserved, has_overflow, counting, reply } = appended;
         match outcome {
             AppendOutcome::New => {
                 self.metrics.messages.inc();
@@ -192,6 +200,9 @@ impl Appender {
                 if has_overflow {
                     let due_at = message.deliver_at.unwrap_or(now);
                     dispatcher.handle(Input::DueAt(due_at), now);
+                }
+                for endpoint in counting {
+                    dispatcher.handle(Input::Stored(endpoint), now);
                 }
             },
             AppendOutcome::Duplicate(_) | AppendOutcome::EventIdTaken(_) => {

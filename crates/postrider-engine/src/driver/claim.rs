@@ -28,9 +28,9 @@ use crate::{
     store_errors::StoreErrors,
 };
 
-/// Wait before a delivery is offered again whose endpoint was disabled while it was claimed. It is
-/// short, because the endpoint may be enabled at any time.
-const DISABLED_PAUSE: Duration = Duration::from_secs(1);
+/// Wait before a delivery is offered again whose endpoint was disabled or paused while it was
+/// claimed. It is short, because that may end at any time.
+const STOPPED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Claims deliveries; one claim at a time.
 #[derive(Debug)]
@@ -116,8 +116,8 @@ impl Claimer {
         if lanes.is_outdated(entry) {
             // The next claim reads the application again.
             Duration::ZERO
-        } else if entry.is_disabled(delivery.id.endpoint) {
-            DISABLED_PAUSE
+        } else if entry.is_stopped(delivery.id.endpoint) {
+            STOPPED_PAUSE
         } else {
             self.lease
         }
@@ -158,8 +158,8 @@ impl ClaimReader {
         }
     }
 
-    /// The applications of what was claimed. The store offers nothing of a disabled endpoint, so
-    /// an entry in which the endpoint is disabled is out of date, and is read again.
+    /// The applications of what was claimed. The store offers nothing of a disabled or
+    /// paused endpoint, so an entry in which it is one of these is out of date, and is read again.
     async fn entries(
         &self,
         batch: &ClaimedBatch,
@@ -174,7 +174,7 @@ impl ClaimReader {
                 entries.insert(id, entry);
             }
             let entry = entries.get(&id);
-            if entry.is_some_and(|it| it.is_disabled(delivery.id.endpoint))
+            if entry.is_some_and(|it| it.is_stopped(delivery.id.endpoint))
                 && refreshed.insert(id)
                 && let Some(entry) = self.directory.refresh(id).await?
             {

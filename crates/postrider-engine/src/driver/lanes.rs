@@ -1,12 +1,13 @@
 //! Configures the dispatcher's lanes from what the directory knows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, EndpointId, api::EndpointKind};
 use postrider_core::{
     delivery::DeliveryOrder,
-    dispatch::{self, Input, LaneSetup, Policy},
+    dispatch::{self, Batch, Input, LaneSetup, Policy},
     message::Message,
+    retry::{AttemptLimit, Schedule},
     time::Timestamp,
 };
 
@@ -15,6 +16,20 @@ use crate::{
     directory::{Directory, Entry, Route},
     settings::Settings,
 };
+
+/// How many messages one transaction appends to the log of a polling endpoint.
+const LOG_BATCH: Batch = Batch { size: 200, max_wait: Duration::ZERO };
+
+/// Waits after an append that failed. The last one is repeated.
+const LOG_WAITS: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
+
+const LOG_JITTER: f64 = 0.2;
 
 pub(super) type Dispatcher = dispatch::Dispatcher<Route, Arc<Message>>;
 
@@ -52,7 +67,7 @@ impl LaneConfigurator {
             return true;
         }
         let Some(entry) = self.directory.current(entry) else { return false };
-        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.disabled);
+        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.is_stopped());
         if let Some(route) = route {
             self.configure(dispatcher, &entry, route, now);
         }
@@ -76,7 +91,7 @@ impl LaneConfigurator {
         let entry = self.directory.known(application).or(entry);
         for endpoint in dispatcher.endpoints_of(application) {
             let route = entry.as_ref().and_then(|it| it.routes.get(&endpoint));
-            match (&entry, route.filter(|it| !it.endpoint.disabled)) {
+            match (&entry, route.filter(|it| !it.endpoint.is_stopped())) {
                 (Some(entry), Some(route)) => self.configure(dispatcher, entry, route, now),
                 _ => dispatcher.handle(Input::Close(endpoint), now),
             }
@@ -102,15 +117,35 @@ impl LaneConfigurator {
 
     fn configure(&self, dispatcher: &mut Dispatcher, entry: &Entry, route: &Route, now: Timestamp) {
         let settings = &self.settings;
+        let is_polling = route.endpoint.kind == EndpointKind::Polling;
+        // A log has no message that can never be appended, and must not lose one.
+        let (attempt_limit, schedule) = if is_polling {
+            (AttemptLimit::Unlimited, Schedule::new(&LOG_WAITS, LOG_JITTER))
+        } else {
+            (route.endpoint.attempt_limit, settings.schedule.clone())
+        };
+        let of_log = is_polling.then_some(LOG_BATCH);
         let policy = Policy {
             application: entry.application.id,
             max_in_flight: route.target.max_in_flight(settings.limits.in_flight_per_endpoint),
             max_rest: route.target.destination.max_rest(),
             rate: route.endpoint.throttle_rate,
             order: route.endpoint.delivery_order(None, self.is_shared_store),
+            batch: of_log.or_else(|| {
+                route.endpoint.batch.map(|it| Batch {
+                    size: it.size.into(),
+                    max_wait: Duration::from_secs(it.max_wait_seconds.into()),
+                })
+            }),
             breaker: settings.breaker,
-            schedule: settings.schedule.clone(),
-            disable_after: settings.disable_endpoint_after,
+            schedule: schedule.limited(attempt_limit),
+            // Its owner wants it to be tried for ever.
+            disable_after: if attempt_limit == AttemptLimit::Unlimited {
+                Duration::MAX
+            } else {
+                settings.disable_endpoint_after
+            },
+            retry_requested_at: route.endpoint.retry_requested_at,
         };
         let (application, rate) = (entry.application.id, entry.application.throttle_rate);
         dispatcher.handle(Input::LimitApplication { application, rate }, now);

@@ -109,6 +109,9 @@ impl Reseal {
         if let Some(transformation) = &mut endpoint.transformation {
             is_new |= self.part(&mut transformation.variables)?;
         }
+        for token in &mut endpoint.polling_tokens {
+            is_new |= self.secret(&mut token.sealed)?;
+        }
         for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use postrider::provider::KeyRequest;
 use postrider_core::{
+    batch_request,
     delivery::Response,
     message::Message,
     outcome::{Failure, Outcome},
@@ -51,6 +52,8 @@ use super::{
 struct HttpCall<'a> {
     prepared: &'a Prepared,
     message: &'a Message,
+    /// The messages of a batch.
+    batch: &'a [Arc<Message>],
     body: &'a Bytes,
     /// When it is signed.
     at: Timestamp,
@@ -60,12 +63,19 @@ struct HttpCall<'a> {
 
 impl<'a> HttpCall<'a> {
     fn of(call: &'a Call) -> Option<Self> {
-        let Call { target, message, body, at } = call;
-        Some(Self { prepared: target.http()?, message, body, at: *at, authorization: None })
+        let Call { target, message, batch, body, at } = call;
+        let prepared = target.http()?;
+        Some(Self { prepared, message, batch, body, at: *at, authorization: None })
     }
 
     fn request(&self) -> Request<Bytes> {
-        let mut request = self.prepared.request(self.message, self.body.clone(), self.at);
+        let body = self.body.clone();
+        let mut request = if self.batch.is_empty() {
+            self.prepared.request(self.message, body, self.at)
+        } else {
+            let id = batch_request::id(self.batch.iter().map(|it| &it.id));
+            self.prepared.batch_request(&id, body, self.at)
+        };
         if let Some(authorization) = self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
         }

@@ -8,6 +8,9 @@ use postrider_core::{
     outcome::{Failure, Outcome},
 };
 
+/// Most bytes of a response's body that are stored with each delivery of a batch after the first.
+const REPEATED_BODY: usize = 512;
+
 /// The result of a call.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -36,6 +39,24 @@ impl Report {
     /// Notes the address that was called.
     pub fn at(self, address: Option<SocketAddr>) -> Self {
         Self { address, ..self }
+    }
+
+    /// What is stored with the deliveries of a batch after the first, so that a batch of many does
+    /// not store the same large response as often.
+    pub(crate) fn repeated(&self) -> Self {
+        let mut report = self.clone();
+        let note = report.response.take_note();
+        let transformed = report.response.take_transformed();
+        report.response.body.truncate(REPEATED_BODY);
+        if let Some(mut transformed) = transformed {
+            if let Some(request) = &mut transformed.request {
+                request.is_truncated = !request.body.is_empty();
+                request.body.clear();
+            }
+            transformed.console.clear();
+            report.response = report.response.transformed(&transformed);
+        }
+        Self { response: report.response.noted(note), ..report }
     }
 
     /// `duration` is set by [`Senders`](super::Senders).

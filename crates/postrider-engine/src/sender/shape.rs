@@ -7,13 +7,13 @@ use postrider::{ApplicationId, api::EndpointKind};
 use postrider_core::{
     delivery::{MAX_TRANSFORMED_BODY, Transformed, TransformedRequest},
     kind::{Destination, MASK},
-    message::Message,
+    message::{Format, Message},
     outcome::Failure,
     own_urls::UrlRules,
     request::is_sensitive,
     target::Target,
     transformation::{
-        Script, Shaped, ShapedRequest,
+        Form, Script, Shaped, ShapedRequest,
         argument::{self, READ_ONLY},
         result,
     },
@@ -72,15 +72,16 @@ impl Shaper {
         self.sandbox.check(script).await.map_err(failed)
     }
 
-    /// Runs a script on a message to an endpoint of the kind with the URL, and sends nothing.
+    /// Runs a script on messages to an endpoint of the kind with the URL, and sends nothing. A script
+    /// that takes no batches gets the first message.
     pub async fn make(
         &self,
         owner: ApplicationId,
         script: &Script,
         kind: EndpointKind,
-        (message, url): (&Message, &str),
+        (messages, url): (&[&Message], &str),
     ) -> Result<Made, ShapeError> {
-        let argument = argument_of(script, message, url)?;
+        let argument = argument_of(script, messages, url)?;
         let run = Run {
             owner: owner.as_u128(),
             script: postrider_sandbox::Script::new(Arc::clone(&script.code)),
@@ -123,13 +124,25 @@ impl Shaper {
     /// The delivery as the endpoint's transformation makes it, or the report of the attempt if
     /// nothing is to be sent.
     async fn shape(&self, call: Call) -> Result<ShapedCall, Box<Report>> {
-        let Call { target, message, .. } = &call;
+        let Call { target, message, batch, body, .. } = &call;
         let Some(script) = &target.script else {
             let record = Transformed::default();
             return Ok(ShapedCall { call, url: None, record });
         };
         let (kind, url) = (target.destination.kind(), target.destination.address());
-        let made = self.make(target.application, script, kind, (message, &url)).await;
+        let messages: Vec<&Message>;
+        let whole;
+        if batch.is_empty() {
+            messages = vec![message];
+        } else if script.form == Form::Batch {
+            messages = batch.iter().map(|it| &**it).collect();
+        } else {
+            // What takes one webhook gets the batch as its payload.
+            let (body, format) = (Some(body.clone()), Format::Json);
+            whole = Message { body, format, ..(**message).clone() };
+            messages = vec![&whole];
+        }
+        let made = self.make(target.application, script, kind, (&messages, &url)).await;
         let Made { shaped, console } = made.map_err(|error| Box::new(error.report()))?;
         match shaped {
             Shaped::Cancelled => Err(Box::new(cancelled(console))),
@@ -138,9 +151,9 @@ impl Shaper {
     }
 }
 
-fn argument_of(script: &Script, message: &Message, url: &str) -> Result<Vec<u8>, ShapeError> {
+fn argument_of(script: &Script, messages: &[&Message], url: &str) -> Result<Vec<u8>, ShapeError> {
     let Script { form, variables, .. } = script;
-    argument::argument(*form, message, url, variables).map_err(|error| ShapeError {
+    argument::argument(*form, messages, url, variables).map_err(|error| ShapeError {
         message: error.to_string(),
         is_temporary: false,
         console: String::new(),

@@ -94,7 +94,7 @@ fn call_to(application: ApplicationId, url: &str, trusted_certificates: Option<S
         body_until: Timestamp::MAX,
     };
     let at = Timestamp::from_millis(1_700_000_000_000);
-    Call { target: Arc::new(target), message: Arc::new(message), body, at }
+    Call { target: Arc::new(target), message: Arc::new(message), batch: Vec::new(), body, at }
 }
 
 async fn send(options: SenderOptions, url: &str) -> Report {

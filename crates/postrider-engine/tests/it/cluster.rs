@@ -3,6 +3,8 @@
 //!
 //! Every call is checked when it starts: the node's lease is valid, and it holds the delivery.
 
+mod polling;
+
 use std::{
     collections::BTreeSet,
     future::{Future, poll_fn},
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     SECOND, count,
-    world::{Dice, Receiver, Receivers, endpoint, example, settings},
+    world::{Dice, Receiver, Receivers, deliveries_of, endpoint, example, settings},
 };
 
 const SEEDS: u64 = 40;
@@ -83,13 +85,15 @@ impl Sender for Watched {
         let index: usize =
             call.target.http().unwrap().url.path().trim_start_matches('/').parse().unwrap();
         let endpoint = self.common.receivers.behaviors[index].0;
-        let id = DeliveryId { endpoint, message: call.message.id };
         let (now, lease) = (self.common.clock.now(), self.store.node_lease());
-        if now >= lease.valid_until {
-            self.report(format!("{id:?} began {:?} after {lease:?}", now.since(lease.valid_until)));
-        }
-        if !self.store.holds(id) {
-            self.report(format!("{id:?} is not held by {lease:?}"));
+        for id in deliveries_of(&call, endpoint) {
+            if now >= lease.valid_until {
+                let late = now.since(lease.valid_until);
+                self.report(format!("{id:?} began {late:?} after {lease:?}"));
+            }
+            if !self.store.holds(id) {
+                self.report(format!("{id:?} is not held by {lease:?}"));
+            }
         }
         self.common.receivers.send(call).await
     }

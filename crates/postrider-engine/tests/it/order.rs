@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use postrider_core::{catalog::Ordering, limiter};
+use postrider_core::{
+    catalog::{BatchLimits, Ordering},
+    limiter,
+};
 
 use crate::{
     SECOND,
-    world::{Receiver, World},
+    world::{Receiver, World, random_batch},
 };
 
 const SEEDS: u64 = 100;
@@ -15,6 +18,15 @@ async fn ordered(seed: u64, receivers: &[(Receiver, Option<u32>)]) -> World {
     let world = World::new(seed, receivers).await;
     for index in 0..receivers.len() {
         world.order(index, Ordering::Fifo).await;
+    }
+    world
+}
+
+/// The same, with batches at random.
+async fn batched(seed: u64, receivers: &[(Receiver, Option<u32>)]) -> World {
+    let world = ordered(seed, receivers).await;
+    for index in 0..receivers.len() {
+        world.batch(index, random_batch(&world.dice)).await;
     }
     world
 }
@@ -29,7 +41,7 @@ async fn no_delivery_overtakes_one_that_fails() {
     for seed in 0..SEEDS {
         let receivers =
             [(Receiver::Flaky, None), (Receiver::Good, None), (Receiver::Flaky, Some(3))];
-        let mut world = ordered(seed, &receivers).await;
+        let mut world = batched(seed, &receivers).await;
         world.start();
         for _ in 0..15 {
             world.publish().await;
@@ -47,7 +59,7 @@ async fn no_delivery_overtakes_one_that_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_crash_keeps_the_order() {
     for seed in 0..SEEDS {
-        let mut world = ordered(seed, &[(Receiver::Flaky, None), (Receiver::Slow, None)]).await;
+        let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Slow, None)]).await;
         for round in 0..4 {
             world.start();
             for _ in 0..5 {
@@ -67,7 +79,7 @@ async fn a_crash_keeps_the_order() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_for_a_while_keeps_the_order() {
     for seed in 0..SEEDS / 2 {
-        let mut world = ordered(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
+        let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
         world.start();
         let mut accepted = 0;
         for _ in 0..40 {
@@ -143,4 +155,44 @@ async fn an_endpoint_may_change_between_ordered_and_unordered() {
         assert_eq!(world.successes().len(), 60, "seed {seed}");
         world.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_one_call_when_it_is_full_or_its_first_message_has_waited() {
+    let mut world = ordered(1, &[(Receiver::Good, None)]).await;
+    world.batch(0, Some(BatchLimits { size: 10, max_wait_seconds: 60 })).await;
+    world.start();
+    for _ in 0..25 {
+        world.publish().await;
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(world.call_sizes(), [10, 10], "full batches do not wait");
+    tokio::time::sleep(57 * SECOND).await;
+    assert_eq!(world.call_sizes(), [10, 10], "a batch waits for its time");
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(world.call_sizes(), [10, 10, 5]);
+    world.check_order(0);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_endpoint_is_not_called_until_it_is_resumed() {
+    let mut world = ordered(3, &[(Receiver::Good, None)]).await;
+    world.start();
+    world.publish().await;
+    tokio::time::sleep(SECOND).await;
+    world.pause(0, true).await;
+    world.engine().changed(world.application).await.unwrap();
+    for _ in 0..5 {
+        world.publish().await;
+    }
+    tokio::time::sleep(600 * SECOND).await;
+    assert_eq!(world.successes().len(), 1, "what is paused is not called");
+    world.pause(0, false).await;
+    world.engine().changed(world.application).await.unwrap();
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(world.successes().len(), 6);
+    world.check_order(0);
+    world.stop().await;
 }

@@ -12,7 +12,7 @@ use http::HeaderValue;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     breaker,
-    catalog::{Application, AtRest, Endpoint, Ordering},
+    catalog::{Application, AtRest, BatchLimits, Endpoint, Ordering},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Status, Trigger},
     message::Format,
     outcome::{Failure, Outcome},
@@ -85,10 +85,25 @@ impl Sender for Receivers {
         let (endpoint, receiver) = self.behaviors[index];
         let (duration, outcome) = self.behave(receiver);
         tokio::time::sleep(duration).await;
-        let id = DeliveryId { endpoint, message: call.message.id };
-        self.seen.lock().unwrap().push((began, id, outcome.delivered()));
+        for id in deliveries_of(&call, endpoint) {
+            self.seen.lock().unwrap().push((began, id, outcome.delivered()));
+        }
         Report { outcome, response: Response::default(), url: None, address: None, duration }
     }
+}
+
+/// The deliveries that a call makes, in order.
+pub(crate) fn deliveries_of(call: &Call, endpoint: EndpointId) -> Vec<DeliveryId> {
+    let first = call.batch.is_empty().then_some(&call.message);
+    let messages = call.batch.iter().chain(first);
+    messages.map(|it| DeliveryId { endpoint, message: it.id }).collect()
+}
+
+/// Batches of several sizes, or none.
+pub(crate) fn random_batch(dice: &Dice) -> Option<BatchLimits> {
+    let size = [1, 2, 7, 100][usize::try_from(dice.roll(4)).unwrap()];
+    let max_wait_seconds = [0, 1, 20][usize::try_from(dice.roll(3)).unwrap()];
+    (dice.roll(3) > 0).then_some(BatchLimits { size, max_wait_seconds })
 }
 
 impl Receivers {
@@ -285,18 +300,35 @@ impl World {
         self.store.save(&ordered, Expected::Any).await.unwrap();
     }
 
+    pub(crate) async fn batch(&self, index: usize, batch: Option<BatchLimits>) {
+        let batched = Endpoint { batch, ..self.endpoint(index).await };
+        self.store.save(&batched, Expected::Any).await.unwrap();
+    }
+
+    pub(crate) async fn pause(&self, index: usize, paused: bool) {
+        let changed = Endpoint { paused, ..self.endpoint(index).await };
+        self.store.save(&changed, Expected::Any).await.unwrap();
+    }
+
+    /// The number of messages of each call, in order.
+    pub(crate) fn call_sizes(&self) -> Vec<u64> {
+        crate::count(self.history().into_iter().map(|(began, ..)| began)).into_values().collect()
+    }
+
     /// Panics if a message was sent before all that were accepted earlier had arrived.
     #[track_caller]
     pub(crate) fn check_order(&self, index: usize) {
         let endpoint = self.endpoints[index];
-        let mut arrived = BTreeSet::new();
+        let (mut arrived, mut begun) = (BTreeSet::new(), BTreeSet::new());
+        // The messages of a batch follow one another in the same call.
+        let mut first = MessageId::from_u128(0);
         for (began, id, is_success) in self.history() {
             if id.endpoint == endpoint {
-                let missing: Vec<_> = self
-                    .accepted
-                    .range(..id.message)
-                    .filter(|it| !arrived.contains(it.0))
-                    .collect();
+                if begun.insert(began) {
+                    first = id.message;
+                }
+                let missing: Vec<_> =
+                    self.accepted.range(..first).filter(|it| !arrived.contains(it.0)).collect();
                 assert!(missing.is_empty(), "{began:?}: {id:?} before {missing:?}");
                 is_success.then(|| arrived.insert(id.message));
             }
@@ -476,6 +508,11 @@ pub(crate) fn endpoint(
         trusted_certificates: None,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
+        polling_tokens: Vec::new(),
+        batch: None,
+        attempt_limit: postrider_core::retry::AttemptLimit::default(),
+        paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -77,7 +77,7 @@ pub(crate) fn call(target: &Arc<Target>, number: u64, body: &'static [u8]) -> Ca
         body_until: Timestamp::MAX,
     };
     let at = Timestamp::from_millis(ACCEPTED + 5);
-    Call { target: Arc::clone(target), message: Arc::new(message), body, at }
+    Call { target: Arc::clone(target), message: Arc::new(message), batch: Vec::new(), body, at }
 }
 
 pub(crate) fn said(report: &Report) -> String {

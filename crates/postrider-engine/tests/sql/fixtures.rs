@@ -50,7 +50,9 @@ impl Fixture {
     pub(crate) async fn send(&self, target: &Arc<Target>, message: Message) -> Report {
         let body = message.body.clone().unwrap();
         let (target, message) = (Arc::clone(target), Arc::new(message));
-        self.senders.send(Call { target, message, body, at: Timestamp::default() }).await
+        self.senders
+            .send(Call { target, message, batch: Vec::new(), body, at: Timestamp::default() })
+            .await
     }
 
     /// All at the same time.

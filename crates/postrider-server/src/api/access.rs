@@ -14,6 +14,9 @@ pub enum Access {
     /// The organization, an application that may manage endpoints, and the subscription that
     /// configures itself.
     AutoConfig,
+    /// The organization, an application whose token has the capability, the token of the polling
+    /// endpoint, and the subscription that the endpoint belongs to.
+    Polling(Capability),
 }
 
 impl Access {
@@ -22,6 +25,7 @@ impl Access {
         match self {
             Self::Anyone
             | Self::Organization
+            | Self::Polling(_)
             | Self::Application(Capability::ViewBase | Capability::ViewEndpointSecret) => false,
             Self::AutoConfig
             | Self::Application(

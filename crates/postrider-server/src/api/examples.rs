@@ -132,6 +132,14 @@ fn field(owner: &str, name: &str) -> Option<Value> {
             Some(json!("fifoEndpoint"))
         },
         ("BackgroundTaskProgress", "done") => Some(json!(120)),
+        ("PollingEndpointOut" | "PollingEndpointConsumerSeekOut", "iterator") => {
+            Some(json!("MTozOjE"))
+        },
+        ("PollingConsumerOut", "id") => Some(json!("worker")),
+        ("PollerV2MessageOut" | "PollerV2CommitIn", "offset")
+        | ("PollingConsumerOut", "committedOffset") => Some(json!(3)),
+        ("PollingConsumersOut", "lastOffset") => Some(json!(5)),
+        ("PollingConsumerOut", "lag") => Some(json!(2)),
         ("WhoamiOut", "envId") | ("ConnectorOut", "orgId") => Some(json!("org_main")),
         ("ErrorOut", "code") => Some(json!("not_found")),
         ("ErrorOut", "detail") => Some(json!("endpoint not found")),

@@ -1,6 +1,6 @@
 //! Query strings: parameters of operations, declared once for parsing and for the document.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use postrider::{
     EventTypeName,
@@ -273,6 +273,19 @@ impl Argument for Option<String> {
 
     fn parse(values: &[&str]) -> Result<Self, String> {
         Ok(Some(values[0].to_owned()))
+    }
+}
+
+impl Argument for Option<EventTypeName> {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        values[0]
+            .parse()
+            .map(Some)
+            .map_err(|error: <EventTypeName as FromStr>::Err| error.to_string())
     }
 }
 

@@ -4,8 +4,6 @@ const STREAMING: &str = "streaming is not available; publish messages to an appl
     endpoints can be queues, databases, buckets and live streams";
 const CONNECTOR_OAUTH: &str = "signing in to the service of a connector is not available; set its \
     key as a variable of the transformation";
-const POLLERS: &str = "pollers are not available; create an endpoint of the kind `live`, or list \
-    the endpoint's messages with GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
 const RETRY_SCHEDULE: &str = "event types have no retry schedule of their own; set \
     `retry_schedule` in the configuration of the server";
 const ENVIRONMENTS: &str = "environments are organizations, which need no setup: an organization \
@@ -14,11 +12,9 @@ const TELEMETRY: &str = "the export of telemetry is not available for each organ
     configure it for the server";
 const AUTO_CONFIG: &str = "this version of automatic configuration is not available; use \
     /api/v1/app/{app_id}/autoconfig, as newer clients do";
-const FORCE_RETRY: &str = "destinations are not paused as a whole; recover failed messages with \
-    POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
 
 /// The beginnings of paths. `*` is any one part.
-const PREFIXES: [(&str, &str); 16] = [
+const PREFIXES: [(&str, &str); 12] = [
     ("api/v1/stream", STREAMING),
     ("api/v1/app/*/stream", STREAMING),
     ("api/v1/auth/stream-portal-access", STREAMING),
@@ -26,15 +22,11 @@ const PREFIXES: [(&str, &str); 16] = [
     ("api/v1/auth/stream", STREAMING),
     ("api/v1/connector/oauth", CONNECTOR_OAUTH),
     ("api/v1/app/*/endpoint/*/connector/oauth", CONNECTOR_OAUTH),
-    ("api/v1/app/*/poller", POLLERS),
-    ("api/v1/app/*/polling-endpoint", POLLERS),
-    ("api/v1/auth/app/*/poller", POLLERS),
     ("api/v1/event-type/*/retry-schedule", RETRY_SCHEDULE),
     ("api/v1/management/environment", ENVIRONMENTS),
     ("api/v1/management/environment-settings/customer-otel", TELEMETRY),
     ("api/v1/app/*/auto-config", AUTO_CONFIG),
     ("api/v1/app/*/endpoint/*/auto-config", AUTO_CONFIG),
-    ("api/v1/app/*/destination/*/force-retry", FORCE_RETRY),
 ];
 
 /// Why the operations at this path are not available; `None` if the hosted API has none there.
@@ -66,7 +58,6 @@ mod tests {
         check("/api/v1/app/a/stream/sink", Some(STREAMING));
         check("/api/v1/auth/stream/s/sink/k/poller/token", Some(STREAMING));
         check("/api/v1/connector/oauth/slack", Some(CONNECTOR_OAUTH));
-        check("/api/v1/app/a/poller/p/consumer/c/seek", Some(POLLERS));
         check("/api/v1/management/environment/env", Some(ENVIRONMENTS));
         check("/api/v1/management/environment-settings/customer-otel/test", Some(TELEMETRY));
         check("/api/v1/streams", None);

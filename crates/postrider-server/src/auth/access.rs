@@ -45,7 +45,12 @@ fn check_scope(declaration: &Declaration, principal: &Principal) -> Result<(), A
         {
             Ok(())
         },
-        (Access::Application(_) | Access::AutoConfig, Some(_)) => {
+        (Access::Polling(capability), Some(application))
+            if polls(application) || allows(application, capability) =>
+        {
+            Ok(())
+        },
+        (Access::Application(_) | Access::AutoConfig | Access::Polling(_), Some(_)) => {
             Err(ApiError::Forbidden("the token does not have the capability for this"))
         },
     }
@@ -64,6 +69,14 @@ const fn refusal(permission: Permission) -> &'static str {
 
 fn configures_itself(application: &ApplicationGrant) -> bool {
     application.key.as_ref().is_some_and(|key| matches!(key.id, KeyId::AutoConfig(..)))
+}
+
+/// Whether it is a token that polls. The operation checks whether the endpoint is the right one.
+fn polls(application: &ApplicationGrant) -> bool {
+    application.key.as_ref().is_some_and(|key| match key.id {
+        KeyId::Polling(_) | KeyId::AutoConfig(..) => true,
+        KeyId::Integration(_) => false,
+    })
 }
 
 fn allows(application: &ApplicationGrant, wanted: Capability) -> bool {

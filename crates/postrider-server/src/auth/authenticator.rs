@@ -10,6 +10,7 @@ use postrider::{
 };
 use postrider_core::{
     access::{ApiKey, KEY_PREFIX, TokenPolicy},
+    polling::{TOKEN_PREFIX, TokenName},
     time::Timestamp,
 };
 use postrider_engine::{Cache, Engine};
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::error::ApiError,
     auth::{
+        key::{KeyGrant, KeyId},
         principal::{Principal, digest},
         token::{ApplicationGrant, Claims, Grant, LEEWAY, User},
     },
@@ -151,7 +153,11 @@ impl Authenticator {
     }
 
     async fn verify(&self, token: &str, generation: u64) -> Result<Verified, ApiError> {
-        let verified = if token.starts_with(KEY_PREFIX) {
+        let verified = if token.starts_with(TOKEN_PREFIX) {
+            let principal = Arc::new(self.find_polling_token(token).await?);
+            let not_before = Timestamp::default();
+            Verified { principal, not_before, cut_off_at: None, generation }
+        } else if token.starts_with(KEY_PREFIX) {
             let principal = Arc::new(self.find_key(token).await?);
             let not_before = Timestamp::default();
             Verified { principal, not_before, cut_off_at: None, generation }
@@ -167,6 +173,32 @@ impl Authenticator {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let found = self.engine.store().find::<ApiKey>(digest).await?;
         found.map(Principal::of_key).ok_or_else(|| refused("the API key does not exist"))
+    }
+
+    /// The principal of a token that polls an endpoint. With each request, the operation checks
+    /// whether the endpoint still has the token.
+    async fn find_polling_token(&self, token: &str) -> Result<Principal, ApiError> {
+        let unknown = || refused("the polling token does not exist");
+        let name = TokenName::of(token).ok_or_else(unknown)?;
+        let entry = self.engine.directory().entry(name.application).await?;
+        let entry = entry.ok_or_else(unknown)?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let endpoint = entry.endpoints.iter().find(|it| it.id == name.endpoint);
+        let is_known =
+            endpoint.is_some_and(|it| it.polling_tokens.iter().any(|it| it.digest == digest));
+        if !is_known {
+            return Err(unknown());
+        }
+        let key = KeyGrant { id: KeyId::Polling(name.endpoint), version: 0 };
+        let application = ApplicationGrant {
+            capabilities: Some(BTreeSet::new()),
+            key: Some(key),
+            ..ApplicationGrant::full(name.application)
+        };
+        let organization = entry.application.organization.clone();
+        let grant = Grant { application: Some(application), ..Grant::of(organization) };
+        let token = *digest.first_chunk().expect("the digest has 32 bytes");
+        Ok(Principal::of_token(grant, token, Timestamp::MAX))
     }
 
     async fn verify_signed(&self, token: &str, generation: u64) -> Result<Verified, ApiError> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use postrider::{AutoConfigId, IntegrationId};
+use postrider::{AutoConfigId, EndpointId, IntegrationId};
 use postrider_core::catalog::{Application, SealedSecret};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub enum KeyId {
     Integration(IntegrationId),
     /// A subscription, which may only configure itself. The secret will sign its messages.
     AutoConfig(AutoConfigId, SealedSecret),
+    /// A polling endpoint, which may only be polled. The operations that poll check whether the
+    /// endpoint still has the token.
+    Polling(EndpointId),
 }
 
 impl KeyGrant {
@@ -35,6 +38,7 @@ impl KeyGrant {
                 let found = application.auto_configs.iter().find(|it| it.id == *id)?;
                 (found.key_version, &found.feature_flags)
             },
+            KeyId::Polling(_) => return Some(BTreeSet::new()),
         };
         (version == self.version).then(|| flags.iter().cloned().collect())
     }
@@ -54,6 +58,8 @@ impl KeyClaim {
         let (id, secret) = match &grant.id {
             KeyId::Integration(id) => (id.to_string(), None),
             KeyId::AutoConfig(id, secret) => (id.to_string(), Some(secret.clone())),
+            // Its token is not signed, so there are no claims that could be read again.
+            KeyId::Polling(id) => (id.to_string(), None),
         };
         Self { id, version: grant.version, secret }
     }

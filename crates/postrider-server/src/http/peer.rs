@@ -3,12 +3,13 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use hyper::{
     body::Incoming,
     service::{Service, service_fn},
 };
 use hyper_util::service::TowerToHyperService;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Activity, InProgress},
@@ -24,10 +25,15 @@ const HEALTH_PATH: &str = "/api/v1/health";
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves the requests of one connection.
+///
+/// While the server is draining, every response asks the client for a new connection, which a load
+/// balancer gives to another server. Clients that still use this one when it shuts down could send
+/// a request just when it is closed.
 pub(super) fn service(
     router: TowerToHyperService<Router>,
     peer: IpAddr,
     activity: Arc<Activity>,
+    draining: CancellationToken,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<TrackedBody>,
@@ -36,17 +42,21 @@ pub(super) fn service(
 > {
     service_fn(move |mut request: Request<Incoming>| {
         let in_progress = InProgress::begin(&activity);
+        let (version, draining) = (request.version(), draining.clone());
         let result = if is_admitted(&activity, &request) {
             add_extensions(&mut request, peer, &activity);
             Ok(router.call(request))
         } else {
-            Err(all_reserved(request.version()))
+            Err(all_reserved(version))
         };
         async move {
-            let response = match result {
+            let mut response = match result {
                 Ok(response) => response.await?,
                 Err(response) => response,
             };
+            if draining.is_cancelled() {
+                ask_to_close(response.headers_mut(), version);
+            }
             Ok(response.map(|body| TrackedBody { body, request: in_progress }))
         }
     })
@@ -66,10 +76,16 @@ fn is_admitted(activity: &Activity, request: &Request<Incoming>) -> bool {
 fn all_reserved(version: Version) -> Response<Body> {
     let detail = "all connections are taken (`limits.connections`); try again";
     let mut response = ApiError::Unavailable(detail, None).into_api_response().into_response();
-    if version <= Version::HTTP_11 {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
+    ask_to_close(response.headers_mut(), version);
     response
+}
+
+/// Asks the client to close the connection. HTTP/2 has no such header. Responses that change the
+/// protocol keep theirs.
+fn ask_to_close(headers: &mut HeaderMap, version: Version) {
+    if version <= Version::HTTP_11 && !headers.contains_key(header::UPGRADE) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// Whether the audit log may record the request with its address. It records no messages, neither

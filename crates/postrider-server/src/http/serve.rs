@@ -73,6 +73,7 @@ pub async fn serve(
         builder: Arc::new(builder(&serving.limits, streams.clone())),
         tls: serving.tls.clone(),
         router: TowerToHyperService::new(router),
+        draining: serving.draining.clone(),
         tasks: JoinSet::new(),
     };
     accept(listener, &registry, &mut connections, shutdown).await;
@@ -126,6 +127,7 @@ struct Connections {
     builder: Arc<Builder<TrackingExecutor>>,
     tls: Option<ServerTls>,
     router: TowerToHyperService<Router>,
+    draining: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -133,7 +135,8 @@ impl Connections {
     /// Serves a connection until it ends or the registry closes it.
     fn open(&mut self, NewConnection { socket, peer, slot }: NewConnection) {
         let activity = Arc::clone(&slot.activity);
-        let service = peer::service(self.router.clone(), peer, Arc::clone(&activity));
+        let (router, draining) = (self.router.clone(), self.draining.clone());
+        let service = peer::service(router, peer, Arc::clone(&activity), draining);
         let stream = ConnectionStream { socket, slot };
         let (builder, tls) = (Arc::clone(&self.builder), self.tls.clone());
         // Subscribed before the task runs, because this connection may be evicted before.

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, net::IpAddr, ops::Deref, sync::Arc};
 
-use postrider::{ApplicationId, AttemptId, MessageId, api::AuditChange};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, api::AuditChange};
 use postrider_core::{
     audit::{self, AuditEntry, AuditedRecord},
     delivery::{DeliveryId, ResendMode},
@@ -122,6 +122,31 @@ impl AuditedStore {
     ) -> Result<bool, StoreError> {
         let record = of_application("message", message, application);
         let change = Change::CancelMessage(application, message);
+        Ok(self.make(change, record, []).await?.has_effect())
+    }
+
+    /// Cancels the first pending deliveries of an endpoint; see [`Change::Skip`].
+    pub(crate) async fn skip(
+        &self,
+        application: ApplicationId,
+        endpoint: EndpointId,
+        until: Option<MessageId>,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("endpoint", endpoint, application);
+        let parameters = until.map(|until| ("until", json!(until)));
+        let change = Change::Skip { application, endpoint, until };
+        Ok(self.make(change, record, parameters).await?.has_effect())
+    }
+
+    /// Makes due what waits for an endpoint; see [`Change::RetryNow`].
+    pub(crate) async fn retry_now(
+        &self,
+        application: ApplicationId,
+        endpoint: EndpointId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let record = of_application("endpoint", endpoint, application);
+        let change = Change::RetryNow { application, endpoint, at };
         Ok(self.make(change, record, []).await?.has_effect())
     }
 

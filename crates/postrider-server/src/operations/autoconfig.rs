@@ -278,7 +278,7 @@ fn own_secret(call: &Call, id: AutoConfigId) -> Result<String, ApiError> {
         Some(KeyId::AutoConfig(own, sealed)) if *own == id => {
             Ok(secrets::open(call, sealed)?.reveal())
         },
-        Some(KeyId::AutoConfig(..) | KeyId::Integration(_)) | None => {
+        Some(KeyId::AutoConfig(..) | KeyId::Integration(_) | KeyId::Polling(_)) | None => {
             Err(ApiError::Forbidden("this needs the token of the subscription"))
         },
     }

@@ -4,9 +4,13 @@
 pub(super) mod attempt;
 mod config;
 mod location;
+pub(super) mod position;
 mod render;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use postrider::{
     ApplicationId, EndpointId,
@@ -27,8 +31,15 @@ use postrider::{
 use postrider_core::{catalog::Endpoint, kind::Fields, transformation::Form};
 use postrider_store::{IdOrUid, Records};
 
-pub use self::attempt::{AttemptQuery, GetAttempt, ListAttempts};
-use self::{location::Location, render::NOT_FOUND};
+pub use self::{
+    attempt::{AttemptQuery, GetAttempt, ListAttempts},
+    position::{ForceRetry, LastAckedEvent, NextEvent, Skip, SkipQuery},
+};
+use self::{
+    config::Batching,
+    location::Location,
+    render::{Head, NOT_FOUND},
+};
 use crate::{
     api::{
         access::Access,
@@ -156,7 +167,14 @@ async fn list(call: Call, input: List) -> Result<Done<ListResponse<DestinationOu
         })
         .await?;
     let failing = failing(&call, application).await?;
-    let shown = |it: Endpoint| render::destination(&call, &it, &failing);
+    let mut heads = HashMap::new();
+    for endpoint in &found.items {
+        heads.insert(endpoint.id, head(&call, endpoint).await?);
+    }
+    let shown = |it: Endpoint| {
+        let head = heads.remove(&it.id).flatten();
+        render::destination(&call, &it, (&failing, head))
+    };
     page.try_list(found, |it| it.id, shown).map(Done)
 }
 
@@ -176,7 +194,22 @@ async fn shown(
 ) -> Result<DestinationOut, ApiError> {
     let (endpoint, _) = find(call, app_id, named).await?.ok_or(NOT_FOUND)?;
     let failing = failing(call, endpoint.application).await?;
-    render::destination(call, &endpoint, &failing)
+    let head = head(call, &endpoint).await?;
+    render::destination(call, &endpoint, (&failing, head))
+}
+
+/// The next message of an endpoint that is called in order.
+async fn head(call: &Call, endpoint: &Endpoint) -> Result<Option<Head>, ApiError> {
+    if render::type_of(endpoint) != Some(DestinationType::FifoEndpoint) {
+        return Ok(None);
+    }
+    let next = endpoint::position::next_delivery(call, endpoint, false).await?;
+    let Some(row) = next else { return Ok(None) };
+    let (message, mut head) = (row.id.message, Head::of(&row));
+    if head.next_retry_at.is_some() {
+        head.failure_reason = endpoint::position::failure_reason(call, endpoint, message).await?;
+    }
+    Ok(Some(head))
 }
 
 /// The endpoint that the path names, if there is one and it is a destination.
@@ -251,6 +284,8 @@ fn new_endpoint(body: DestinationIn) -> Result<EndpointIn, ApiError> {
     let mut problems = Problems::within(&["body"]);
     check_uid(body.uid.as_deref(), &mut problems);
     let Location { url, config, headers, key } = location::of(&body, &Fields::new(), &mut problems);
+    let is_fifo = body.destination_type == DestinationType::FifoEndpoint;
+    let batching = Batching { size: body.batch_size, wait_seconds: body.max_wait_secs };
     let endpoint = EndpointIn {
         url: url.unwrap_or_default(),
         kind: config::kind(body.destination_type),
@@ -261,6 +296,10 @@ fn new_endpoint(body: DestinationIn) -> Result<EndpointIn, ApiError> {
         channels: some(body.channels),
         filter: body.filter,
         ordering: ordering(body.destination_type),
+        batch: is_fifo.then(|| config::batch(batching, None)),
+        paused: Some(body.status == DestinationStatusIn::Paused),
+        // A message stops the destination until its owner skips it.
+        skip_after: is_fifo.then_some(0),
         metadata: body.metadata,
         secret: key,
         headers: headers.unwrap_or_default(),
@@ -312,7 +351,11 @@ async fn replace(
     let masked = masked(call, old)?;
     let Location { url, config, headers, key } = location::of(&body, &masked, &mut problems);
     problems.finish()?;
+    let batching = Batching { size: body.batch_size, wait_seconds: body.max_wait_secs };
+    let is_fifo = destination_type == DestinationType::FifoEndpoint;
     let update = EndpointUpdate {
+        batch: is_fifo.then(|| config::batch(batching, None)),
+        paused: Some(body.status == DestinationStatusIn::Paused),
         url: url.unwrap_or_default(),
         kind: Some(old.kind),
         config,
@@ -361,7 +404,7 @@ async fn patch(call: Call, input: Patch) -> Result<Done<DestinationOut>, ApiErro
     let (old, _) = find(&call, &app_id, &destination_id).await?.ok_or(NOT_FOUND)?;
     let destination_type = body.destination_type;
     check_type(&old, destination_type)?;
-    let body = endpoint_patch(&masked(&call, &old)?, body)?;
+    let body = endpoint_patch(&old, &masked(&call, &old)?, body)?;
     let input = endpoint::Patch {
         app_id: app_id.clone(),
         endpoint_id: IdOrUid::Id(old.id),
@@ -373,10 +416,17 @@ async fn patch(call: Call, input: Patch) -> Result<Done<DestinationOut>, ApiErro
     shown(&call, &app_id, &IdOrUid::Id(DestinationId(old.id))).await.map(Done)
 }
 
-fn endpoint_patch(masked: &Fields, body: DestinationPatch) -> Result<EndpointPatch, ApiError> {
+fn endpoint_patch(
+    old: &Endpoint,
+    masked: &Fields,
+    body: DestinationPatch,
+) -> Result<EndpointPatch, ApiError> {
     let mut problems = Problems::within(&["body"]);
     check_uid(body.uid.value().map(String::as_str), &mut problems);
     let Location { url, config, .. } = location::of_patch(&body, masked, &mut problems);
+    let batching = Batching { size: body.batch_size, wait_seconds: body.max_wait_secs };
+    let has_batch =
+        body.destination_type == DestinationType::FifoEndpoint && batching != Batching::default();
     let list = |given: Option<Vec<String>>| match given {
         None => FieldPatch::Keep,
         Some(list) if list.is_empty() => FieldPatch::Clear,
@@ -387,6 +437,12 @@ fn endpoint_patch(masked: &Fields, body: DestinationPatch) -> Result<EndpointPat
         config,
         uid: body.uid,
         disabled: body.status.map(|it| it == DestinationStatusIn::Disabled),
+        paused: body.status.map(|it| it == DestinationStatusIn::Paused),
+        batch: if has_batch {
+            FieldPatch::Set(config::batch(batching, old.batch))
+        } else {
+            FieldPatch::Keep
+        },
         event_types: EventTypes(list(body.event_types)),
         channels: list(body.channels),
         filter: body.filter,

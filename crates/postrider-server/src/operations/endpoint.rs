@@ -9,12 +9,14 @@ mod disablement;
 mod event_types;
 pub(super) mod explanation;
 pub(super) mod filter;
+pub(super) mod flow;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
 pub(super) mod mtls;
 mod notify;
 pub(super) mod oauth;
+pub(super) mod position;
 pub(super) mod secret;
 pub(super) mod server_ca;
 pub(super) mod transformation;
@@ -30,7 +32,10 @@ use postrider::{
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
-use postrider_core::catalog::{self, Application, Endpoint};
+use postrider_core::{
+    catalog::{self, Application, Endpoint},
+    retry::AttemptLimit,
+};
 use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, Version};
 
@@ -43,6 +48,7 @@ pub use self::{
     live_token::CreateLiveToken,
     mtls::{DeleteMtls, GetMtls, GetMtlsState, SetMtls},
     oauth::{DeleteOauth, GetOauth, GetOauthState, SetOauth},
+    position::{ForceRetry, LastAckedEvent, NextEvent, Skip},
     secret::{GetSecret, RotateSecret},
     server_ca::{GetServerCa, SetServerCa},
     transformation::{
@@ -50,7 +56,7 @@ pub use self::{
     },
     trial::{Check, CheckQuery, Test},
 };
-use self::{kind::Location, notify::Change};
+use self::{flow::Flow, kind::Location, notify::Change};
 use crate::{
     api::{
         access::Access,
@@ -263,6 +269,7 @@ fn replaced(
 ) -> Result<Endpoint, ApiError> {
     let authentication = body.authentication.take().map_or(api::Patch::Keep, api::Patch::Set);
     let (order, strict_rate) = (body.ordering, body.strict_rate);
+    let flow = Flow::given(body.batch.take(), body.paused.take(), body.skip_after.take());
     let is_pinned = body.trusted_certificates.is_some();
     let has_filter = body.filter.is_some();
     let given_kind = body.kind;
@@ -272,9 +279,8 @@ fn replaced(
     let mut problems = Problems::within(&["body"]);
     let authentication =
         authentication::changed(call, old, &new.url, authentication, &mut problems)?;
-    problems.finish()?;
     // A client that does not know these fields does not lose them.
-    Ok(Endpoint {
+    let mut endpoint = Endpoint {
         id: old.id,
         ordering: order.map_or(old.ordering, ordering),
         strict_rate: strict_rate.unwrap_or(old.strict_rate),
@@ -286,12 +292,19 @@ fn replaced(
         },
         authentication,
         headers: old.headers.clone(),
+        batch: old.batch,
+        attempt_limit: old.attempt_limit,
+        paused: old.paused,
+        retry_requested_at: old.retry_requested_at,
         transformation: old.transformation.clone(),
+        polling_tokens: old.polling_tokens.clone(),
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
         created_at: old.created_at,
         ..new
-    })
+    };
+    flow.apply(&mut endpoint, &mut problems);
+    problems.finish_with(endpoint)
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
@@ -369,6 +382,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     }
     endpoint.ordering = patch.ordering.map_or(endpoint.ordering, ordering);
     endpoint.strict_rate = patch.strict_rate.unwrap_or(endpoint.strict_rate);
+    let flow = Flow { batch: patch.batch, paused: patch.paused, skip_after: patch.skip_after };
+    flow.apply(endpoint, &mut problems);
     match patch.trusted_certificates {
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.trusted_certificates = None,
@@ -454,13 +469,13 @@ async fn replace(
 /// Reports a change that was saved to the operator.
 async fn report(call: &Call, application: &Application, old: &Endpoint, new: &Endpoint) {
     notify::send(call, application, new, Change::Updated).await;
+    if old.is_stopped() && !new.is_stopped() {
+        // Deliveries that were kept while it was disabled or paused continue at once.
+        call.engine().wake(new.application);
+    }
     match (old.disabled, new.disabled) {
         (false, true) => notify::send(call, application, new, Change::Disabled).await,
-        (true, false) => {
-            // Deliveries that were kept while it was disabled continue at once.
-            call.engine().wake(new.application);
-            notify::send(call, application, new, Change::Enabled).await;
-        },
+        (true, false) => notify::send(call, application, new, Change::Enabled).await,
         (true, true) | (false, false) => {},
     }
 }
@@ -486,7 +501,8 @@ fn build(
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
     call.quotas().check_headers(0, body.headers.len())?;
     let secret = secrets::parse_or_generate(call, body.secret.as_deref(), "secret", &mut problems);
-    let endpoint = Endpoint {
+    let flow = Flow::given(body.batch, body.paused, body.skip_after);
+    let mut endpoint = Endpoint {
         transformation: None,
         id: call.engine().clock().endpoint_id(),
         application: application.id,
@@ -507,10 +523,16 @@ fn build(
         authentication: authentication::of_new(call, body.authentication, &mut problems),
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
+        polling_tokens: Vec::new(),
+        batch: None,
+        attempt_limit: AttemptLimit::default(),
+        paused: false,
+        retry_requested_at: None,
         retired_secrets: Vec::new(),
         disablement: body.disabled.then(|| disablement::requested(call)),
         created_at: call.now,
         updated_at: call.now,
     };
+    flow.apply(&mut endpoint, &mut problems);
     problems.finish_with(endpoint)
 }

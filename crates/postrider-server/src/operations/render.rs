@@ -22,7 +22,10 @@ use postrider_core::{
 use postrider_store::DeliveryRow;
 use serde_json::value::RawValue;
 
-use crate::{api::convert::to_wire, operations::status};
+use crate::{
+    api::convert::to_wire,
+    operations::{endpoint::flow, status},
+};
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
@@ -51,10 +54,15 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         filter: it.filter.clone(),
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
         ordering: match it.ordering {
+            // Its log has an order, whatever the field says.
+            Ordering::Any if it.kind == EndpointKind::Polling => EndpointOrdering::Fifo,
             Ordering::Any => EndpointOrdering::Any,
             Ordering::Fifo => EndpointOrdering::Fifo,
         },
         strict_rate: it.strict_rate,
+        batch: flow::shown_batch(it),
+        paused: it.paused,
+        skip_after: flow::shown_skip_after(it),
         trusted_certificates: it.trusted_certificates.clone(),
         authentication: None,
         metadata: it.metadata.clone(),
@@ -81,6 +89,9 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
         throttle_rate: ThrottleRate(None),
         ordering: EndpointOrdering::Any,
         strict_rate: false,
+        batch: None,
+        paused: false,
+        skip_after: None,
         trusted_certificates: None,
         authentication: None,
         metadata: Metadata::new(),

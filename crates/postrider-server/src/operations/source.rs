@@ -6,6 +6,7 @@ pub(super) mod endpoint_authentication;
 mod fields;
 mod kind;
 pub(crate) mod log;
+pub(super) mod position;
 mod render;
 pub(super) mod secret;
 
@@ -33,6 +34,7 @@ pub use self::{
     },
     endpoint_authentication::{DeleteMtls, DeleteOauth, GetMtls, GetOauth, SetMtls, SetOauth},
     log::{AcceptLog, ListAllLogs, ListLog, VerifyLog},
+    position::{ForceSourceRetry, LastAckedSourceEvent, NextSourceEvent, SkipSourceEvents},
     secret::{GetSecret, RotateSecret},
 };
 use crate::{

@@ -6,6 +6,7 @@ use postrider::api::endpoint::MAX_URL;
 use postrider_core::kind::live::AllowedOrigin;
 use postrider_server::{Limits, Settings};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{Reply, World, plain, settings};
 
@@ -263,12 +264,24 @@ async fn slashes_at_the_end_are_tolerated() {
 #[tokio::test(start_paused = true)]
 async fn health_needs_no_token() {
     let world = world().await;
-    for path in ["/api/v1/health", "/api/v1/health/ping"] {
+    for path in ["/api/v1/health", "/api/v1/health/ready", "/api/v1/health/ping"] {
         for method in [Method::GET, Method::HEAD] {
             let request = Request::builder().method(method).uri(path).body(Body::empty());
             world.send(request.unwrap()).await.expect(204);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_about_to_shut_down_works_but_is_not_ready() {
+    let draining = CancellationToken::new();
+    let world = World::with(Settings { draining: draining.clone(), ..settings() });
+    world.get("/api/v1/health/ready").await.expect(204);
+    draining.cancel();
+    let reply = world.get("/api/v1/health/ready").await.expect(503);
+    assert_eq!(reply["detail"], "the server is shutting down");
+    world.get("/api/v1/health").await.expect(204);
+    world.get("/api/v1/health/ping").await.expect(204);
 }
 
 #[tokio::test(start_paused = true)]
@@ -418,6 +431,7 @@ async fn an_unavailable_store_is_a_temporary_error() {
     assert_eq!(reply.headers["retry-after"], "1");
     assert_eq!(reply.expect(503)["code"], "service_unavailable");
     world.get("/api/v1/health").await.expect(503);
+    world.get("/api/v1/health/ready").await.expect(503);
     world.get("/api/v1/health/ping").await.expect(204);
 }
 

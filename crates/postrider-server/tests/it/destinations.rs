@@ -80,7 +80,8 @@ async fn a_url_that_is_called_in_order_is_a_destination() {
     assert!(id.starts_with("sink_") && id.len() == 27, "{id}");
     assert_eq!(created["type"], "fifoEndpoint");
     assert_eq!(created["status"], "enabled");
-    assert_eq!((&created["batchSize"], &created["maxWaitSecs"]), (&json!(1), &json!(0)));
+    assert_eq!((&created["batchSize"], &created["maxWaitSecs"]), (&json!(100), &json!(0)));
+    assert_eq!(created["currentIterator"], "");
     assert_eq!(created["eventTypes"], json!(["paid"]));
     let headers = json!({ "headers": { "x-a": "1" }, "sensitive": ["authorization"] });
     let config = json!({ "url": "https://example.com/fifo", "headers": headers });
@@ -90,6 +91,8 @@ async fn a_url_that_is_called_in_order_is_a_destination() {
     // It is an endpoint, too.
     let endpoint = world.get("/api/v1/app/a/endpoint/d").await.expect(200);
     assert_eq!((&endpoint["kind"], &endpoint["ordering"]), (&json!("http"), &json!("fifo")));
+    assert_eq!(endpoint["batch"], json!({ "size": 100, "maxWaitSeconds": 0 }));
+    assert_eq!(endpoint["skipAfter"], 0, "it is retried until somebody skips it");
     let secret = world.get(&format!("{ONE}/secret")).await.expect(200);
     assert_eq!(secret["key"], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let rotated = world.post(&format!("{ONE}/secret/rotate"), json!({})).await.expect(200);
@@ -155,7 +158,7 @@ async fn queues_and_buckets_are_endpoints_of_their_kinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn batches_of_a_bucket_are_honoured_and_those_of_others_refused() {
+async fn batches_of_buckets_and_orders_are_honoured_and_those_of_others_refused() {
     let world = world().await;
     let (mut bucket, _) = kinds().remove(0);
     let created = world.post(ALL, bucket.clone()).await.expect(201);
@@ -171,14 +174,28 @@ async fn batches_of_a_bucket_are_honoured_and_those_of_others_refused() {
     bucket["maxWaitSecs"] = json!(300);
     assert_eq!(places(&world.put(ONE, bucket).await.expect(422)), ["body.maxWaitSecs"]);
     let mut fifo = fifo();
-    fifo["batchSize"] = json!(100);
-    assert_eq!(places(&world.post(ALL, fifo).await.expect(422)), ["body.batchSize"]);
+    fifo["uid"] = json!("f");
+    for (field, wrong) in [("batchSize", 0), ("batchSize", 1_001), ("maxWaitSecs", 301)] {
+        let mut wrong_one = fifo.clone();
+        wrong_one[field] = json!(wrong);
+        let error = world.post(ALL, wrong_one).await.expect(422);
+        assert_eq!(places(&error), [format!("body.{field}")]);
+    }
+    fifo["batchSize"] = json!(7);
+    world.post(ALL, fifo).await.expect(201);
+    let patch = json!({ "type": "fifoEndpoint", "maxWaitSecs": 300 });
+    let patched = world.patch(&format!("{ALL}/f"), patch).await.expect(200);
+    assert_eq!((&patched["batchSize"], &patched["maxWaitSecs"]), (&json!(7), &json!(300)));
+    let mut queue = kinds().remove(1).0;
+    queue["uid"] = json!("q");
+    queue["batchSize"] = json!(100);
+    assert_eq!(places(&world.post(ALL, queue).await.expect(422)), ["body.batchSize"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_types_are_refused_with_a_list_of_those_that_exist() {
     let world = world().await;
-    for kind in ["bigQuery", "pollingEndpoint", "snowflake"] {
+    for kind in ["bigQuery", "snowflake"] {
         let error = world.post(ALL, json!({ "type": kind, "config": {} })).await.expect(422);
         assert_eq!(places(&error), ["body.type"]);
         let message = error["detail"][0]["msg"].as_str().unwrap();
@@ -289,4 +306,76 @@ async fn a_destination_can_have_a_filter() {
     assert_eq!(world.patch(ONE, patch).await.expect(200)["filter"], "payload.amount > 200");
     let patch = json!({ "type": "fifoEndpoint", "filter": null });
     assert_eq!(world.patch(ONE, patch).await.expect(200).get("filter"), None);
+}
+
+/// Publishes messages, and returns their ids.
+async fn publish(world: &World, count: u64) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let message = json!({ "eventType": "paid", "payload": { "n": number } });
+        ids.push(world.post("/api/v1/app/a/msg", message).await.id());
+    }
+    ids
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_while_a_destination_is_paused_is_sent_in_batches() {
+    let world = world().await;
+    let mut paused = fifo();
+    (paused["status"], paused["batchSize"]) = (json!("paused"), json!(3));
+    assert_eq!(world.post(ALL, paused).await.expect(201)["status"], "paused");
+    let ids = publish(&world, 5).await;
+    let shown = world.get(ONE).await.expect(200);
+    assert_eq!((&shown["status"], &shown["currentIterator"]), (&json!("paused"), &json!(ids[0])));
+    assert!(world.receiver.calls.lock().unwrap().is_empty());
+    let next = world.get(&format!("{ONE}/next-event")).await.expect(200);
+    assert_eq!((&next["id"], &next["eventType"]), (&json!(ids[0]), &json!("paid")));
+    assert_eq!(next["payload"], r#"{"n":0}"#);
+    assert_eq!(world.get("/api/v1/app/a/endpoint/d/next-event").await.expect(200), next);
+    world.get(&format!("{ONE}/last-acked-event")).await.expect(404);
+    let resumed = json!({ "type": "fifoEndpoint", "status": "enabled" });
+    world.patch(ONE, resumed).await.expect(200);
+    world.until(ONE, |it| it["currentIterator"] == "").await;
+    let bodies: Vec<Value> = {
+        let calls = world.receiver.calls.lock().unwrap();
+        calls.iter().map(|it| serde_json::from_slice(it.body()).unwrap()).collect()
+    };
+    let events: Vec<&Vec<Value>> =
+        bodies.iter().map(|it| it["events"].as_array().unwrap()).collect();
+    assert_eq!(events.iter().map(|it| it.len()).collect::<Vec<_>>(), [3, 2]);
+    let sent: Vec<_> = events.iter().copied().flatten().map(|it| &it["id"]).collect();
+    assert_eq!(sent, ids.iter().map(|it| json!(it)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    assert_eq!(events[1][1]["payload"], json!({ "n": 4 }));
+    let last = world.get(&format!("{ONE}/last-acked-event")).await.expect(200);
+    assert_eq!(last["id"], ids[4]);
+    world.get(&format!("{ONE}/next-event")).await.expect(404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_keeps_failing_stops_the_destination_until_it_is_skipped() {
+    let world = world().await;
+    let mut one_by_one = fifo();
+    one_by_one["batchSize"] = json!(1);
+    world.post(ALL, one_by_one).await.expect(201);
+    world.receiver.answer(500);
+    let ids = publish(&world, 3).await;
+    let failed = world.until(ONE, |it| it["status"] == "retrying").await;
+    assert_eq!(failed["currentIterator"], ids[0]);
+    assert!(failed["nextRetryAt"].is_string(), "{failed}");
+    assert!(failed["failureReason"].as_str().unwrap().contains("500"), "{failed}");
+    let skip = format!("{ONE}/skip");
+    world.post(&skip, json!({})).await.expect(204);
+    assert_eq!(world.get(ONE).await.expect(200)["currentIterator"], ids[1]);
+    world.post(&skip, json!({ "iterator": ids[1] })).await.expect(204);
+    assert_eq!(world.get(ONE).await.expect(200)["currentIterator"], ids[2]);
+    world.post(&skip, json!({ "iterator": "later" })).await.expect(422);
+    let skipped = world.get("/api/v1/audit-log?operation=v1.destination.skip").await.expect(200);
+    assert!(skipped["data"].as_array().unwrap().len() >= 2, "{skipped}");
+    world.receiver.answer(200);
+    world.post(&format!("{ONE}/force-retry"), json!({})).await.expect(204);
+    world.until(ONE, |it| it["currentIterator"] == "").await;
+    let last = world.get(&format!("{ONE}/last-acked-event")).await.expect(200);
+    assert_eq!(last["id"], ids[2]);
+    let first = world.get(&format!("/api/v1/app/a/msg/{}/endpoint", ids[0])).await.expect(200);
+    assert_eq!(first["data"][0]["status"], 4, "{first}");
 }

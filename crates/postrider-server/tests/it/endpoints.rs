@@ -318,3 +318,36 @@ async fn a_uid_belongs_to_one_endpoint_of_the_application() {
     world.post("/api/v1/app", json!({ "name": "B", "uid": "b" })).await.expect(201);
     world.post("/api/v1/app/b/endpoint", again).await.expect(201);
 }
+
+#[tokio::test(start_paused = true)]
+async fn batches_pauses_and_limits_are_kept_by_clients_that_do_not_know_them() {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let new = json!({
+        "url": "https://example.com/x", "uid": "flow", "ordering": "fifo", "paused": true,
+        "batch": { "size": 10, "maxWaitSeconds": 5 }, "skipAfter": 3,
+    });
+    let created = world.post("/api/v1/app/a/endpoint", new).await.expect(201);
+    let one = "/api/v1/app/a/endpoint/flow";
+    let plain = json!({ "url": "https://example.com/y", "uid": "flow" });
+    let replaced = world.put(one, plain).await.expect(200);
+    for field in ["paused", "batch", "skipAfter"] {
+        assert_eq!(replaced[field], created[field], "{field}");
+    }
+    assert_eq!(replaced["batch"], json!({ "size": 10, "maxWaitSeconds": 5 }));
+    let reset = json!({ "paused": false, "batch": null, "skipAfter": null });
+    let reset = world.patch(one, reset).await.expect(200);
+    for field in ["paused", "batch", "skipAfter"] {
+        assert_eq!(reset.get(field), None, "{field}");
+    }
+    for wrong in [
+        json!({ "batch": { "size": 0 } }),
+        json!({ "batch": { "size": 1, "maxWaitSeconds": 301 } }),
+        json!({ "batch": { "size": 1, "wait": 1 } }),
+        json!({ "skipAfter": 10_001 }),
+        json!({ "skipAfter": 1, "ordering": "any" }),
+        json!({ "paused": null }),
+    ] {
+        world.patch(one, wrong).await.expect(422);
+    }
+}

@@ -21,6 +21,7 @@ use postrider_core::{
     delivery::{Attempt, Delivery, DeliveryId},
     lane_state::LaneState,
     message::{Message, Rejection},
+    polling::PollConsumer,
     statistics::{Counted, Counters, Period, RollupKey, StatisticsRetention, Subject},
     time::Timestamp,
 };
@@ -28,12 +29,12 @@ use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
     Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
     DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected, History,
-    IdOrUid, Idempotency, KeyReservation, Maintenance, MessageFilter, MessageSearch, NewMessage,
-    NodeLease, NodeRow, Overview, Parent, PostgresOptions, PostgresStore, Queued, Ranked, Reach,
-    RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention, Rewrite,
-    RewritePage, RewritePosition, Scan, ScanPage, Scope, Search, Selector, SettleBatch, SignIn,
-    SignIns, Space, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
-    Tasks, Version,
+    IdOrUid, Idempotency, KeyReservation, LogKey, LogPage, Maintenance, MessageFilter,
+    MessageSearch, NewMessage, NodeLease, NodeRow, Overview, Parent, PollLogs, PostgresOptions,
+    PostgresStore, Queued, Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections,
+    ResendMode, Retention, Rewrite, RewritePage, RewritePosition, SavedConsumer, Scan, ScanPage,
+    Scope, Search, Selector, SettleBatch, SignIn, SignIns, Space, Statistics, Stats, StoreError,
+    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -385,6 +386,62 @@ impl SignIns for FrozenClockStore {
     async fn sign_in(&self, digest: [u8; 32]) -> Result<Option<SignIn>, StoreError> {
         let _guard = hold_clock();
         self.store.sign_in(digest).await
+    }
+}
+
+#[async_trait]
+impl PollLogs for FrozenClockStore {
+    async fn append_to_log(
+        &self,
+        log: LogKey,
+        messages: Vec<MessageId>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.append_to_log(log, messages, at).await
+    }
+
+    async fn read_log(&self, log: LogKey, after: u64, limit: usize) -> Result<LogPage, StoreError> {
+        let _guard = hold_clock();
+        self.store.read_log(log, after, limit).await
+    }
+
+    async fn log_end(&self, log: LogKey) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.log_end(log).await
+    }
+
+    async fn log_offset_at(&self, log: LogKey, at: Timestamp) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.log_offset_at(log, at).await
+    }
+
+    async fn poll_consumer(
+        &self,
+        log: LogKey,
+        id: &str,
+    ) -> Result<Option<(PollConsumer, Version)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.poll_consumer(log, id).await
+    }
+
+    async fn poll_consumers(&self, log: LogKey) -> Result<Vec<PollConsumer>, StoreError> {
+        let _guard = hold_clock();
+        self.store.poll_consumers(log).await
+    }
+
+    async fn save_poll_consumer(
+        &self,
+        log: LogKey,
+        saved: SavedConsumer,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.save_poll_consumer(log, saved).await
+    }
+
+    async fn remove_poll_consumer(&self, log: LogKey, id: &str) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.remove_poll_consumer(log, id).await
     }
 }
 

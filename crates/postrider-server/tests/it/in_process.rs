@@ -66,6 +66,8 @@ impl Furnished {
         world.put("/api/v1/app/a/endpoint/e/mtls", mtls()).await.expect(204);
         let live = json!({ "kind": "live", "uid": "live", "disabled": true });
         world.post("/api/v1/app/a/endpoint", live).await.expect(201);
+        let polling = json!({ "kind": "polling", "uid": "poll", "eventTypes": ["x"] });
+        world.post("/api/v1/app/b/endpoint", polling.clone()).await.expect(201);
         world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
@@ -100,6 +102,9 @@ impl Furnished {
         let created = world.post("/api/v1/app/a/autoconfig", json!({})).await.expect(201);
         let autoconfig = created["id"].as_str().unwrap().to_owned();
         let receiver = autoconfig::credential(&autoconfig::contents(&created)).to_owned();
+        world.post("/api/v1/app/a/endpoint", polling).await.expect(201);
+        world.get("/api/v1/app/a/polling-endpoint/poll/consumer/q").await.expect(200);
+        world.get("/api/v1/auth/app/a/poller/poll/token").await.expect(200);
         // The last one, so that it has not ended.
         let task = world.task().await;
         Self {
@@ -128,12 +133,14 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self, operation: &AnyOperation) -> [(&str, &str); 15] {
+    fn arguments(&self, operation: &AnyOperation) -> [(&str, &str); 16] {
         let is_scheduling =
             matches!(operation.declaration.id, "v1.message.reschedule" | "v1.message.cancel");
+        let is_polled = operation.declaration.id.ends_with("-poller-token");
         [
             ("app_id", "a"),
-            ("endpoint_id", self.endpoint),
+            ("endpoint_id", if is_polled { "poll" } else { self.endpoint }),
+            ("sink_id", "poll"),
             ("destination_id", "d"),
             ("msg_id", if is_scheduling { "later" } else { "m" }),
             ("attempt_id", &self.attempt),
@@ -199,7 +206,9 @@ fn comparable(value: Value) -> Value {
 }
 
 fn remove_times(value: &mut Value) {
-    let is_token = |text: &str| text.contains("eyJ") || text.starts_with("auto_v2_");
+    let is_token = |text: &str| {
+        text.contains("eyJ") || text.starts_with("auto_v2_") || text.starts_with("sk_poll_")
+    };
     match value {
         Value::String(text) if text.starts_with("20") && text.ends_with('Z') => text.clear(),
         Value::String(text) if is_token(text) => text.clear(),
@@ -315,7 +324,10 @@ fn body(operation: &AnyOperation) -> String {
         "v1.destination.upsert" => destination("d"),
         "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
         "v1.destination.headers-patch" => json!({ "headers": { "x-a": "1" } }),
-        "v1.destination.rotate-secret" => json!({}),
+        "v1.destination.rotate-secret"
+        | "v1.destination.skip"
+        | "v1.endpoint.skip"
+        | "v1.ingest.endpoint.skip" => json!({}),
         "v1.endpoint.recover"
         | "v1.endpoint.bulk-replay"
         | "v1.endpoint.replay-missing"
@@ -324,6 +336,9 @@ fn body(operation: &AnyOperation) -> String {
         "v1.endpoint.set-oauth-config" | "v1.ingest.endpoint.set-oauth-config" => oauth(),
         "v1.endpoint.set-mtls-config" | "v1.ingest.endpoint.set-mtls-config" => mtls(),
         "v1.endpoint.set-server-ca" => json!({ "cert": null }),
+        "v1.message.poller.consumer-seek" => json!({ "after": "2026-01-01T00:00:00Z" }),
+        "v1.message.pollerv2.consumer-commit" => json!({ "offset": 0 }),
+        "v1.authentication.rotate-poller-token" => json!({}),
         "v1.endpoint.cancel-msgs" | "v1.application.cancel-msgs" => {
             json!({ "createdBefore": "2020-01-01T00:00:00Z" })
         },
@@ -405,7 +420,11 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         (_, Caller::Anonymous) => 401,
         // Only the tokens of applications can be revoked.
         (_, Caller::Organization) if declaration.id == "v1.authentication.logout" => 403,
-        (Access::Application(_), Caller::OtherApplication) if is_about_application => 404,
+        (Access::Application(_) | Access::Polling(_), Caller::OtherApplication)
+            if is_about_application =>
+        {
+            404
+        },
         // The endpoint is called over HTTP, so it has no readers.
         _ if declaration.id == "v1.endpoint.live-token" => 400,
         (Access::AutoConfig, Caller::OtherApplication) => 404,
@@ -413,7 +432,11 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         (Access::AutoConfig, _) if declaration.id.ends_with(".subscribe") => 403,
         // The attempt is one of the endpoint.
         _ if declaration.id == "v1.destination.attempt.get" => 404,
-        (_, Caller::Organization) | (Access::Application(_) | Access::AutoConfig, _) => 200,
+        // Nothing waits, and the destination has received nothing.
+        _ if declaration.id.ends_with("next-event") => 404,
+        _ if declaration.id == "v1.destination.get-last-acked-event" => 404,
+        (_, Caller::Organization)
+        | (Access::Application(_) | Access::AutoConfig | Access::Polling(_), _) => 200,
         (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,
     }
 }
@@ -478,6 +501,7 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.message.create", "the message itself is the record"),
     ("v1.message.create-batch", "the messages themselves are the record"),
     ("v1.endpoint.send-example", "the message itself is the record"),
+    ("v1.message.pollerv2.consumer-commit", "clients commit all the time"),
     ("v1.endpoint.check", "it changes nothing"),
     ("v1.message.precheck", "it changes nothing"),
     ("v1.resend.preview", "it changes nothing"),
@@ -490,6 +514,9 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     ("v1.message.search", "it reads"),
     ("v1.resend.preview", "it reads"),
     ("v1.event-type.export-openapi", "it reads"),
+    ("v1.destination.skip", "nothing waits here; see `destinations.rs`"),
+    ("v1.endpoint.skip", "nothing waits here"),
+    ("v1.ingest.endpoint.skip", "nothing waits here"),
     ("v1.event-type.check", "it reads"),
     ("v1.environment.export", "it reads"),
     ("v1.ingest.log.verify", "it reads"),
@@ -541,7 +568,8 @@ fn every_operation_declares_what_it_needs() {
         if !reads {
             assert!(!matches!(needs, Permission::Read | Permission::ReadSecrets), "{id} changes");
         }
-        let reveals = id.ends_with("get-secret") || id.ends_with("get-key");
+        let reveals = ["get-secret", "get-key", "get-poller-token"];
+        let reveals = reveals.iter().any(|it| id.ends_with(it));
         assert_eq!(reveals, needs == Permission::ReadSecrets, "{id} needs {needs:?}");
     }
 }

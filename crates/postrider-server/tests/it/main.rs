@@ -31,6 +31,7 @@ mod memory;
 mod messages;
 mod openapi;
 mod operational;
+mod polling;
 mod quotas;
 mod rejected;
 mod relay_stream;

@@ -216,6 +216,6 @@ async fn operations_that_are_not_available_say_what_to_use_instead() {
     assert_eq!(error["code"], "not_available");
     assert!(error["detail"].as_str().unwrap().starts_with("streaming is not available"));
     world.post("/api/v1/connector/oauth/slack", json!({})).await.expect(501);
-    world.get("/api/v1/app/a/poller/p").await.expect(501);
+    world.get("/api/v1/app/a/stream/s").await.expect(501);
     world.get("/api/v1/nothing").await.expect(404);
 }

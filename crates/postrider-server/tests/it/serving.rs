@@ -23,6 +23,7 @@ struct Served {
     world: World,
     address: std::net::SocketAddr,
     stop: CancellationToken,
+    draining: CancellationToken,
     tasks: JoinSet<std::io::Result<()>>,
 }
 
@@ -34,11 +35,12 @@ async fn served_behind(limits: &Limits, trusted_proxies: Vec<IpNet>) -> Served {
     let world = World::with(postrider_server::Settings { limits: *limits, ..settings() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
+    let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
     let mut tasks = JoinSet::new();
-    let serving = Serving { limits: *limits, trusted_proxies, tls: None };
+    let serving =
+        Serving { limits: *limits, trusted_proxies, tls: None, draining: draining.clone() };
     tasks.spawn(serve(listener, world.router.clone(), serving, stop.clone()));
-    Served { world, address, stop, tasks }
+    Served { world, address, stop, draining, tasks }
 }
 
 async fn exchange(served: &Served, request: &str) -> String {
@@ -218,6 +220,17 @@ async fn clients_without_a_token_cannot_take_all_connections() {
     drop(slow);
     let page = async { while !exchange(&served, DOCS).await.starts_with("HTTP/1.1 200") {} };
     soon("page", page).await;
+}
+
+#[tokio::test]
+async fn a_server_that_drains_asks_clients_for_new_connections() {
+    let served = served(&Limits::default()).await;
+    let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
+    served.draining.cancel();
+    // The response is complete because the server closes the connection.
+    let response = soon("response", exchange(&served, request)).await;
+    assert!(response.starts_with("HTTP/1.1 204"), "{response}");
+    assert!(response.contains("connection: close"), "{response}");
 }
 
 #[tokio::test]

@@ -185,6 +185,7 @@ pub(crate) fn settings() -> Settings {
         docs: true,
         relay_url: None,
         trusted_proxies: Vec::new(),
+        draining: CancellationToken::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
         quotas: Quotas::default(),
     }

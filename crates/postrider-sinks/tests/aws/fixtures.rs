@@ -101,7 +101,7 @@ pub(crate) fn call_with(target: &Arc<Target>, number: u64, body: impl Into<Bytes
         body_until: Timestamp::MAX,
     };
     let at = Timestamp::from_millis(ACCEPTED + number + 1);
-    Call { target: Arc::clone(target), message: Arc::new(message), body, at }
+    Call { target: Arc::clone(target), message: Arc::new(message), batch: Vec::new(), body, at }
 }
 
 /// Makes many deliveries at the same time.

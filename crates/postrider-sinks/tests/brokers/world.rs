@@ -97,7 +97,13 @@ pub(crate) fn call(target: &Arc<Target>, body: &str) -> Call {
         deliver_at: None,
         body_until: Timestamp::MAX,
     };
-    Call { target: Arc::clone(target), message: Arc::new(message), body, at: Timestamp::MAX }
+    Call {
+        target: Arc::clone(target),
+        message: Arc::new(message),
+        batch: Vec::new(),
+        body,
+        at: Timestamp::MAX,
+    }
 }
 
 pub(crate) fn text(report: &Report) -> String {

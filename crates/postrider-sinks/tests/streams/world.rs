@@ -90,6 +90,7 @@ pub(crate) fn call(target: &Arc<Target>, body: &str) -> Call {
     Call {
         target: Arc::clone(target),
         message: Arc::new(message),
+        batch: Vec::new(),
         body,
         at: Timestamp::from_millis(1),
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, AuditId, MessageId, OrganizationId};
+use postrider::{ApplicationId, AttemptId, AuditId, EndpointId, MessageId, OrganizationId};
 use postrider_core::{
     audit::AuditEntry,
     delivery::{DeliveryId, ResendMode},
@@ -19,6 +19,10 @@ use crate::{
     page::{Scan, ScanPage},
     weight::Weight,
 };
+
+/// Most deliveries of each kind, with a place in an order and without, that become due with
+/// [`Change::RetryNow`].
+pub(crate) const RETRIED_AT_ONCE: u32 = 1_000;
 
 /// A change that a client asks for. Each does what the method of the same name does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,21 @@ pub enum Change {
     /// Cancels the pending deliveries of a message, as
     /// [`Deliveries::cancel`](super::deliveries::Deliveries::cancel) does.
     CancelMessage(ApplicationId, MessageId),
+    /// Cancels pending deliveries of an endpoint, leased or not: that of the message, and if it has
+    /// a place in the order, those before it. Without a message, the first of the order. If the
+    /// message has no pending delivery to the endpoint, nothing changes.
+    Skip {
+        application: ApplicationId,
+        endpoint: EndpointId,
+        until: Option<MessageId>,
+    },
+    /// Makes deliveries of an endpoint that are not held and due later due at `at`: up to
+    /// [`RETRIED_AT_ONCE`], the first of the order and those that are due next.
+    RetryNow {
+        application: ApplicationId,
+        endpoint: EndpointId,
+        at: Timestamp,
+    },
     ExpungeMessage(ApplicationId, MessageId),
     ExpungeAttempt(ApplicationId, MessageId, AttemptId),
     /// Stores a session under the digest of its token, and removes some that have expired.

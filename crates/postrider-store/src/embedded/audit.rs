@@ -63,6 +63,8 @@ impl Ledger {
             Change::CancelMessage(application, message) => {
                 Changed::Done(self.cancel(Scope::Message(application, message))? > 0)
             },
+            Change::Skip { endpoint, until, .. } => Changed::Done(self.skip(endpoint, until)?),
+            Change::RetryNow { endpoint, at, .. } => Changed::Done(self.retry_now(endpoint, at)?),
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge_message(message)?),
             Change::ExpungeAttempt(_, message, id) => {
                 Changed::Done(self.expunge_attempt(message, id)?)

@@ -87,6 +87,13 @@ fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
         step.pragma_update(None, "user_version", version)?;
         step.commit()?;
     }
+    if (1..MIGRATIONS.len()).contains(&found) {
+        tracing::info!(
+            from = found,
+            to = MIGRATIONS.len(),
+            "the format of the data folder was upgraded; earlier versions cannot open it any more"
+        );
+    }
     Ok(())
 }
 

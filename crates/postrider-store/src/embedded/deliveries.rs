@@ -8,6 +8,7 @@ mod release;
 mod reschedule;
 mod resend;
 pub(super) mod settle;
+mod skip;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use super::{
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    maintenance, rejections, search, sign_ins,
+    maintenance, polling, rejections, search, sign_ins,
 };
 
 #[track_caller]
@@ -299,5 +299,22 @@ fn sessions_are_found_by_digest_and_removed_by_expiry() {
         sign_ins::REMOVE_EXPIRED,
         "SEARCH sign_ins USING PRIMARY KEY (digest=?)\nLIST SUBQUERY 1\nSEARCH sign_ins USING \
          COVERING INDEX sign_ins_by_expiry (expires_at<?)\nCREATE BLOOM FILTER",
+    );
+}
+
+#[test]
+fn a_log_is_read_along_its_offsets_and_expires_along_its_messages() {
+    let of_log = "SEARCH poll_entries USING PRIMARY KEY (log=? AND offset>?)";
+    main_database(polling::ENTRIES, of_log);
+    main_database(polling::ENTRY_AT, of_log);
+    main_database(
+        polling::HEAD,
+        "SEARCH poll_logs USING INDEX sqlite_autoindex_poll_logs_1 (endpoint=?)",
+    );
+    main_database(
+        polling::REMOVE_OLD_ENTRIES,
+        "SEARCH poll_entries USING PRIMARY KEY (log=? AND offset=?)\n\
+         LIST SUBQUERY 1\n\
+         SEARCH poll_entries USING COVERING INDEX poll_entries_by_message (message<?)",
     );
 }

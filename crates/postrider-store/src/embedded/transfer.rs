@@ -4,6 +4,7 @@ mod count;
 mod cursor;
 mod export;
 mod import;
+mod polling;
 
 use std::path::Path;
 
@@ -77,6 +78,8 @@ impl TransferStore for EmbeddedTransferStore {
                 ChunkKind::AuditLog => export::audit_log(reader, &after, limit),
                 ChunkKind::Tasks => export::tasks(reader, &after, limit),
                 ChunkKind::Messages => export::messages(reader, &after, limit),
+                ChunkKind::PollLogs => polling::logs(reader, &after, limit),
+                ChunkKind::PollEntries => polling::entries(reader, &after, limit),
                 ChunkKind::Recoveries => export::recoveries(reader, &after, limit),
                 ChunkKind::CompletedKeys | ChunkKind::End => {
                     export::completed_keys(reader, &after, limit)

@@ -52,6 +52,12 @@ impl State {
             Change::CancelMessage(application, message) => {
                 Changed::Done(self.cancel(Scope::Message(application, message)) > 0)
             },
+            Change::Skip { application, endpoint, until } => {
+                Changed::Done(self.skip(application, endpoint, until) > 0)
+            },
+            Change::RetryNow { application, endpoint, at } => {
+                Changed::Done(self.retry_now(application, endpoint, at))
+            },
             Change::ExpungeMessage(_, message) => Changed::Done(self.expunge(message)),
             Change::ExpungeAttempt(_, message, id) => {
                 Changed::Done(self.expunge_attempt(message, id))

@@ -169,6 +169,7 @@ impl State {
             ((RecordKind::Endpoint, _, id), Parent::Application(application)) => {
                 let endpoint = endpoint_id(id);
                 self.cancel(Scope::Endpoint(*application, endpoint));
+                self.remove_log(endpoint);
                 self.failing.remove(&endpoint);
             },
             _ if self.records.get(key).is_none_or(|(_, row)| row.parent != *parent) => {
@@ -199,6 +200,7 @@ impl State {
         self.records.retain(|_, (_, row)| {
             row.kind == RecordKind::Application || row.application != Some(application)
         });
+        self.remove_logs_of(application);
         let Self { records, failing, rejections, .. } = self;
         let is_kept = |kind, id| records.contains_key(&(kind, None, RecordId::Uuid(id)));
         failing.retain(|endpoint, _| is_kept(RecordKind::Endpoint, endpoint.as_u128()));

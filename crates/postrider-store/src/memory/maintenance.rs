@@ -103,6 +103,7 @@ impl State {
             },
             _ => true,
         });
+        self.expire_logs(|id| old(id.millis(), retention.rows));
         self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
         self.audit_log.retain(|id, _| !old(id.millis(), retention.audit_log));
         self.reservations.retain(|_, reserved| {

@@ -18,7 +18,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::node::Nodes;
+use super::{log::Log, node::Nodes};
 use crate::contract::{
     catalog::{RecordId, RecordKind, RecordRow, Version},
     sign_ins::SignIn,
@@ -53,6 +53,8 @@ pub(super) struct State {
     /// Removed applications, and when the rest of their data is erased.
     pub(super) erasures: BTreeMap<ApplicationId, Timestamp>,
     pub(super) rollups: Rollups,
+    /// Logs of polling endpoints.
+    pub(super) logs: BTreeMap<EndpointId, Log>,
 }
 
 /// A delivery in any state.

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     catalog::{remove, save},
-    deliveries::{cancel, reschedule, resend},
+    deliveries::{cancel, reschedule, resend, skip},
     error::DatabaseError,
     history::expunge,
     parameter::Param,
@@ -109,6 +109,12 @@ async fn apply(session: &mut Session, change: &Change) -> Result<Changed, Databa
         },
         Change::CancelMessage(application, message) => {
             Changed::Done(cancel_message(session, *application, *message).await?)
+        },
+        Change::Skip { application, endpoint, until } => {
+            Changed::Done(skip::skip(session, (*application, *endpoint), *until).await?)
+        },
+        Change::RetryNow { application, endpoint, at } => {
+            Changed::Done(skip::retry_now(session, (*application, *endpoint), *at).await?)
         },
         Change::ExpungeMessage(application, message) => {
             Changed::Done(expunge::expunge_message(session, *application, *message).await?)

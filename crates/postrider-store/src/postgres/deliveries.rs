@@ -8,6 +8,7 @@ pub(super) mod release;
 pub(super) mod reschedule;
 pub(super) mod resend;
 pub(super) mod settle;
+pub(super) mod skip;
 
 use std::sync::Arc;
 

@@ -52,7 +52,16 @@ pub(super) async fn start(
         let prepares = !options.is_pooled;
         migrate(&mut Session::open(pool, prepares, options.call_timeout).await?).await
     };
-    migrated.await.map_err(|error| address.explain(error))
+    let report = migrated.await.map_err(|error| address.explain(error))?;
+    let MigrationReport { from, to } = report;
+    if (1..to).contains(&from) {
+        tracing::info!(
+            from,
+            to,
+            "the schema was upgraded; earlier versions cannot start on it any more"
+        );
+    }
+    Ok(report)
 }
 
 const IS_INSTALLED: &str = "SELECT to_regclass('schema_version') IS NOT NULL";

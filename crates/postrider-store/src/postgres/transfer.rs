@@ -4,6 +4,7 @@ mod copy_rows;
 mod count;
 mod export;
 mod import;
+mod polling;
 
 use std::{
     collections::BTreeSet,
@@ -186,6 +187,8 @@ impl TransferStore for PostgresTransferStore {
             ChunkKind::AuditLog => export::audit_log(session, after, limit).await,
             ChunkKind::Tasks => export::tasks(session, after, limit).await,
             ChunkKind::Messages => export::messages(session, after, limit).await,
+            ChunkKind::PollLogs => polling::logs(session, after, limit).await,
+            ChunkKind::PollEntries => polling::entries(session, after, limit).await,
             ChunkKind::Recoveries => export::recoveries(session, after, limit).await,
             ChunkKind::CompletedKeys | ChunkKind::End => {
                 export::completed_keys(session, after, limit).await

@@ -26,6 +26,9 @@ pub struct RecordCounts {
     pub pending: u64,
     /// Attempts of messages that still exist.
     pub attempts: u64,
+    /// Entries of the logs of polling endpoints.
+    pub poll_entries: u64,
+    pub poll_consumers: u64,
     pub recoveries: u64,
     /// Stored responses to idempotency keys.
     pub answers: u64,
@@ -33,7 +36,7 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 21] {
+    pub const fn rows(&self) -> [(&'static str, u64); 23] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
@@ -54,6 +57,8 @@ impl RecordCounts {
             ("deliveries: cancelled", self.cancelled),
             ("deliveries: pending", self.pending),
             ("attempts", self.attempts),
+            ("entries of polling endpoints", self.poll_entries),
+            ("consumers of polling endpoints", self.poll_consumers),
             ("recoveries", self.recoveries),
             ("answers to idempotency keys", self.answers),
         ]

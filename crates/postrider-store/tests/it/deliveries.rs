@@ -4,6 +4,7 @@ mod order;
 mod paused;
 mod recover;
 mod schedule;
+mod skip;
 
 use std::{sync::Arc, time::Duration};
 

@@ -17,6 +17,7 @@ mod idempotency;
 mod maintenance;
 mod model;
 mod overview;
+mod polling;
 mod postgres;
 mod rejections;
 mod schema;

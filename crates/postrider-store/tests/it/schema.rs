@@ -12,8 +12,8 @@ use tokio_postgres::{Client, NoTls};
 /// searches and statistics.
 macro_rules! revert_operations {
     () => {
-        "DROP TABLE schema_report, connector, audit_log, api_key, api_key_use, token_policy, sign_in, task,
-            tally, rollup, lane_state;
+        "DROP TABLE poll_log, poll_entry, poll_consumer, schema_report, connector, audit_log, api_key, api_key_use,
+            token_policy, sign_in, task, tally, rollup, lane_state;
         DROP INDEX message_id, attempt_id, attempt_failed, delivery_not_delivered, endpoint_id,
             endpoint_url;"
     };

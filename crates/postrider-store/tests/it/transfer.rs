@@ -8,12 +8,13 @@ use std::{
 use async_trait::async_trait;
 use postrider_core::{
     catalog::{Connector, DeadLetter, Source, Task},
+    polling::PollConsumer,
     queue::partitions::Partitions,
 };
 use postrider_store::{
     AuditFilter, AuditLog, Change, Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected,
-    IdOrUid, Idempotency, KeyReservation, Maintenance, Options, PostgresTransferStore, Records,
-    Rejections, Store, StoreError,
+    IdOrUid, Idempotency, KeyReservation, LogKey, Maintenance, Options, PostgresTransferStore,
+    Records, Rejections, SavedConsumer, Store, StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,
@@ -69,8 +70,25 @@ async fn create_installation(calls: &[Call], folder: &Path) {
     store.save(&dead_letter(1, 9), Expected::New).await.unwrap();
     store.change(Change::Elsewhere, audit_entry(1)).await.unwrap();
     store.save(&task(1), Expected::New).await.unwrap();
+    append_to_logs(&store).await;
     assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
+}
+
+const LOG: LogKey = LogKey { application: application_id(1), endpoint: endpoint_id(2) };
+
+/// Appends to the log of an endpoint, and saves a consumer of it.
+async fn append_to_logs(store: &dyn Store) {
+    store.save(&endpoint(2), Expected::Any).await.unwrap();
+    store.append(vec![new(message(9_000), &[], free_at(0))]).await.unwrap();
+    let messages = vec![message_id(9_000), message_id(9_001)];
+    assert!(store.append_to_log(LOG, messages, at(5)).await.unwrap());
+    store.save_poll_consumer(LOG, saved_consumer()).await.unwrap();
+}
+
+fn saved_consumer() -> SavedConsumer {
+    let consumer = PollConsumer::new("worker".to_owned(), 1, at(0));
+    SavedConsumer { consumer, expected: None, limit: 9 }
 }
 
 /// Copies an installation to a database and back, and compares all three.
@@ -108,6 +126,11 @@ async fn copy_there_and_back(calls: Vec<Call>) {
         assert_eq!(log.items, [audit_entry(1)]);
         let found = store.list::<Task>(&organization(), all()).await.unwrap().items;
         assert_eq!(found, [task(1)]);
+        let page = store.read_log(LOG, 0, 10).await.unwrap();
+        let entries: Vec<_> = page.entries.iter().map(|it| (it.offset, it.message.id)).collect();
+        assert_eq!((entries, page.scanned), (vec![(1, message_id(9_000))], 2));
+        assert_eq!(store.log_offset_at(LOG, at(6)).await.unwrap(), 2);
+        assert_eq!(store.poll_consumers(LOG).await.unwrap(), [saved_consumer().consumer]);
         // Rejections are kept for a short time only, and are not copied.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }

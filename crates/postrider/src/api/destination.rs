@@ -48,6 +48,8 @@ pub enum DestinationType {
     RabbitMq,
     /// A PostgreSQL table: an endpoint of the kind `postgres`.
     Postgres,
+    /// A log that clients poll: an endpoint of the kind `polling`. It has no `config`.
+    PollingEndpoint,
 }
 
 /// Whether a destination receives messages.
@@ -58,6 +60,8 @@ pub enum DestinationStatusIn {
     /// It receives messages.
     #[default]
     Enabled,
+    /// Its messages wait until it is enabled. A Postrider extension.
+    Paused,
     /// It receives no messages.
     Disabled,
 }
@@ -69,7 +73,7 @@ pub enum DestinationStatusIn {
 pub enum DestinationStatus {
     /// It receives messages.
     Enabled,
-    /// Used by the hosted API only.
+    /// Its messages wait until it is enabled.
     Paused,
     /// It receives no messages.
     Disabled,
@@ -98,12 +102,13 @@ pub struct DestinationIn {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<DestinationStatusIn>"))]
     pub status: DestinationStatusIn,
-    /// For `amazonS3`: most messages of an object, 100 by default. For other types, only 1.
+    /// For `amazonS3`: most messages of an object, 100 by default. For `fifoEndpoint`: most messages
+    /// of a request, 100 by default. For other types, only 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_BATCH_SIZE)))]
     pub batch_size: Option<u16>,
-    /// For `amazonS3`: how many seconds an object waits for more messages, at most 60. For other
-    /// types, only 0.
+    /// How many seconds a batch waits for more messages: for `amazonS3`, at most 60, for
+    /// `fifoEndpoint`, at most 300. For other types, only 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait_secs: Option<u16>,
     /// The event types that the destination receives, which must exist; all if absent or empty.
@@ -186,8 +191,14 @@ pub struct DestinationOut {
     pub uid: Option<Uid>,
     /// Whether the destination receives messages, and accepts them.
     pub status: DestinationStatus,
-    /// Always empty. Clients require the field.
+    /// The id of the next message of a `fifoEndpoint`; empty if none waits, and for other types.
     pub current_iterator: String,
+    /// Why the last attempt for that message failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// When the message that failed is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_retry_at: Option<Timestamp>,
     /// Most messages of a batch.
     pub batch_size: u16,
     /// How many seconds a batch waits for more messages.
@@ -206,6 +217,32 @@ pub struct DestinationOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+}
+
+/// A message of an endpoint or a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EventOut {
+    /// The event type.
+    pub event_type: EventTypeName,
+    /// The body of the message, which is usually JSON; empty if it was deleted.
+    pub payload: String,
+    /// When the message was accepted.
+    pub timestamp: Timestamp,
+    /// The id of the message, with which it can be skipped. A Postrider extension.
+    pub id: MessageId,
+}
+
+/// Which messages to skip.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SkipIn {
+    /// The id of the last message to skip; only the next one is skipped if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub iterator: Option<String>,
 }
 
 /// An attempt to deliver a message to a destination.

@@ -12,6 +12,7 @@ use crate::{
     api::{
         Metadata,
         endpoint_authentication::EndpointAuthentication,
+        endpoint_batch::EndpointBatch,
         field::{Field, Patch, or_default, present},
         kind::{EndpointConfig, EndpointKind},
         renamed::{EventTypes, ThrottleRate},
@@ -20,6 +21,9 @@ use crate::{
     id::EndpointId,
     name::{EventTypeName, Uid},
 };
+
+#[cfg(feature = "schema")]
+use crate::api::endpoint_batch::MAX_SKIP_AFTER;
 
 /// Maximum length of a URL in bytes.
 pub const MAX_URL: usize = 65_536;
@@ -127,6 +131,18 @@ pub struct EndpointIn {
     /// itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
+    /// Send several messages in one request; by default, each has its own. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<EndpointBatch>,
+    /// Whether messages wait until the endpoint is resumed; by default, they do not. A Postrider
+    /// extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// With the ordering `fifo`: the number of failed attempts after which a message is skipped; 0
+    /// means never. By default, when its retry schedule is over. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_SKIP_AFTER)))]
+    pub skip_after: Option<u16>,
     /// PEM certificates, of certificate authorities or of the receiver. Requests to the endpoint
     /// trust only these. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,8 +173,8 @@ impl fmt::Debug for EndpointIn {
 }
 
 /// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
-/// their own operations. `kind`, `config`, `filter`, `ordering`, `strictRate` and `trustedCertificates` do not
-/// change if they are absent, so that clients that do not know them cannot reset them.
+/// their own operations. `kind`, `config`, `filter`, `ordering`, `strictRate`, `batch`, `paused`,
+/// `skipAfter` and `trustedCertificates` do not change if they are absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
@@ -212,6 +228,16 @@ pub struct EndpointUpdate {
     /// Whether `throttleRate` applies to all nodes together; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
+    /// Send several messages in one request; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<EndpointBatch>,
+    /// Whether messages wait until the endpoint is resumed; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// The number of failed attempts after which a message is skipped; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_SKIP_AFTER)))]
+    pub skip_after: Option<u16>,
     /// PEM certificates that requests to the endpoint trust exclusively; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
@@ -240,6 +266,9 @@ impl From<EndpointUpdate> for EndpointIn {
             throttle_rate,
             ordering,
             strict_rate,
+            batch,
+            paused,
+            skip_after,
             trusted_certificates,
             authentication,
             metadata,
@@ -257,6 +286,9 @@ impl From<EndpointUpdate> for EndpointIn {
             throttle_rate,
             ordering,
             strict_rate,
+            batch,
+            paused,
+            skip_after,
             trusted_certificates,
             authentication,
             metadata,
@@ -283,6 +315,9 @@ impl From<EndpointIn> for EndpointUpdate {
             throttle_rate: it.throttle_rate,
             ordering: Some(it.ordering.unwrap_or_default()),
             strict_rate: Some(it.strict_rate.unwrap_or_default()),
+            batch: it.batch,
+            paused: it.paused,
+            skip_after: it.skip_after,
             trusted_certificates: it.trusted_certificates,
             authentication: it.authentication,
             metadata: it.metadata,
@@ -343,6 +378,18 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub strict_rate: Option<bool>,
+    /// Send several messages in one request; `null`: each has its own.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub batch: Patch<EndpointBatch>,
+    /// Whether messages wait until the endpoint is resumed.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "bool"))]
+    pub paused: Option<bool>,
+    /// The number of failed attempts after which a message is skipped, 0 for never; `null`: when
+    /// its retry schedule is over.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_SKIP_AFTER)))]
+    pub skip_after: Patch<u16>,
     /// PEM certificates that requests to the endpoint trust exclusively; `null` removes them.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub trusted_certificates: Patch<String>,
@@ -402,6 +449,16 @@ pub struct EndpointOut {
     /// Whether `throttleRate` applies to all nodes together.
     #[serde(default)]
     pub strict_rate: bool,
+    /// How many messages a request has; one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<EndpointBatch>,
+    /// Whether messages wait until the endpoint is resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// The number of failed attempts after which a message is skipped, 0 for never; when its retry
+    /// schedule is over if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_after: Option<u16>,
     /// PEM certificates that requests to the endpoint trust exclusively.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,

@@ -51,6 +51,8 @@ pub enum EndpointKind {
     Sns,
     /// It is written to an object store that speaks Amazon S3's protocol.
     S3,
+    /// It is appended to a log, which clients poll.
+    Polling,
 }
 
 /// The configuration of a kind other than [`EndpointKind::Http`]: the fields that the
@@ -74,7 +76,7 @@ pub struct UnknownKind;
 
 impl EndpointKind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Http,
         Self::Postgres,
         Self::Mysql,
@@ -94,6 +96,7 @@ impl EndpointKind {
         Self::Sqs,
         Self::Sns,
         Self::S3,
+        Self::Polling,
     ];
 
     /// The name in the API.
@@ -118,6 +121,7 @@ impl EndpointKind {
             Self::Sqs => "sqs",
             Self::Sns => "sns",
             Self::S3 => "s3",
+            Self::Polling => "polling",
         }
     }
 

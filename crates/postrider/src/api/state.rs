@@ -23,6 +23,9 @@ pub struct EndpointStateOut {
     pub kind: EndpointKind,
     /// Whether it is disabled, why, by whom and since when; `null` if it is enabled.
     pub disabled: Option<DisabledOut>,
+    /// Whether its messages wait until it is resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// When the first delivery failed for lack of attempts since the last success; `null` if the
     /// endpoint is not failing.
     pub failing_since: Option<Timestamp>,

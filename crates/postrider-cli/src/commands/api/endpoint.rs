@@ -2,6 +2,7 @@
 
 mod authentication;
 mod filter;
+mod polling;
 mod transform;
 mod trial;
 
@@ -9,10 +10,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use http::Method;
-use postrider::api::FilterTestIn;
+use postrider::api::{FilterTestIn, destination::SkipIn};
 use serde_json::json;
 
 use self::authentication::{AuthCommand, MtlsCommand, OauthCommand};
+use self::polling::PollingCommand;
 use self::transform::TransformArgs;
 use super::{
     ApiArgs, ApiRequest, PageArgs,
@@ -79,6 +81,9 @@ pub(crate) enum EndpointCommand {
     /// Sets the client certificate
     #[command(subcommand)]
     Mtls(MtlsCommand),
+    /// Manages the tokens and consumers of endpoints of the kind `polling`
+    #[command(subcommand)]
+    Polling(PollingCommand),
     /// Counts deliveries by status
     Stats(EndpointPath),
     /// Resends failed and cancelled deliveries, with one attempt each
@@ -93,6 +98,27 @@ pub(crate) enum EndpointCommand {
         #[arg(long)]
         retry: bool,
     },
+    /// Stops deliveries; messages wait until `resume`
+    Pause(EndpointPath),
+    /// Continues deliveries after `pause`
+    Resume(EndpointPath),
+    /// Shows the next message that waits for the endpoint
+    NextEvent(EndpointPath),
+    /// Shows the last message that was delivered
+    LastAckedEvent(EndpointPath),
+    /// Skips the next message, or all up to one
+    ///
+    /// The deliveries of these messages to the endpoint are cancelled.
+    #[command(after_help = SKIP_EXAMPLES)]
+    Skip {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Id of the last message to skip [default: the next one]
+        #[arg(long, value_name = "MESSAGE")]
+        until: Option<String>,
+    },
+    /// Retries waiting messages now, without waiting for their time
+    ForceRetry(EndpointPath),
     /// Delivers a test message at once, and shows what was done
     ///
     /// Nothing is stored or retried, and filters, order and rate do not apply. The exit code is 1 if
@@ -208,6 +234,11 @@ const RECOVER_EXAMPLE: &str = "\
 Example:
   postrider endpoint recover acme main --since 2026-01-31T12:00:00Z";
 
+const SKIP_EXAMPLES: &str = "\
+Examples:
+  postrider endpoint skip acme main
+  postrider endpoint skip acme main --until msg_2b7sY5bNzGsR2nqyJnV8hWkXz3a";
+
 const COLUMNS: &[&str] = &["id", "uid", "kind", "url", "disabled", "description", "createdAt"];
 
 /// Fields whose value is a URL to call.
@@ -218,13 +249,15 @@ impl EndpointCommand {
     pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<ExitCode> {
         let is_trial = matches!(self, Self::Test { .. } | Self::Check(_));
         let is_filter = matches!(self, Self::TestFilter { .. });
+        let is_polling = matches!(self, Self::Polling(_));
+        let columns = if is_polling { polling::COLUMNS } else { COLUMNS };
         let call = self.call()?;
         if is_trial {
             trial::run(api, call)
         } else if is_filter {
             filter::run(api, call)
         } else {
-            let request = ApiRequest { call, columns: COLUMNS };
+            let request = ApiRequest { call, columns };
             api.run(request).map(|()| ExitCode::SUCCESS)
         }
     }
@@ -259,6 +292,7 @@ impl EndpointCommand {
             Self::Auth(command) => command.call()?,
             Self::Oauth(command) => command.call()?,
             Self::Mtls(command) => command.call()?,
+            Self::Polling(command) => command.call(),
             Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
             Self::Recover { endpoint, since, retry } => {
                 let body = json!({ "since": since, "retry": retry }).to_string();
@@ -267,6 +301,15 @@ impl EndpointCommand {
             Self::Test { endpoint, event_type, payload } => {
                 endpoint.call(Method::POST, &["test"]).body(trial::body(event_type, payload)?)
             },
+            Self::Pause(endpoint) => paused(endpoint, true),
+            Self::Resume(endpoint) => paused(endpoint, false),
+            Self::NextEvent(endpoint) => endpoint.call(Method::GET, &["next-event"]),
+            Self::LastAckedEvent(endpoint) => endpoint.call(Method::GET, &["last-acked-event"]),
+            Self::Skip { endpoint, until } => {
+                let body = serde_json::to_vec(&SkipIn { iterator: until })?;
+                endpoint.call(Method::POST, &["skip"]).body(body)
+            },
+            Self::ForceRetry(endpoint) => endpoint.call(Method::POST, &["force-retry"]).body("{}"),
             Self::Check(endpoint) => endpoint.call(Method::POST, &["check"]),
             Self::Explain { endpoint, message } => {
                 endpoint.call(Method::GET, &["msg", &message, "explanation"])
@@ -282,4 +325,8 @@ impl EndpointCommand {
             },
         })
     }
+}
+
+fn paused(endpoint: EndpointPath, is_paused: bool) -> Call {
+    endpoint.call(Method::PATCH, &[]).body(json!({ "paused": is_paused }).to_string())
 }

@@ -71,6 +71,8 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::TokenPolicies
         | ChunkKind::AuditLog
         | ChunkKind::Tasks
+        | ChunkKind::PollLogs
+        | ChunkKind::PollEntries
         | ChunkKind::Recoveries
         | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",

@@ -72,6 +72,92 @@ fn files_with_secrets_are_known() {
 }
 
 #[test]
+fn every_secret_can_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let text = path.to_str().unwrap();
+    for (key, content) in [
+        ("database_url", "postgres://me:a@host/db"),
+        ("jwt_secret", "a"),
+        ("main_secret", "a"),
+        ("proxy", "http://me:a@proxy"),
+        ("sso.client_secret", "a"),
+    ] {
+        fs::write(&path, format!("{content}\n")).unwrap();
+        let name = file_variable(key).unwrap();
+        let found = loaded("", &[(&name, text)], &Overrides::default()).unwrap();
+        assert_eq!(found.origins[key].to_string(), format!("{name} ({text})"));
+        assert_eq!(found.secret_files(), [(path.clone(), key.to_owned())]);
+    }
+    let with_files: Vec<_> = keys().into_iter().filter_map(|it| file_variable(&it.path)).collect();
+    assert_eq!(with_files.len(), 5, "{with_files:?}");
+}
+
+#[test]
+fn a_file_has_a_secret_in_each_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    fs::write(&path, "new, with a comma\n\nold\n").unwrap();
+    let variables = [("POSTRIDER_MAIN_SECRET_FILE", path.to_str().unwrap())];
+    let config = loaded("", &variables, &Overrides::default()).unwrap().config;
+    let secrets = config.main_secret.unwrap();
+    let secrets: Vec<_> = secrets.all().map(|it| it.0.as_str()).collect();
+    assert_eq!(secrets, ["new, with a comma", "old"]);
+}
+
+#[test]
+fn mistakes_with_files_of_secrets_are_named() {
+    let twice = [("POSTRIDER_JWT_SECRET", "a"), ("POSTRIDER_JWT_SECRET_FILE", "/x")];
+    let error =
+        "POSTRIDER_JWT_SECRET and POSTRIDER_JWT_SECRET_FILE are both set; remove one of them";
+    check_error("", &twice, &[], error);
+    let missing = [("POSTRIDER_JWT_SECRET_FILE", "/nowhere/at/all")];
+    let error = "POSTRIDER_JWT_SECRET_FILE: /nowhere/at/all cannot be read";
+    check_error("", &missing, &[], error);
+    let empty = [("POSTRIDER_JWT_SECRET_FILE", "/dev/null")];
+    let error = "POSTRIDER_JWT_SECRET_FILE (/dev/null): `jwt_secret` is hidden, expected a non-empty \
+                 text, or several";
+    check_error("", &empty, &[], error);
+    let misspelt = [("POSTRIDER_MAIN_SECRET_FIEL", "/x")];
+    let error = "unknown variable POSTRIDER_MAIN_SECRET_FIEL; did you mean \
+                 `POSTRIDER_MAIN_SECRET_FILE`?";
+    check_error("", &misspelt, &[], error);
+    let open = [("POSTRIDER_LISTEN_FILE", "/x")];
+    let error = "unknown variable POSTRIDER_LISTEN_FILE; did you mean `POSTRIDER_LISTEN`?";
+    check_error("", &open, &[], error);
+    // As with other variables, an empty one sets nothing.
+    let unset = [("POSTRIDER_JWT_SECRET_FILE", "")];
+    assert!(loaded("", &unset, &Overrides::default()).unwrap().config.jwt_secret.is_none());
+}
+
+#[test]
+fn the_variables_in_the_files_for_deployments_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let known: BTreeSet<_> = keys()
+        .into_iter()
+        .flat_map(|key| [Some(variable(&key.path)), file_variable(&key.path)])
+        .flatten()
+        .chain(OTHER_VARIABLES.map(str::to_owned))
+        .collect();
+    for (file, count) in [
+        ("packaging/systemd/postrider.service", 2),
+        ("packaging/compose/embedded.yaml", 1),
+        ("packaging/compose/postgres.yaml", 5),
+        ("packaging/helm/postrider/templates/_helpers.tpl", 11),
+        ("packaging/image/Dockerfile", 2),
+        ("docs/deployment.md", 4),
+    ] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let is_part = |it: char| it.is_ascii_uppercase() || it == '_';
+        let names = text.split(|it: char| !is_part(it)).filter(|it| it.starts_with(PREFIX));
+        let names: BTreeSet<_> = names.map(str::to_owned).collect();
+        let unknown: Vec<_> = names.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file} has unknown variables: {unknown:?}");
+        assert!(names.len() >= count, "{file}: {names:?}");
+    }
+}
+
+#[test]
 fn schedules_are_texts_or_lists_and_may_include_the_first_attempt() {
     let seconds =
         |waits: &[u64]| -> Vec<_> { waits.iter().map(|it| Duration::from_secs(*it)).collect() };

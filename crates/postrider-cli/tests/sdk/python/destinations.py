@@ -73,8 +73,11 @@ def fifo(receiver):
 
     for number in range(5):
         svix.message.create(APP, MessageIn(event_type="order.paid", payload={"n": number}))
-    arrivals = [receiver.next("fifo") for _ in range(5)]
-    assert [json.loads(arrival.body)["n"] for arrival in arrivals] == list(range(5))
+    arrivals, events = [], []
+    while len(events) < 5:
+        arrivals.append(receiver.next("fifo"))
+        events += json.loads(arrivals[-1].body)["events"]
+    assert [event["payload"]["n"] for event in events] == list(range(5))
     assert all(arrival.headers["x-a"] == "1" for arrival in arrivals)
     Webhook(KEY).verify(arrivals[0].body, arrivals[0].headers)
     rotated = svix.destination.rotate_secret(APP, made.id, EndpointSecretRotateIn())
@@ -94,7 +97,8 @@ def fifo(receiver):
         APP, "fifo", DestinationIn(type="fifoEndpoint", config=config, uid="fifo")
     )
     assert replaced.id == made.id and replaced.status == DestinationStatus.ENABLED
-    refused = DestinationIn(type="fifoEndpoint", config=config, batch_size=100)
+    assert (replaced.batch_size, replaced.max_wait_secs) == (100, 0)
+    refused = DestinationIn(type="fifoEndpoint", config=config, batch_size=1001)
     assert places(lambda: svix.destination.create(APP, refused)) == ["body.batchSize"]
 
 

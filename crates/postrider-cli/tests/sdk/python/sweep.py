@@ -117,8 +117,16 @@ class Fixture:
         body = models.ConnectorIn(name="Sweep", transformation=CODE)
         return svix.connector.create(body).id
 
+    def make_sink_id(self):
+        body = models.DestinationIn(type="pollingEndpoint", config={})
+        return svix.destination.create(self["app_id"], body).id
+
+    def make_consumer_id(self):
+        svix.message.poller.consumer_poll(self["app_id"], self["sink_id"], "worker")
+        return "worker"
+
     # Of these, there is none here.
-    make_stream_id = make_sink_id = make_consumer_id = lambda self: "none"
+    make_stream_id = lambda self: "none"
     make_name = lambda self: "none"
 
 
@@ -152,6 +160,7 @@ VALUES = {
     "tags": ["red"],
     "tag": "red",
     "payload": {"id": 2},
+    "PollerV2CommitIn.offset": 0,
     "metadata": {"key": "value"},
     "headers": {"x-sweep": "1"},
     "delete_headers": ["x-old"],

@@ -16,7 +16,8 @@ pub(super) fn banner(context: &Context, subject: &Subject, series: &StatisticsSe
     let waiting = pending(&subject.state);
     let time = |at| ui::time(context, at);
     match condition {
-        Condition::Enabled => Markup::default(),
+        // A paused endpoint has a banner of its own.
+        Condition::Enabled | Condition::Paused => Markup::default(),
         Condition::Throttled(until) => ui::banner(
             Tone::Warning,
             "Deliveries wait for the rate limit",

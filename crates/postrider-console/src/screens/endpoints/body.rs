@@ -46,11 +46,16 @@ fn common(kind: EndpointKind, form: &Form, old: &Map<String, Value>) -> Map<Stri
         if channels.is_empty() { Value::Null } else { channels.into() },
     );
     body.insert("filter".to_owned(), text("filter"));
-    body.insert("throttleRate".to_owned(), rate(form));
+    body.insert("throttleRate".to_owned(), number(form, "throttleRate"));
     body.insert("strictRate".to_owned(), form.has("strictRate").into());
     let is_fifo = form.has("fifo");
     let ordering = if is_fifo { EndpointOrdering::Fifo } else { EndpointOrdering::Any };
     body.insert("ordering".to_owned(), json!(ordering));
+    let skip_after = if is_fifo { number(form, "skipAfter") } else { Value::Null };
+    body.insert("skipAfter".to_owned(), skip_after);
+    if kind.is_http() {
+        body.insert("batch".to_owned(), batch(form));
+    }
     body.insert("metadata".to_owned(), config::pairs(form.text("metadata").unwrap_or_default()));
     body
 }
@@ -62,10 +67,19 @@ fn event_types(form: &Form) -> Value {
     Value::Null
 }
 
-/// The rate; a text that is not a number is left for the API to refuse.
-fn rate(form: &Form) -> Value {
-    form.text("throttleRate")
+/// A number; a text that is none is left for the API to refuse.
+fn number(form: &Form, name: &str) -> Value {
+    form.text(name)
         .map_or(Value::Null, |text| text.parse::<u64>().map_or_else(|_| text.into(), Value::from))
+}
+
+/// The batch; none without a size.
+fn batch(form: &Form) -> Value {
+    let (size, wait) = (number(form, "batch.size"), number(form, "batch.maxWaitSeconds"));
+    if size.is_null() {
+        return Value::Null;
+    }
+    json!({ "size": size, "maxWaitSeconds": if wait.is_null() { 0.into() } else { wait } })
 }
 
 fn insert(body: &mut Map<String, Value>, name: &str, value: Option<Value>) {
@@ -95,6 +109,11 @@ pub(super) fn filled(endpoint: &EndpointOut) -> Vec<(String, String)> {
     let flag = |name: &str, is_set: bool| is_set.then(|| (name.to_owned(), "on".to_owned()));
     fields.extend(flag("strictRate", endpoint.strict_rate));
     fields.extend(flag("fifo", endpoint.ordering == EndpointOrdering::Fifo));
+    if let Some(batch) = endpoint.batch {
+        fields.push(("batch.size".to_owned(), batch.size.to_string()));
+        fields.push(("batch.maxWaitSeconds".to_owned(), batch.max_wait_seconds.to_string()));
+    }
+    fields.extend(endpoint.skip_after.map(|it| ("skipAfter".to_owned(), it.to_string())));
     let types = endpoint.event_types.0.as_ref();
     let choice = if types.is_some() { "selected" } else { "all" };
     fields.push(("types".to_owned(), choice.to_owned()));
@@ -149,6 +168,7 @@ mod tests {
             ("channels", "eu, us"),
             ("throttleRate", "10"),
             ("fifo", "on"),
+            ("batch.size", "20"),
             ("metadata", "plan: free"),
             ("headers", "X-Shop: a:b"),
         ]);
@@ -156,7 +176,7 @@ mod tests {
             "kind": "http", "url": "https://example.com/", "description": "",
             "eventTypes": ["order.paid", "order.sent"], "channels": ["eu", "us"], "throttleRate": 10,
             "strictRate": false, "ordering": "fifo", "metadata": {"plan": "free"},
-            "headers": {"X-Shop": "a:b"},
+            "headers": {"X-Shop": "a:b"}, "batch": {"size": 20, "maxWaitSeconds": 0},
         });
         assert_eq!(create(EndpointKind::Http, &http), expected);
         let redis = form(&[
@@ -180,6 +200,7 @@ mod tests {
             "id": "ep_01m8ev51d0e009haqpq8v4h9w2", "url": "https://example.com/", "uid": "a",
             "description": "b", "disabled": false, "eventTypes": ["order.paid"], "channels": ["eu"],
             "filter": "payload.n > 1", "throttleRate": 5, "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
+            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0,
             "version": 1, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
         }))
         .unwrap();
@@ -190,6 +211,7 @@ mod tests {
             "eventTypes": ["order.paid"], "channels": ["eu"], "throttleRate": 5,
             "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
             "trustedCertificates": null, "filter": "payload.n > 1",
+            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0,
         });
         assert_eq!(change(&endpoint, &form), expected);
     }

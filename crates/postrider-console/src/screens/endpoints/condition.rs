@@ -15,6 +15,8 @@ use crate::{
 pub(crate) enum Condition<'a> {
     /// It gets no messages.
     Disabled(&'a DisabledOut),
+    /// Its messages wait until it is resumed.
+    Paused,
     /// Its circuit breaker is open on at least one node.
     BreakerOpen { since: Timestamp, next_probe_at: Option<Timestamp> },
     /// Deliveries have been given up, and none has succeeded since.
@@ -29,6 +31,9 @@ impl<'a> Condition<'a> {
     pub(crate) fn of(state: &'a EndpointStateOut) -> Self {
         if let Some(disabled) = &state.disabled {
             return Self::Disabled(disabled);
+        }
+        if state.paused {
+            return Self::Paused;
         }
         if let Some(since) = state.breakers.iter().map(|it| it.open_since).min() {
             let next_probe_at = state.breakers.iter().filter_map(|it| it.next_probe_at).min();
@@ -52,6 +57,7 @@ impl<'a> Condition<'a> {
                 badge(Tone::Neutral, Icon::Pause, "Disabled")
             },
             Self::Disabled(_) => badge(Tone::Bad, Icon::Pause, "Disabled"),
+            Self::Paused => badge(Tone::Neutral, Icon::Pause, "Paused"),
             Self::BreakerOpen { .. } => badge(Tone::Bad, Icon::Warning, "Breaker open"),
             Self::Failing(_) => badge(Tone::Bad, Icon::Cross, "Failing"),
             Self::Throttled(_) => badge(Tone::Warning, Icon::Clock, "Throttled"),
@@ -73,6 +79,7 @@ impl<'a> Condition<'a> {
             Self::BreakerOpen { since, .. } => html! { "since " (time(since)) " · trying now" },
             Self::Failing(since) => html! { "since " (time(since)) },
             Self::Throttled(until) => html! { "until " (time(until)) },
+            Self::Paused => html! { "messages wait" },
             Self::Enabled => Markup::default(),
         }
     }

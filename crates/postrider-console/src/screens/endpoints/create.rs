@@ -63,7 +63,7 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
     match context.api.post::<EndpointOut>(path, &body::create(kind, &form)).await {
         Ok(created) => {
             let path = context.app_path(&app, &["endpoints", &created.id.to_string()]);
-            Ok(created_at(&path, form.text("connector")))
+            Ok(created_at(&path, kind, form.text("connector")))
         },
         Err(error) if error.is_input() => {
             Ok(Outcome::again(show(&context, kind, &form, Some(&error)).await?))
@@ -72,8 +72,14 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
     }
 }
 
-/// The page of a new endpoint, or the one that sets up the chosen connector.
-fn created_at(path: &str, connector: Option<&str>) -> Outcome {
+/// The page of a new endpoint, or the one where the person continues.
+fn created_at(path: &str, kind: EndpointKind, connector: Option<&str>) -> Outcome {
+    if kind == EndpointKind::Polling {
+        return Outcome::done(
+            format!("{path}/polling"),
+            "The endpoint has been created. Clients can poll it.",
+        );
+    }
     match connector.and_then(|it| it.parse::<ConnectorId>().ok()) {
         Some(connector) => Outcome::done(
             format!("{path}/filter?from={connector}"),
@@ -117,8 +123,10 @@ async fn show(
     let other = context.app_path(&app, &["endpoints", "new"]);
     let content = html! {
         (shown.fields())
-        @if !connectors.is_empty() { (connector_field(form, &connectors)) }
-        (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
+        @if kind != EndpointKind::Polling {
+            @if !connectors.is_empty() { (connector_field(form, &connectors)) }
+            (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
+        }
         (ui::submit(context, "Create endpoint", Some(&back)))
     };
     let page = page.lead(

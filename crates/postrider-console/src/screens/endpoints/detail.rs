@@ -6,12 +6,13 @@ use maud::{Markup, html};
 use postrider::api::{ListResponse, MessageAttemptOut, StatisticsSeriesOut};
 
 use super::{
-    attempts, banner, facts,
+    attempts, banner, facts, order,
     subject::{Subject, Tab},
     traffic,
 };
 use crate::{
     context::Context,
+    failure::Failure,
     page::PageResult,
     range::{Range, ranges},
     ui::{self, api_panel},
@@ -21,15 +22,24 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
     let subject = Subject::read(&context).await?;
     let range = Range::of(&context);
     let path = attempts::path(&context, &subject);
-    let (series, recent) = tokio::try_join!(
-        traffic::series(&context, &subject.app, &subject.id, range),
-        context.api.get::<ListResponse<MessageAttemptOut>>(path),
-    )?;
+    let recent =
+        async { Ok::<_, Failure>(context.api.get::<ListResponse<MessageAttemptOut>>(path).await?) };
+    let series = async {
+        Ok::<_, Failure>(traffic::series(&context, &subject.app, &subject.id, range).await?)
+    };
+    let (series, recent, next) = tokio::try_join!(series, recent, order::next(&context, &subject))?;
     let command = format!("postrider endpoint get {} {}", subject.app, subject.id);
     let panel = api_panel(&context, &subject.endpoint, &subject.api(&[]), Some(&command));
     let page = subject.page(&context, Tab::Overview);
     Ok(page
-        .live("condition", banner::banner(&context, &subject, &series))
+        .live(
+            "condition",
+            html! {
+                (order::banner(&subject))
+                (banner::banner(&context, &subject, &series))
+                (order::section(&context, &subject, next.as_ref()))
+            },
+        )
         .live("activity", activity(&context, &subject, &series, range))
         .live("attempts", attempts::section(&context, &subject, &recent))
         .part(panel))

@@ -33,9 +33,19 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 (fact("Rate limit", &rate(subject)))
                 (fact("Order", &html! { @match endpoint.ordering {
                     EndpointOrdering::Any => "As soon as possible",
-                    EndpointOrdering::Fifo => "Kept: one delivery at a time",
+                    EndpointOrdering::Fifo => "Kept: one request at a time",
                 } }))
-                (fact("Retries", &html! { "By the server’s retry schedule" }))
+                @if let Some(batch) = endpoint.batch {
+                    (fact("Batches", &html! {
+                        "Up to " (ui::plural(batch.size.into(), "message"))
+                        @if batch.max_wait_seconds > 0 { ", which wait up to " (batch.max_wait_seconds) " s" }
+                    }))
+                }
+                (fact("Retries", &html! { @match endpoint.skip_after {
+                    None => "By the server’s retry schedule",
+                    Some(0) => "Until the message is delivered or skipped",
+                    Some(count) => (format!("A message is skipped after {count} failed attempts")),
+                } }))
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
                 @if let Some(text) = authentication(context, subject) { (fact("Authentication", &text)) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }

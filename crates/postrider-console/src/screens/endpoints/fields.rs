@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The fields of the body whose problems the form shows itself.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 15] = [
     "url",
     "description",
     "uid",
@@ -23,6 +23,9 @@ const SHOWN: [&str; 12] = [
     "channels",
     "filter",
     "throttleRate",
+    "skipAfter",
+    "batch.size",
+    "batch.maxWaitSeconds",
     "trustedCertificates",
     "metadata",
     "secret",
@@ -106,6 +109,16 @@ impl Shown<'_> {
                 .hint(html! { "Otherwise, the rate limit applies to each node." }).checkbox())
             (self.field("fifo", "Keep the order of messages")
                 .hint(html! { "One delivery at a time. A failing one holds up the later ones until it succeeds or is given up." }).checkbox())
+            (self.field("skipAfter", "Skip a message after").kind("number").placeholder("The end of the retry schedule")
+                .hint(html! { "Failed attempts, if the order is kept. 0 means never: the message is retried until somebody skips it." }).line())
+            @if self.kind.is_http() {
+                div.two {
+                    (self.field("batch.size", "Messages in a request").kind("number").placeholder("1, without a list")
+                        .hint(html! { "Most messages of a batch, up to 1,000." }).line())
+                    (self.field("batch.maxWaitSeconds", "Wait for a batch").kind("number").placeholder("0")
+                        .hint(html! { "Seconds, up to 300." }).line())
+                }
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) const GROUPS: [(&str, &[EndpointKind]); 5] = [
         ],
     ),
     ("Amazon Web Services", &[EndpointKind::Sqs, EndpointKind::Sns, EndpointKind::S3]),
-    ("Browsers and programs", &[EndpointKind::Live]),
+    ("Browsers and programs", &[EndpointKind::Polling, EndpointKind::Live]),
 ];
 
 /// The form of a kind.
@@ -69,6 +69,7 @@ pub(super) const fn form(kind: EndpointKind) -> KindForm {
         EndpointKind::Sqs => cloud::SQS,
         EndpointKind::Sns => cloud::SNS,
         EndpointKind::S3 => cloud::S3,
+        EndpointKind::Polling => stream::POLLING,
     }
 }
 
@@ -86,7 +87,8 @@ mod tests {
         for kind in EndpointKind::ALL {
             let is_special = matches!(kind, EndpointKind::Http | EndpointKind::Command);
             assert_eq!(distinct.contains(&kind), !is_special, "{kind}");
-            assert_eq!(form(kind).fields.is_empty(), is_special, "{kind}");
+            let has_none = is_special || kind == EndpointKind::Polling;
+            assert_eq!(form(kind).fields.is_empty(), has_none, "{kind}");
         }
     }
 

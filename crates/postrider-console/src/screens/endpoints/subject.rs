@@ -6,7 +6,7 @@ use postrider::api::{
     EndpointOauthOut, EndpointOut, EndpointStateOut,
 };
 
-use super::{condition::Condition, kinds};
+use super::{condition::Condition, kinds, order};
 use crate::{
     api::{ApiFailure, ApiPath, v1},
     context::Context,
@@ -38,6 +38,7 @@ pub(super) enum Tab {
     Headers,
     Secret,
     Readers,
+    Polling,
     Test,
 }
 
@@ -119,8 +120,11 @@ impl Subject {
                 }
                 @if self.state.pending > 0 { (self.cancellation(context)) }
             }
-            @if context.may(Action::ManageEndpoints) { (self.switch(context)) }
-            @if context.may(Action::CreateAttempts) && tab != Tab::Test {
+            @if context.may(Action::ManageEndpoints) { (order::switch(context, self)) (self.switch(context)) }
+            @if context.may(Action::CreateAttempts)
+                && tab != Tab::Test
+                && self.endpoint.kind != EndpointKind::Polling
+            {
                 a.button.secondary[tab != Tab::Overview] href=(context.link(&self.path(context, &["test"]))) { (icon(Icon::Send)) "Test" }
             }
         }
@@ -190,7 +194,18 @@ impl Subject {
                 &["readers"][..],
                 self.endpoint.kind == EndpointKind::Live && context.may(Action::ManageEndpoints),
             ),
-            (Tab::Test, "Test", &["test"][..], context.may(Action::CreateAttempts)),
+            (
+                Tab::Polling,
+                "Consumers",
+                &["polling"][..],
+                self.endpoint.kind == EndpointKind::Polling,
+            ),
+            (
+                Tab::Test,
+                "Test",
+                &["test"][..],
+                self.endpoint.kind != EndpointKind::Polling && context.may(Action::CreateAttempts),
+            ),
         ];
         let shown = all.iter().filter(|it| it.3);
         let links =

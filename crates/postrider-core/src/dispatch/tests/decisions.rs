@@ -29,6 +29,8 @@ fn dispatcher(config: Config, count: u128) -> Dispatcher<(), ()> {
         breaker: breaker::Policy { threshold: 50, rest: SECOND, rest_max: SECOND },
         schedule: Schedule::new(&[SECOND], 0.0),
         disable_after: Duration::ZERO,
+        retry_requested_at: None,
+        batch: None,
     };
     let lease = Lease { epoch: 1, valid_until: at(10_000) };
     let mut dispatcher = Dispatcher::new(config, lease);

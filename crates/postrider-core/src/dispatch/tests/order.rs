@@ -27,7 +27,7 @@ struct World {
     dice: Dice,
     dispatcher: Dispatcher<(), ()>,
     rows: BTreeMap<DeliveryId, Row>,
-    calls: BTreeMap<(Timestamp, u64), (Delivery, Outcome)>,
+    calls: BTreeMap<(Timestamp, u64), (Vec<Delivery>, Outcome)>,
     commits: BTreeMap<(Timestamp, u64), Commit>,
     /// A batch that the store did not write.
     failed: Option<Vec<Settlement>>,
@@ -39,7 +39,14 @@ struct World {
     is_strict: bool,
     /// Longest time that a store call takes, in milliseconds.
     latency: u64,
+    /// The store never fails.
+    is_reliable: bool,
+    batch: Option<Batch>,
+    /// When each call was made, with the number of its deliveries.
+    sizes: Vec<(Timestamp, usize)>,
 }
+
+const LARGE: Config = Config { settle_batch: 4, held: 5_000, held_per_endpoint: 1_000, ..CONFIG };
 
 /// How long a claim holds a delivery.
 const CLAIM_LEASE: Duration = Duration::from_secs(120);
@@ -51,7 +58,7 @@ impl World {
             now: Timestamp::from_millis(1_000_000),
             latency: 1 + dice.roll(60),
             dice,
-            dispatcher: Dispatcher::new(Config { settle_batch: 4, ..CONFIG }, LEASE),
+            dispatcher: Dispatcher::new(LARGE, LEASE),
             rows: BTreeMap::new(),
             calls: BTreeMap::new(),
             commits: BTreeMap::new(),
@@ -60,7 +67,19 @@ impl World {
             ended: BTreeMap::new(),
             failures,
             is_strict: true,
+            is_reliable: false,
+            batch: None,
+            sizes: Vec::new(),
         }
+    }
+
+    /// Gives the lanes batches, or none, at random.
+    fn batched_at_random(mut self) -> Self {
+        let size = [1, 2, 7, 30][usize::try_from(self.dice.roll(4)).unwrap()];
+        let max_wait =
+            Duration::from_millis([0, 20, 500][usize::try_from(self.dice.roll(3)).unwrap()]);
+        self.batch = (self.dice.roll(3) > 0).then_some(Batch { size, max_wait });
+        self
     }
 
     fn handle(&mut self, input: Input<'_, (), ()>) {
@@ -77,6 +96,8 @@ impl World {
             breaker: breaker::Policy { threshold: 4, rest: SECOND, rest_max: 4 * SECOND },
             schedule: Schedule::new(&[2 * SECOND; 3], 0.2),
             disable_after: Duration::MAX,
+            retry_requested_at: None,
+            batch: self.batch,
         };
         let setup = LaneSetup { endpoint, policy, route: (), failing_since: None };
         self.handle(Input::Configure(Box::new(setup)));
@@ -89,11 +110,16 @@ impl World {
         }
         assert!(!self.dispatcher.reserve(endpoint, self.now), "the store is the queue");
         self.sequence += 1;
-        let id = DeliveryId { endpoint, message: MessageId::from_u128(self.sequence.into()) };
+        let id = DeliveryId { endpoint, message: self.message_id() };
         let delivery = Delivery::first(id, ApplicationId::from_u128(1));
         self.ended.insert(id, false);
         // Appends are made one after the other.
         self.commits.insert((self.now, self.sequence), Commit::Append(delivery));
+    }
+
+    /// The next message id, with the time in it.
+    fn message_id(&self) -> MessageId {
+        MessageId::from_u128(u128::from(self.now.as_millis()) << 80 | u128::from(self.sequence))
     }
 
     fn later(&mut self, commit: Commit) {
@@ -118,6 +144,9 @@ impl World {
                     let row = Row { delivery, due_at: self.now, held_until: None };
                     self.rows.insert(delivery.id, row);
                     self.handle(Input::DueAt(self.now));
+                    if self.dispatcher.counts_stored(delivery.id.endpoint) {
+                        self.handle(Input::Stored(delivery.id.endpoint));
+                    }
                 },
                 Commit::Settle(settlements) => self.settle(settlements),
                 Commit::Release(batch) => self.release(&batch),
@@ -127,7 +156,7 @@ impl World {
     }
 
     fn settle(&mut self, settlements: Vec<Settlement>) {
-        if self.dice.roll(20) == 0 {
+        if self.dice.roll(20) == 0 && !self.is_reliable {
             self.failed = Some(settlements);
             return self.handle(Input::SettleFailed);
         }
@@ -148,10 +177,10 @@ impl World {
 
     fn release(&mut self, batch: &[(Delivery, Timestamp)]) {
         // Of ten releases one is lost on its way, and one succeeds without a reply.
-        let luck = self.dice.roll(10);
+        let luck = if self.is_reliable { 9 } else { self.dice.roll(10) };
         for (delivery, _) in batch.iter().filter(|_| luck > 0) {
             // Rarely the store misses one, and its lease has to end.
-            if self.dice.roll(50) > 0 {
+            if self.is_reliable || self.dice.roll(50) > 0 {
                 let row = self.rows.get_mut(&delivery.id).expect("it has not ended");
                 (row.due_at, row.held_until) = (self.now, None);
             }
@@ -199,7 +228,10 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.dispatcher.poll(self.now) {
             match action {
-                Action::Send(call) => self.send(call.delivery),
+                Action::Send(call) => {
+                    let others = call.others.into_iter().map(|(delivery, ())| delivery);
+                    self.send(std::iter::once(call.delivery).chain(others).collect());
+                },
                 Action::Settle(batch) => self.later(Commit::Settle(batch.settlements)),
                 Action::RetrySettle => {
                     let failed = self.failed.take().expect("a settle failed");
@@ -212,33 +244,46 @@ impl World {
         }
     }
 
-    fn send(&mut self, delivery: Delivery) {
-        let id = delivery.id;
+    fn send(&mut self, deliveries: Vec<Delivery>) {
         let fails = self.dice.roll(10) < self.failures;
         let status = if fails { 500 } else { 200 };
         let outcome = Outcome::Answered { status, retry_after: None };
         let ends = self.now + Duration::from_millis(self.dice.roll(40));
         self.sequence += 1;
-        self.calls.insert((ends, self.sequence), (delivery, outcome));
+        let ids: Vec<_> = deliveries.iter().map(|it| it.id).collect();
+        self.sizes.push((self.now, ids.len()));
+        self.calls.insert((ends, self.sequence), (deliveries, outcome));
         if !self.is_strict {
             return;
         }
-        let lane = self.ended.range(..id).filter(|(it, _)| it.endpoint == id.endpoint);
-        let before: Vec<_> = lane.filter(|(_, ended)| !**ended).collect();
-        assert!(before.is_empty(), "{id:?} was sent before {before:?}");
-        let in_flight = self.calls.values().filter(|it| it.0.id.endpoint == id.endpoint).count();
-        assert_eq!(in_flight, 1, "one at a time");
+        let (first, last) = (ids[0], ids[ids.len() - 1]);
+        assert!(ids.len() <= self.batch.map_or(1, |it| it.size), "the batch is too large");
+        let before = self.ended.range(..=last).filter(|(it, _)| it.endpoint == first.endpoint);
+        let open: Vec<_> = before.filter(|(_, ended)| !**ended).map(|(id, _)| *id).collect();
+        assert_eq!(open, ids, "a call has the first deliveries that have not ended");
+        let calls = self.calls.values().filter(|it| it.0[0].id.endpoint == first.endpoint);
+        assert_eq!(calls.count(), 1, "one at a time");
     }
 
     fn end_calls(&mut self) {
         while let Some(entry) = self.calls.first_entry()
             && entry.key().0 <= self.now
         {
-            let (delivery, outcome) = entry.remove();
-            let is_last = delivery.attempt > 3;
-            self.ended.insert(delivery.id, outcome.delivered() || is_last);
-            let attempt = attempt(&delivery, outcome);
-            self.handle(Input::CallEnded { attempt, jitter: JitterSample(0.5) });
+            let (deliveries, outcome) = entry.remove();
+            let is_alone = deliveries.len() == 1;
+            for delivery in &deliveries {
+                let is_last = delivery.attempt > 3 && is_alone;
+                self.ended.insert(delivery.id, outcome.delivered() || is_last);
+            }
+            let jitter = JitterSample(0.5);
+            let mut attempts: Vec<_> = deliveries.iter().map(|it| attempt(it, outcome)).collect();
+            match attempts.pop() {
+                Some(attempt) if is_alone => self.handle(Input::CallEnded { attempt, jitter }),
+                last => {
+                    attempts.extend(last);
+                    self.handle(Input::BatchEnded { attempts, jitter });
+                },
+            }
         }
     }
 
@@ -254,7 +299,7 @@ impl World {
 fn an_order_is_kept_whatever_fails() {
     for seed in 0..300 {
         let failures = seed % 8;
-        let mut world = World::new(seed, failures);
+        let mut world = World::new(seed, failures).batched_at_random();
         let mut published = 0;
         while published < 60 {
             for _ in 0..world.dice.roll(4) {
@@ -314,4 +359,87 @@ fn an_endpoint_may_change_between_ordered_and_unordered() {
             assert!(world.now < end, "seed {seed}: everything ends");
         }
     }
+}
+
+/// A world without failures in which `count` messages were published to a lane with a batch.
+fn batched(batch: Batch, count: u64) -> World {
+    let mut world = World { batch: Some(batch), latency: 5, is_reliable: true, ..World::new(1, 0) };
+    for _ in 0..count {
+        world.publish(0);
+    }
+    world
+}
+
+#[test]
+fn a_full_batch_is_sent_at_once() {
+    let mut world = batched(Batch { size: 100, max_wait: 300 * SECOND }, 250);
+    let begun = world.now;
+    while world.sizes.len() < 2 || !world.calls.is_empty() || !world.commits.is_empty() {
+        world.step();
+        assert!(world.now.since(begun) < SECOND, "a full batch does not wait");
+    }
+    assert!(world.sizes.iter().all(|(_, size)| *size == 100), "{:?}", world.sizes);
+    while !world.is_idle() {
+        world.step();
+    }
+    let (at, size) = world.sizes[2];
+    assert_eq!((world.sizes.len(), size), (3, 50));
+    let wait = at.since(begun);
+    assert!(wait >= 300 * SECOND && wait < 301 * SECOND, "{wait:?}");
+}
+
+#[test]
+fn a_batch_becomes_full_while_its_first_message_waits() {
+    let mut world = batched(Batch { size: 10, max_wait: 300 * SECOND }, 1);
+    let begun = world.now;
+    for _ in 0..9 {
+        for _ in 0..100 {
+            world.step();
+        }
+        assert!(world.sizes.is_empty(), "it is not full");
+        world.publish(0);
+    }
+    while world.sizes.is_empty() {
+        world.step();
+        assert!(world.now.since(begun) < 10 * SECOND, "it is full");
+    }
+    assert_eq!(world.sizes[0].1, 10);
+}
+
+#[test]
+fn what_comes_while_a_batch_waits_is_sent_with_it() {
+    let mut world = batched(Batch { size: 1_000, max_wait: 5 * SECOND }, 1);
+    let begun = world.now;
+    while world.now.since(begun) < 60 * SECOND {
+        world.step();
+        if world.dice.roll(4) == 0 {
+            world.publish(0);
+        }
+    }
+    // A first message of each batch waits for five seconds.
+    assert!((11..=13).contains(&world.sizes.len()), "{:?}", world.sizes);
+    assert!(world.sizes.iter().all(|(_, size)| *size > 200), "{:?}", world.sizes);
+}
+
+/// The receiver cannot process one of the messages, and rejects every batch with it.
+#[test]
+fn a_message_that_keeps_failing_ends_up_alone_and_is_the_only_one_given_up() {
+    let mut world = batched(Batch { size: 64, max_wait: Duration::ZERO }, 200);
+    let poison = *world.ended.keys().nth(37).expect("there are two hundred");
+    let mut given_up = Vec::new();
+    while !world.is_idle() {
+        for (deliveries, outcome) in world.calls.values_mut() {
+            if deliveries.iter().any(|it| it.id == poison) {
+                *outcome = Outcome::Answered { status: 422, retry_after: None };
+            }
+        }
+        let alone = world.calls.values().filter(|(deliveries, outcome)| {
+            deliveries.len() == 1 && deliveries[0].attempt > 3 && !outcome.delivered()
+        });
+        given_up.extend(alone.map(|(deliveries, _)| deliveries[0].id));
+        world.step();
+    }
+    given_up.dedup();
+    assert_eq!(given_up, [poison]);
+    assert!(world.ended.values().all(|ended| *ended));
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use postrider::api::{
-    EndpointKind,
+    EndpointBatch, EndpointKind,
     destination::{DestinationType, MAX_BATCH_SIZE},
+    endpoint_batch::MAX_BATCH_WAIT_SECONDS,
 };
-use postrider_core::kind::{Destination, Fields};
+use postrider_core::{
+    catalog::BatchLimits,
+    kind::{Destination, Fields},
+};
 use serde_json::Value;
 
 use crate::api::{problems::Problems, suggest};
@@ -64,7 +68,7 @@ const POSTGRES: &[Field] = &[
 /// The fields of the types whose configuration is one of a kind.
 const fn fields(destination_type: DestinationType) -> &'static [Field] {
     match destination_type {
-        DestinationType::FifoEndpoint => &[],
+        DestinationType::FifoEndpoint | DestinationType::PollingEndpoint => &[],
         DestinationType::AmazonS3 => S3,
         DestinationType::Sqs => SQS,
         DestinationType::Sns => SNS,
@@ -82,6 +86,7 @@ pub(super) const fn kind(destination_type: DestinationType) -> EndpointKind {
         DestinationType::Sns => EndpointKind::Sns,
         DestinationType::RabbitMq => EndpointKind::Rabbitmq,
         DestinationType::Postgres => EndpointKind::Postgres,
+        DestinationType::PollingEndpoint => EndpointKind::Polling,
     }
 }
 
@@ -153,6 +158,17 @@ pub(super) fn add_batching(
     problems: &mut Problems<'_>,
 ) {
     let Batching { size, wait_seconds } = batching;
+    if destination_type == DestinationType::PollingEndpoint {
+        // As in the hosted API, which ignores them: each request says how many messages it wants.
+        return;
+    }
+    if destination_type == DestinationType::FifoEndpoint {
+        let is_valid = size.is_none_or(|it| (1..=MAX_BATCH_SIZE).contains(&it));
+        problems.require(is_valid, "batchSize", "must be from 1 to 1000");
+        let is_valid = wait_seconds.is_none_or(|it| it <= MAX_BATCH_WAIT_SECONDS);
+        problems.require(is_valid, "maxWaitSecs", "must be at most 300");
+        return;
+    }
     if destination_type != DestinationType::AmazonS3 {
         const SIZE: &str = "must be 1 or absent: destinations of this type get each message \
                             without waiting for others";
@@ -171,6 +187,17 @@ pub(super) fn add_batching(
     if let Some(seconds) = wait_seconds.or(default(0)) {
         let wait = if seconds == 0 { SHORTEST_WAIT.to_owned() } else { format!("{seconds}s") };
         fields.insert("maxWait".to_owned(), wait.into());
+    }
+}
+
+/// The batch of an endpoint that is called in order. `old` has what is not given.
+pub(super) fn batch(batching: Batching, old: Option<BatchLimits>) -> EndpointBatch {
+    let Batching { size, wait_seconds } = batching;
+    let (old_size, old_wait) =
+        old.map_or((DEFAULT_BATCH_SIZE, 0), |it| (it.size, it.max_wait_seconds));
+    EndpointBatch {
+        size: size.unwrap_or(old_size),
+        max_wait_seconds: wait_seconds.unwrap_or(old_wait),
     }
 }
 
@@ -308,7 +335,17 @@ mod tests {
     }
 
     #[test]
-    fn only_objects_are_batches() {
+    fn what_is_not_given_of_a_batch_stays() {
+        let of = |size, wait_seconds| Batching { size, wait_seconds };
+        let batch = |size, max_wait_seconds| EndpointBatch { size, max_wait_seconds };
+        let old = Some(BatchLimits { size: 7, max_wait_seconds: 9 });
+        assert_eq!(super::batch(of(None, None), None), batch(100, 0));
+        assert_eq!(super::batch(of(Some(3), None), old), batch(3, 9));
+        assert_eq!(super::batch(of(None, Some(0)), old), batch(7, 0));
+    }
+
+    #[test]
+    fn only_objects_and_requests_in_order_are_batches() {
         let cases = [
             (
                 DestinationType::AmazonS3,
@@ -336,7 +373,8 @@ mod tests {
         }
         for (destination_type, size, wait_seconds) in [
             (DestinationType::Sqs, Some(100), None),
-            (DestinationType::FifoEndpoint, None, Some(1)),
+            (DestinationType::FifoEndpoint, None, Some(301)),
+            (DestinationType::FifoEndpoint, Some(0), None),
             (DestinationType::AmazonS3, Some(1_001), None),
             (DestinationType::AmazonS3, Some(0), None),
         ] {

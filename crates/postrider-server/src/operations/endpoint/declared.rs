@@ -146,6 +146,7 @@ fn merged(
         disabled: declared.disabled.unwrap_or(old.disabled),
         authentication,
         secret: old.secret.clone(),
+        polling_tokens: old.polling_tokens.clone(),
         retired_secrets: old.retired_secrets.clone(),
         disablement: old.disablement,
         created_at: old.created_at,

@@ -135,6 +135,7 @@ pub(in crate::operations) async fn patch_in(
     endpoint_id: &IdOrUid<EndpointId>,
     (mut body, form): (EndpointTransformationPatch, Form),
 ) -> Result<(), ApiError> {
+    refuse_polling(call, path, endpoint_id).await?;
     if let Some(code) = body.code.value() {
         check_code(call, code, "code").await?;
     }
@@ -144,6 +145,20 @@ pub(in crate::operations) async fn patch_in(
     };
     let change = Change { body: &body, form, connector };
     race::retry(|| try_patch(call, path, endpoint_id, &change)).await
+}
+
+/// Clients of a polling endpoint get messages as they were published.
+async fn refuse_polling(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<(), ApiError> {
+    let entry = call.application(path).await?;
+    if call::endpoint(&entry, endpoint_id)?.kind != EndpointKind::Polling {
+        return Ok(());
+    }
+    let detail = "endpoints of the kind `polling` have no transformation".to_owned();
+    Err(ApiError::Bad { code: "not_supported", detail })
 }
 
 /// A change of a transformation.
@@ -312,7 +327,7 @@ pub(in crate::operations) async fn run(
     check_length(&body.code, "code")?;
     let message = message(call, trial.owner, body)?;
     let Trial { owner, kind, url } = *trial;
-    let made = shaper(call)?.make(owner, script, kind, (&message, url)).await;
+    let made = shaper(call)?.make(owner, script, kind, (&[&message], url)).await;
     let made = made.map_err(|error| refused(error, "code"))?;
     Ok(simulated(made, url))
 }

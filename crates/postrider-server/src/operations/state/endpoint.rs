@@ -73,6 +73,7 @@ fn state(row: &EndpointRow, queued: Queued, lanes: &[(u64, LaneState)]) -> Endpo
         url: endpoint.url.clone(),
         kind: endpoint.kind,
         disabled: endpoint.disabled.then(|| disabled(endpoint)),
+        paused: endpoint.paused,
         failing_since: row.failing_since.map(to_wire),
         pending: queued.pending,
         oldest_due_at: queued.oldest_due.map(to_wire),

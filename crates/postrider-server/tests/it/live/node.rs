@@ -53,7 +53,12 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = listener.local_addr().unwrap();
         let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-        let serving = Serving { limits: self.limits, trusted_proxies, tls: None };
+        let serving = Serving {
+            limits: self.limits,
+            trusted_proxies,
+            tls: None,
+            draining: CancellationToken::new(),
+        };
         self.tasks.spawn(serve(listener, router, serving, self.stop.clone()));
     }
 

@@ -100,7 +100,8 @@ impl Record for Endpoint {
     }
 
     fn is_disabled(&self) -> bool {
-        self.disabled
+        // Nothing is delivered to it in both cases.
+        self.is_stopped()
     }
 }
 

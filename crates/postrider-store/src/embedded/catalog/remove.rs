@@ -124,6 +124,7 @@ impl Ledger {
         self.continue_lanes(id);
         let endpoints = self.endpoints_of(id)?;
         endpoints.into_iter().try_for_each(|endpoint| self.retire_endpoint(endpoint))?;
+        self.remove_logs_of(id)?;
         self.begin_erasure(id)?;
         self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute(key)?;
         Ok(self.db.prepare_cached(REMOVE_APPLICATION)?.execute(key)?)
@@ -137,6 +138,7 @@ impl Ledger {
         self.cancel(Scope::Endpoint(application, id))?;
         self.set_paused(id, false);
         self.retire_endpoint(id)?;
+        self.remove_log(id)?;
         Ok(self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?)
     }
 

@@ -98,22 +98,24 @@ impl Ledger {
     }
 }
 
-const IS_DISABLED: &str = "SELECT json_extract(record, '$.disabled') FROM endpoints WHERE id = ?1";
+const IS_STOPPED: &str =
+    "SELECT json_extract(record, '$.disabled') OR coalesce(json_extract(record, '$.paused'), 0)
+    FROM endpoints WHERE id = ?1";
 
 impl Ledger {
-    /// Adds an empty lane, paused if the endpoint is disabled.
+    /// Adds an empty lane, paused if the endpoint is disabled or paused.
     pub(super) fn add_lane(&mut self, endpoint: EndpointNumber) -> Result<(), StoreError> {
         let (id, application) = {
             let numbers = self.numbers();
             (numbers.endpoint(endpoint)?, numbers.application_of(endpoint)?)
         };
         self.leases.add_lane(endpoint, id, application);
-        let is_disabled = {
-            let mut statement = self.db.prepare_cached(IS_DISABLED)?;
+        let is_stopped = {
+            let mut statement = self.db.prepare_cached(IS_STOPPED)?;
             statement.query_row([row::blob(id.as_u128())], |row| row.get(0)).optional()?
         };
         // Without a record the endpoint was removed; a claim cancels its remaining deliveries.
-        self.leases.set_paused(endpoint, is_disabled.unwrap_or(false));
+        self.leases.set_paused(endpoint, is_stopped.unwrap_or(false));
         Ok(())
     }
 }

@@ -46,6 +46,7 @@ impl Ledger {
         more |= self.expire_dead_letters(first_kept_time(now, retention.rows))?;
         more |= self.expire_audit_log(first_kept_time(now, retention.audit_log))?;
         more |= self.expire_tasks(first_kept_time(now, TASK_RETENTION))?;
+        more |= self.expire_logs(first_kept)?;
         more |= self.free_event_types()?;
         Ok(more)
     }

@@ -28,6 +28,10 @@ const ATTEMPTS: &str = "SELECT count(*)
     WHERE message IN (SELECT sequence FROM messages)
       AND attempt IN (SELECT sequence FROM attempts)";
 
+const POLL_ENTRIES: &str = "SELECT count(*)
+    FROM poll_entries
+    WHERE log IN (SELECT number FROM poll_logs WHERE removed = 0)";
+
 pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCounts, StoreError> {
     let count = |sql| reader.main.query_row(sql, [], |row| row.get::<_, u64>(0));
     let in_state = |state: u8| {
@@ -56,6 +60,8 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         cancelled: in_state(CANCELLED)?,
         pending: in_state(PENDING)?,
         attempts: attempts(&reader.main, index)?,
+        poll_entries: count(POLL_ENTRIES)?,
+        poll_consumers: count("SELECT count(*) FROM poll_consumers")?,
         recoveries: count("SELECT count(*) FROM recoveries")?,
         answers: count("SELECT count(*) FROM reservations")?,
     })

@@ -87,6 +87,8 @@ impl Ledger {
                 }
                 self.move_low_water_to_end()?;
             },
+            Chunk::PollLogs(all) => all.iter().try_for_each(|it| self.import_poll_log(it))?,
+            Chunk::PollEntries(all) => all.iter().try_for_each(|it| self.import_poll_entry(it))?,
             Chunk::Recoveries(all) => all.iter().try_for_each(|(recovery, done)| {
                 self.insert_recovery(recovery, MessageSequence::of(*done))
             })?,

@@ -9,7 +9,7 @@ use crate::{
         deliveries::Scope,
     },
     postgres::{
-        deliveries::cancel::cancel, error::DatabaseError, notify, parameter::Param,
+        deliveries::cancel::cancel, error::DatabaseError, notify, parameter::Param, polling,
         session::Session, value::Uuid,
     },
 };
@@ -145,6 +145,7 @@ async fn remove_application(
     session.execute(CONTINUE_ALL, key).await?;
     session.execute(REMOVE_REJECTIONS_OF, key).await?;
     session.execute(REMOVE_SOURCES, key).await?;
+    polling::remove_logs_of(session, key[0]).await?;
     session.execute(BEGIN_ERASURE, key).await?;
     let removed = session.execute(REMOVE_APPLICATION, key).await?;
     notify::changed(session, id).await?;
@@ -161,6 +162,7 @@ async fn remove_endpoint(
     cancel(session, Scope::Endpoint(application, id)).await?;
     session.begin().await?;
     let removed = session.execute(REMOVE_ENDPOINT, key).await?;
+    polling::remove_log(session, key[1]).await?;
     session.execute(CONTINUE, key).await?;
     notify::changed(session, application).await?;
     session.commit().await?;

@@ -35,7 +35,7 @@ CROSS JOIN LATERAL (
 ) AS found";
 
 /// Fetches the messages that exist.
-pub(super) async fn messages_by_id(
+pub(in crate::postgres) async fn messages_by_id(
     session: &mut Session,
     application: ApplicationId,
     mut ids: Vec<MessageId>,

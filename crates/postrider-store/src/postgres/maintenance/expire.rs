@@ -30,6 +30,7 @@ use crate::{
     postgres::{
         error::DatabaseError,
         partitions::{self, Dropped},
+        polling,
         session::Session,
         value::{self, Uuid},
     },
@@ -72,6 +73,7 @@ pub(in crate::postgres) async fn expire(
         has_more |= rows::delete_dead_letters(session, bound).await?;
         has_more |= rows::delete_audit_log(session, audit_bound(now, retention)).await?;
         has_more |= rows::delete_tasks(session, first_kept(now, millis_of(TASK_RETENTION))).await?;
+        has_more |= polling::expire(session, bound).await?;
         has_more |= delete_keys(session, now, retention).await?;
         if !has_more {
             state.timers().rows.restart(now, ROWS_MILLIS);

@@ -12,7 +12,7 @@ const IS_EMPTY: &str = "SELECT NOT (
     OR EXISTS (SELECT FROM task)
     OR EXISTS (SELECT FROM message) OR EXISTS (SELECT FROM audit_log)
     OR EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM connector)
-    OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
+    OR EXISTS (SELECT FROM poll_log) OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
 
 const CATALOG: &str = "SELECT
@@ -27,7 +27,10 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM audit_log),
     (SELECT count(*) FROM task),
     (SELECT count(*) FROM api_key),
-    (SELECT count(*) FROM connector)";
+    (SELECT count(*) FROM connector),
+    (SELECT count(*) FROM poll_entry e
+        WHERE e.endpoint IN (SELECT endpoint FROM poll_log WHERE NOT removed)),
+    (SELECT count(*) FROM poll_consumer)";
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
 
@@ -95,6 +98,8 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         cancelled: deliveries[2],
         pending: deliveries[3],
         attempts: attempts[0],
+        poll_entries: catalog[12],
+        poll_consumers: catalog[13],
         recoveries: catalog[6],
         answers: catalog[7],
     })

@@ -10,7 +10,7 @@ use postrider_core::{
 };
 use serde::Serialize;
 
-use super::copy_rows::Rows;
+use super::{copy_rows::Rows, polling};
 use crate::{
     postgres::{
         error::DatabaseError,
@@ -58,13 +58,15 @@ const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, posi
         FROM endpoint
         WHERE application = q.application AND id = q.endpoint AND (
             record::jsonb ->> 'strict_rate' = 'true' OR record::jsonb ->> 'ordering' = 'Fifo'
+                OR record::jsonb ->> 'kind' = 'polling'
         )
         LIMIT 1
     ) owned ON true";
 
-/// Disabled endpoints have paused lanes.
+/// Disabled and paused endpoints have paused lanes.
 const PAUSED_LANES: &str = "INSERT INTO lane (application, endpoint, paused)
-    SELECT application, id, true FROM endpoint WHERE record::jsonb ->> 'disabled' = 'true'
+    SELECT application, id, true FROM endpoint
+    WHERE record::jsonb ->> 'disabled' = 'true' OR record::jsonb ->> 'paused' = 'true'
     ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
 
 /// Stores the progress in the same transaction. Until then it must be `before`: otherwise another
@@ -113,6 +115,8 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
             queued(session, exports).await?;
             attempts(session, exports).await
         },
+        Chunk::PollLogs(items) => polling::import_logs(session, items).await,
+        Chunk::PollEntries(items) => polling::import_entries(session, items).await,
         Chunk::Recoveries(items) => recoveries(session, items).await,
         Chunk::CompletedKeys(items) => completed_keys(session, items).await,
     }

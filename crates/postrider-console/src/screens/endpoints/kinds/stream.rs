@@ -54,3 +54,9 @@ pub(super) const LIVE: KindForm = KindForm {
             .advanced(),
     ],
 };
+
+pub(super) const POLLING: KindForm = KindForm {
+    title: "Polling",
+    summary: "Keeps messages for clients that fetch them when they like, without a public URL.",
+    fields: &[],
+};

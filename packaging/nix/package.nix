@@ -1,0 +1,43 @@
+{
+  lib,
+  rustPlatform,
+  installShellFiles,
+}:
+
+let
+  manifest = lib.importTOML ../../Cargo.toml;
+in
+rustPlatform.buildRustPackage {
+  pname = "postrider";
+  version = manifest.workspace.package.version;
+
+  src = lib.cleanSource ../..;
+  cargoLock.lockFile = ../../Cargo.lock;
+
+  cargoBuildFlags = [
+    "--package=postrider-cli"
+    "--features=full"
+  ];
+  # The tests need databases and brokers; ./test runs them.
+  doCheck = false;
+
+  nativeBuildInputs = [ installShellFiles ];
+  postInstall = ''
+    $out/bin/postrider manual man
+    installManPage man/*
+    for shell in bash fish zsh; do
+      $out/bin/postrider completions $shell > postrider.$shell
+    done
+    installShellCompletion postrider.{bash,fish,zsh}
+  '';
+
+  meta = {
+    description = "Webhook gateway that sends and receives webhooks";
+    license = with lib.licenses; [
+      mit
+      asl20
+    ];
+    mainProgram = "postrider";
+    platforms = lib.platforms.linux;
+  };
+}

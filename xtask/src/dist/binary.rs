@@ -1,0 +1,62 @@
+//! The binary, and its debug symbols in a file of their own.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+
+use super::{release::Release, tool};
+
+/// Builds the binary with all features. If cargo-auditable is installed, the binary lists its
+/// dependencies, so that scanners find vulnerable ones.
+pub(super) fn build(release: &Release) -> anyhow::Result<PathBuf> {
+    // Apart from other builds: the flags differ, and would lead to full builds each time.
+    let target = release.root.join("target/release-build");
+    let mut cargo = Command::new(env!("CARGO"));
+    if tool::exists("cargo-auditable") {
+        cargo.arg("auditable");
+    }
+    cargo.args(["build", "--release", "--locked", "--package=postrider-cli", "--features=full"]);
+    cargo.arg("--target-dir").arg(&target).current_dir(&release.root);
+    let (rust_flags, c_flags) = flags(release)?;
+    cargo.env("RUSTFLAGS", rust_flags).env("CFLAGS", c_flags);
+    cargo.env("CARGO_INCREMENTAL", "0").env("SOURCE_DATE_EPOCH", &release.epoch);
+    tool::run(&mut cargo, "cargo")?;
+    Ok(target.join("release/postrider"))
+}
+
+/// The flags of the compilers that keep folders of this machine out of the binary.
+fn flags(release: &Release) -> anyhow::Result<(String, String)> {
+    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+    let cargo = cargo.context("neither CARGO_HOME nor HOME is set")?;
+    let folders = [(release.root.as_path(), "/postrider"), (cargo.as_path(), "/cargo")];
+    let joined = |flag: &str| {
+        let flags = folders.map(|(from, to)| format!("{flag}={}={to}", from.display()));
+        flags.join(" ")
+    };
+    Ok((joined("--remap-path-prefix"), joined("-ffile-prefix-map")))
+}
+
+/// Puts the stripped binary and its symbols into the stage.
+pub(super) fn stage(release: &Release, binary: &Path) -> anyhow::Result<()> {
+    let stripped = release.stage().join("bin/postrider");
+    let symbols = release.stage().join("debug/postrider.debug");
+    for folder in [&stripped, &symbols].into_iter().filter_map(|file| file.parent()) {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    objcopy(&["--only-keep-debug".as_ref(), binary.as_os_str(), symbols.as_os_str()])?;
+    // The link has the name of the file alone, as debuggers expect it.
+    let link = format!("--add-gnu-debuglink={}", symbols.display());
+    let strip = ["--strip-all".as_ref(), link.as_ref()];
+    objcopy(&[&strip[..], &[binary.as_os_str(), stripped.as_os_str()]].concat())
+}
+
+fn objcopy(arguments: &[&OsStr]) -> anyhow::Result<()> {
+    tool::run(Command::new("objcopy").args(arguments), "objcopy")
+}
