@@ -55,6 +55,15 @@ export default async function connectors(walk) {
   const used = await walk.api("GET", `/app/acme/endpoint/${id}/connector`);
   walk.assert(used?.name === "Chat of the team", `the endpoint comes from ${used?.name}`);
 
+  walk.step("an endpoint is created with it");
+  await page.goto(walk.link("/apps/acme/endpoints/new/http"));
+  await page.getByRole("textbox", { name: /^URL/ }).fill(walk.input.receivers.good);
+  await page.getByLabel("Connector").selectOption({ label: "Chat of the team" });
+  await walk.check(page, "form of an endpoint with a connector");
+  await page.getByRole("button", { name: "Create endpoint" }).click();
+  await page.getByText("The endpoint has been created").waitFor();
+  await page.getByText("BotFather").first().waitFor();
+
   walk.step("a customer starts from it");
   const capabilities = ["ViewBase", "ManageTransformations"];
   const { url } = await walk.api("POST", "/auth/app-portal-access/acme", { capabilities });

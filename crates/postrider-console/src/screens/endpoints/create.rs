@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use maud::{Markup, html};
-use postrider::api::{EndpointKind, EndpointOut};
+use postrider::{
+    ConnectorId,
+    api::{EndpointKind, EndpointOut},
+};
 
-use super::{body, event_types, fields::Shown, kinds, subject};
+use super::{body, event_types, fields::Shown, kinds, shaping, subject};
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
@@ -59,25 +62,43 @@ pub(super) async fn create(context: Arc<Context>, form: Form) -> ActionResult {
     let path = v1(&["app", &app, "endpoint"]).and("check", form.has("check").then_some(true));
     match context.api.post::<EndpointOut>(path, &body::create(kind, &form)).await {
         Ok(created) => {
-            let id = created.id.to_string();
-            if kind == EndpointKind::Polling {
-                let path = context.app_path(&app, &["endpoints", &id, "polling"]);
-                return Ok(Outcome::done(
-                    path,
-                    "The endpoint has been created. Clients can poll it.",
-                ));
-            }
-            let path = context.app_path(&app, &["endpoints", &id]);
-            Ok(Outcome::done(
-                path,
-                "The endpoint has been created. Send a test to see how the receiver responds.",
-            ))
+            let path = context.app_path(&app, &["endpoints", &created.id.to_string()]);
+            Ok(created_at(&path, kind, form.text("connector")))
         },
         Err(error) if error.is_input() => {
             Ok(Outcome::again(show(&context, kind, &form, Some(&error)).await?))
         },
         Err(error) => Err(error.into()),
     }
+}
+
+/// The page of a new endpoint, or the one where the person continues.
+fn created_at(path: &str, kind: EndpointKind, connector: Option<&str>) -> Outcome {
+    if kind == EndpointKind::Polling {
+        return Outcome::done(
+            format!("{path}/polling"),
+            "The endpoint has been created. Clients can poll it.",
+        );
+    }
+    match connector.and_then(|it| it.parse::<ConnectorId>().ok()) {
+        Some(connector) => Outcome::done(
+            format!("{path}/filter?from={connector}"),
+            "The endpoint has been created. Its connector is used when you save the transformation.",
+        ),
+        None => Outcome::done(
+            path,
+            "The endpoint has been created. Send a test to see how the receiver responds.",
+        ),
+    }
+}
+
+fn connector_field(form: &Form, connectors: &[(String, String)]) -> Markup {
+    let named = connectors.iter().map(|(id, name)| (id.as_str(), name.as_str()));
+    let options: Vec<_> = std::iter::once(("", "None")).chain(named).collect();
+    let field = Field::new("connector", "Connector").sent(form, None, "");
+    field
+        .hint(html! { "Code that makes of each message what a service expects. You can look at it before it is used." })
+        .select(&options)
 }
 
 async fn show(
@@ -87,8 +108,11 @@ async fn show(
     failure: Option<&ApiFailure>,
 ) -> Result<Page, Failure> {
     let app = context.app();
-    let (name, event_types) =
-        tokio::try_join!(subject::app_name(context, &app), event_types::read(context))?;
+    let (name, event_types, connectors) = tokio::try_join!(
+        subject::app_name(context, &app),
+        event_types::read(context),
+        shaping::connectors(context),
+    )?;
     let texts = kinds::form(kind);
     let title = format!("Create an endpoint: {}", texts.title);
     let page = subject::above(context, &app, name.as_deref(), &title);
@@ -100,6 +124,7 @@ async fn show(
     let content = html! {
         (shown.fields())
         @if kind != EndpointKind::Polling {
+            @if !connectors.is_empty() { (connector_field(form, &connectors)) }
             (Field::new("check", "Create it only if it can be reached now").sent(form, failure, "check").checkbox())
         }
         (ui::submit(context, "Create endpoint", Some(&back)))

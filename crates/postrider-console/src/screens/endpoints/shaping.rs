@@ -19,7 +19,9 @@ mod view;
 
 use std::sync::Arc;
 
-pub(super) use self::{filter::change as change_filter, script::change as change_script};
+pub(super) use self::{
+    filter::change as change_filter, script::change as change_script, start::connectors,
+};
 use super::subject::Subject;
 use crate::{context::Context, page::PageResult};
 

@@ -16,6 +16,7 @@ use crate::{
     docs::markdown,
     page::Tone,
     ui,
+    viewer::Action,
 };
 
 /// Connectors to choose from.
@@ -43,15 +44,27 @@ pub(super) struct Choices {
     templates: Vec<ConnectorTemplateOut>,
 }
 
+/// The connectors that the person may begin with: their ids and names.
+pub(in super::super) async fn connectors(
+    context: &Context,
+) -> Result<Vec<(String, String)>, ApiFailure> {
+    if !context.may(Action::ManageTransformations) {
+        return Ok(Vec::new());
+    }
+    let found = of_organization(context).await?;
+    Ok(found.into_iter().map(|it| (it.id.to_string(), it.name)).collect())
+}
+
+async fn of_organization(context: &Context) -> Result<Vec<ConnectorOut>, ApiFailure> {
+    let path = v1(&["connector"]).with("limit", MAX_CONNECTORS);
+    let mut found = context.api.get::<ListResponse<ConnectorOut>>(path).await?.data;
+    found.retain(|it| it.product_type == ConnectorProduct::Dispatch);
+    Ok(found)
+}
+
 /// Reads what there is. Customers get only the connectors of the organization.
 pub(super) async fn choices(context: &Context) -> Result<Choices, ApiFailure> {
-    let connectors = v1(&["connector"]).with("limit", MAX_CONNECTORS);
-    let (connectors, templates) = tokio::try_join!(
-        context.api.get::<ListResponse<ConnectorOut>>(connectors),
-        templates(context),
-    )?;
-    let mut connectors = connectors.data;
-    connectors.retain(|it| it.product_type == ConnectorProduct::Dispatch);
+    let (connectors, templates) = tokio::try_join!(of_organization(context), templates(context))?;
     Ok(Choices { connectors, templates })
 }
 
