@@ -19,6 +19,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod endpoint_authentication;
 pub mod endpoint_batch;
+pub mod endpoint_headers;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -69,9 +70,8 @@ pub use self::{
         ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
-        EndpointAttemptStats, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn,
-        EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointSecretOut,
-        EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+        EndpointAttemptStats, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch,
+        EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_authentication::{
         ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,
@@ -80,6 +80,7 @@ pub use self::{
         OauthJwsSigningAlgorithm,
     },
     endpoint_batch::EndpointBatch,
+    endpoint_headers::{EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,

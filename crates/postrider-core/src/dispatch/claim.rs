@@ -29,6 +29,8 @@ pub(super) struct ClaimState {
 #[derive(Debug)]
 pub(super) struct ClaimInFlight {
     pub capacities: HashMap<EndpointId, usize>,
+    /// The most deliveries that it may return.
+    pub limit: usize,
     /// The lease's epoch when it began.
     pub epoch: u64,
 }
@@ -70,7 +72,7 @@ impl ClaimState {
             per_endpoint: PER_ENDPOINT,
             capacities: capacities.clone(),
         };
-        self.in_flight = Some(ClaimInFlight { capacities, epoch });
+        self.in_flight = Some(ClaimInFlight { capacities, limit: request.limit, epoch });
         request
     }
 

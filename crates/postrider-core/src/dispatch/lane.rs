@@ -237,11 +237,12 @@ impl<R, P> Lane<R, P> {
         self.stored = 0;
     }
 
-    /// A claim returned `count` deliveries of at most `capacity`.
-    pub(super) const fn claim_ended(&mut self, count: usize, capacity: usize) {
+    /// A claim returned `count` deliveries of at most `capacity`. If it was cut short, the store may
+    /// have more of them.
+    pub(super) const fn claim_ended(&mut self, count: usize, capacity: usize, is_cut: bool) {
         self.has_backlog = self.has_backlog && count >= capacity;
         if capacity > 0 {
-            self.is_claim_full = count >= capacity;
+            self.is_claim_full = count >= capacity || (is_cut && count > 0);
         }
     }
 

@@ -311,11 +311,13 @@ impl<R: Clone, P> Lanes<R, P> {
         claim: &ClaimInFlight,
         counts: &HashMap<EndpointId, usize>,
     ) {
+        // A claim that was cut short has left deliveries of some lane in the store.
+        let is_cut = counts.values().sum::<usize>() >= claim.limit;
         let lanes = self.by_endpoint.iter_mut();
         for (endpoint, lane) in lanes.filter(|(_, it)| it.has_backlog || it.is_batched()) {
             let capacity = claim.capacities.get(endpoint).copied().unwrap_or(PER_ENDPOINT);
             let count = counts.get(endpoint).copied().unwrap_or(0);
-            lane.claim_ended(count, capacity);
+            lane.claim_ended(count, capacity, is_cut);
         }
     }
 

@@ -171,6 +171,7 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         (_, "transformation") if owner.starts_with("Connector") => Some(json!(CODE)),
         (_, "code") if owner.contains("Transformation") => Some(json!(CODE)),
         ("TransformationSimulateOut", "payload") => Some(json!(r#"{"text":"order-17"}"#)),
+        ("EventOut", "payload") => Some(json!(r#"{"id":"order-17","total":1200}"#)),
         ("EndpointAuthentication", "type") => Some(json!("bearer")),
         ("EndpointAuthentication", "token") => Some(json!("token")),
         ("EndpointOauthConfigIn" | "EndpointOauthConfigOut", "tokenUrl") => {

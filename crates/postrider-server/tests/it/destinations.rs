@@ -376,6 +376,7 @@ async fn a_message_that_keeps_failing_stops_the_destination_until_it_is_skipped(
     world.until(ONE, |it| it["currentIterator"] == "").await;
     let last = world.get(&format!("{ONE}/last-acked-event")).await.expect(200);
     assert_eq!(last["id"], ids[2]);
-    let first = world.get(&format!("/api/v1/app/a/msg/{}/endpoint", ids[0])).await.expect(200);
+    let path = format!("/api/v1/app/a/msg/{}/endpoint?expanded_statuses=true", ids[0]);
+    let first = world.get(&path).await.expect(200);
     assert_eq!(first["data"][0]["status"], 4, "{first}");
 }

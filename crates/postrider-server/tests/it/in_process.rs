@@ -433,8 +433,12 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         // The attempt is one of the endpoint.
         _ if declaration.id == "v1.destination.attempt.get" => 404,
         // Nothing waits, and the destination has received nothing.
-        _ if declaration.id.ends_with("next-event") => 404,
-        _ if declaration.id == "v1.destination.get-last-acked-event" => 404,
+        (Access::Application(_), _) | (_, Caller::Organization)
+            if declaration.id.ends_with("next-event")
+                || declaration.id == "v1.destination.get-last-acked-event" =>
+        {
+            404
+        },
         (_, Caller::Organization)
         | (Access::Application(_) | Access::AutoConfig | Access::Polling(_), _) => 200,
         (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,

@@ -119,8 +119,8 @@ pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
     /// Leases due deliveries that are not leased: the endpoint that has waited longest first, and
     /// within an endpoint the delivery that has been due longest first.
     ///
-    /// Deliveries of a disabled endpoint are paused: they stay unchanged and are not offered
-    /// until the endpoint is enabled. A delivery whose message has lost its body, or whose
+    /// Deliveries of a disabled or paused endpoint stay unchanged, and are not offered until the
+    /// endpoint is enabled or resumed. A delivery whose message has lost its body, or whose
     /// endpoint was removed, is cancelled instead of offered. A lease that expired before
     /// `claim.now` is void, and its delivery is due since it was due before.
     async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError>;
