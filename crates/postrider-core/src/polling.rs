@@ -43,8 +43,8 @@ pub struct PollConsumer {
     pub committed: u64,
     /// The highest offset that was handed out and may be committed.
     pub handed_out: u64,
-    /// The highest offset that a lease contained which ended without a commit. The client that had
-    /// that lease may still commit up to here.
+    /// The highest offset that a lease contained which has ended. The client that had that lease may
+    /// still commit up to here.
     pub contested: u64,
     /// Counts leases and seeks, so that a position can be told from older ones.
     pub generation: u64,
@@ -169,8 +169,11 @@ impl PollConsumer {
             return Ok(());
         }
         self.committed = offset;
-        if self.lease.is_some_and(|lease| offset >= lease.last || offset > self.contested) {
+        let Some(lease) = self.lease else { return Ok(()) };
+        if offset >= lease.last || offset > self.contested {
             self.lease = None;
+            // The client may still commit the rest of what it had.
+            self.contested = self.contested.max(lease.last);
         }
         Ok(())
     }

@@ -68,6 +68,19 @@ fn a_late_commit_does_not_take_messages_from_another_client() {
 }
 
 #[test]
+fn a_client_that_commits_twice_does_not_take_messages_from_another_client() {
+    let mut consumer = leased(5);
+    consumer.commit(3).unwrap();
+    consumer.begin_poll(at(1)).unwrap();
+    consumer.hand_out(batch(9), DEFAULT_LEASE, at(1));
+    // The first client had the messages up to 5.
+    consumer.commit(5).unwrap();
+    assert_eq!((consumer.committed, consumer.is_leased(at(2))), (5, true));
+    consumer.commit(6).unwrap();
+    assert!(!consumer.is_leased(at(2)));
+}
+
+#[test]
 fn the_last_position_acknowledges_and_older_ones_do_not() {
     let mut consumer = leased(5);
     let first = consumer.position();

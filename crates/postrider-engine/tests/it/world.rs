@@ -312,7 +312,7 @@ impl World {
 
     /// The number of messages of each call, in order.
     pub(crate) fn call_sizes(&self) -> Vec<u64> {
-        crate::count(self.history().into_iter().map(|(began, ..)| began)).into_values().collect()
+        count(self.history().into_iter().map(|(began, ..)| began)).into_values().collect()
     }
 
     /// Panics if a message was sent before all that were accepted earlier had arrived.

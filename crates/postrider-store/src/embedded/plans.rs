@@ -314,7 +314,8 @@ fn a_log_is_read_along_its_offsets_and_expires_along_its_messages() {
     main_database(
         polling::REMOVE_OLD_ENTRIES,
         "SEARCH poll_entries USING PRIMARY KEY (log=? AND offset=?)\n\
-         LIST SUBQUERY 1\n\
-         SEARCH poll_entries USING COVERING INDEX poll_entries_by_message (message<?)",
+         LIST SUBQUERY 2\n\
+         SEARCH poll_entries USING COVERING INDEX poll_entries_by_message (message<?)\n\
+         CREATE BLOOM FILTER",
     );
 }

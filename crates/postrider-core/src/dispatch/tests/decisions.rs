@@ -251,6 +251,8 @@ fn a_cancelled_delivery_says_nothing_about_the_endpoint() {
         max_rest: crate::concurrency::MAX_REST,
         rate: None,
         order: DeliveryOrder::Any,
+        batch: None,
+        retry_requested_at: None,
         breaker: breaker::Policy { threshold: 1, rest: SECOND, rest_max: SECOND },
         schedule: Schedule::new(&[SECOND], 0.0),
         disable_after: Duration::MAX,
