@@ -294,7 +294,8 @@ async fn a_polling_endpoint_is_a_destination() {
     let body = json!({ "type": "pollingEndpoint", "uid": "d", "eventTypes": ["paid"],
         "batchSize": 100, "maxWaitSecs": 5 });
     let created = world.post("/api/v1/app/a/destination", body.clone()).await.expect(201);
-    assert_eq!((&created["type"], &created["config"]), (&json!("pollingEndpoint"), &json!({})));
+    // The official Rust client cannot read a configuration.
+    assert_eq!((&created["type"], created.get("config")), (&json!("pollingEndpoint"), None));
     world.put("/api/v1/app/a/destination/d", body).await.expect(200);
     let refused = json!({ "type": "pollingEndpoint", "config": { "url": "https://example.com" } });
     world.post("/api/v1/app/a/destination", refused).await.expect(422);

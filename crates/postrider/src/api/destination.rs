@@ -184,7 +184,9 @@ pub struct DestinationOut {
     /// What the destination is.
     #[serde(rename = "type")]
     pub destination_type: DestinationType,
-    /// The fields of the hosted API for this type, without credentials.
+    /// The fields of the hosted API for this type, without credentials; absent for
+    /// `pollingEndpoint`, which has none.
+    #[serde(default, skip_serializing_if = "EndpointConfig::is_empty")]
     pub config: EndpointConfig,
     /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]

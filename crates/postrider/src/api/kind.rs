@@ -62,6 +62,13 @@ pub enum EndpointKind {
 #[serde(transparent)]
 pub struct EndpointConfig(pub Map<String, Value>);
 
+impl EndpointConfig {
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl fmt::Debug for EndpointConfig {
     /// Omits the values, which often contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,6 +28,7 @@ export class Operations {
     await this.rest();
     if (!this.isNew) return;
     await this.destinations();
+    await this.poller();
     await this.subscriptions();
     await this.ingestTransformation();
   }
@@ -211,6 +212,36 @@ export class Operations {
     assert.deepEqual(JSON.parse((await this.receiver.next("fifo")).body), { numbers: [5] });
     await destination.delete(this.app, "fifo");
     await this.refused(404, () => destination.get(this.app, "fifo"));
+  }
+
+  async poller() {
+    const { destination, message } = this.svix;
+    const { poller } = message;
+    const body = { type: "pollingEndpoint", config: {}, channels: ["polled"] };
+    const { id } = await destination.create(this.app, body);
+    const start = await poller.poll(this.app, id);
+    assert.deepEqual([start.data, start.done], [[], false]);
+    for (const n of [1, 2]) await this.send("polled", { n });
+    const numbers = (page) => page.data.map((it) => it.payload.n);
+    const page = await this.eventually(async () => {
+      const found = await poller.poll(this.app, id, { iterator: start.iterator });
+      return found.data.length === 2 && found;
+    });
+    assert.deepEqual(numbers(page), [1, 2]);
+    const received = [];
+    let iterator;
+    await this.eventually(async () => {
+      const page = await poller.consumerPoll(this.app, id, "worker", { iterator });
+      received.push(...numbers(page));
+      iterator = page.iterator;
+      return received.length >= 2;
+    });
+    assert.deepEqual(received, [1, 2]);
+    const after = new Date("2020-01-01T00:00:00Z");
+    const moved = await poller.consumerSeek(this.app, id, "worker", { after });
+    const again = await poller.consumerPoll(this.app, id, "worker", { iterator: moved.iterator });
+    assert.deepEqual(numbers(again), [1, 2]);
+    await destination.delete(this.app, id);
   }
 
   async subscriptions() {

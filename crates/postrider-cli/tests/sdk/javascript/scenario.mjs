@@ -80,7 +80,7 @@ function verifyEd25519(arrival, publicKey) {
 }
 
 /** What this server does not have: docs/api.md says what to use instead. */
-const ABSENT = /^(streaming|message\.poller)\.|^authentication\.(stream|(get|rotate)StreamPoller)/;
+const ABSENT = /^streaming\.|^authentication\.(stream|(get|rotate)StreamPoller)/;
 
 const svix = connect();
 const uncalled = observe(svix);

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, from_value, json};
 use svix::{
     Svix,
+    api::{MessagePollerConsumerPollOptions, MessagePollerPollOptions},
     models::{
         AppPortalAccessIn, ApplicationIn, ApplicationTokenExpireIn, BackgroundTaskStatus,
         BackgroundTaskType, BulkExpungeContentsIn, ConnectorIn, ConnectorUpsertIn,
@@ -13,7 +14,7 @@ use svix::{
         IngestEndpointIn, IngestSourceIn, IngestSourceInConfig, IntegrationIn, IntegrationUpdate,
         MessageIn, MessageOut, MessagePrecheckIn, MessageStatus,
         OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointIn,
-        OperationalWebhookEndpointSecretIn, OperationalWebhookEndpointUpsertIn,
+        OperationalWebhookEndpointSecretIn, OperationalWebhookEndpointUpsertIn, PollingEndpointOut,
         RotateSubscriptionIn2,
     },
 };
@@ -58,6 +59,7 @@ pub(crate) async fn call_all(svix: &Svix, url: &str, receiver: &mut Receiver) {
     event_types(svix).await;
     scheduling(svix).await;
     destinations(svix, receiver).await;
+    poller(svix).await;
     operational_webhooks(svix, receiver).await;
     integrations(svix).await;
     subscriptions(svix).await;
@@ -208,6 +210,50 @@ async fn destinations(svix: &Svix, receiver: &mut Receiver) {
     assert_ne!(first.key, second.key);
     destination.delete(app(), fifo()).await.unwrap();
     refused(404, destination.get(app(), fifo()).await);
+}
+
+async fn poller(svix: &Svix) {
+    let body = json!({ "type": "pollingEndpoint", "channels": ["polled"] });
+    let body = from_value(body).unwrap();
+    let id = svix.destination().create(app(), body, None).await.unwrap().id;
+    let poller = svix.message().poller();
+    let start = poller.poll(app(), id.clone(), None).await.unwrap();
+    assert_eq!((start.data.len(), start.done), (0, false));
+    for n in [1, 2] {
+        send(svix, "polled", json!({ "n": n })).await;
+    }
+    let numbers = |page: &PollingEndpointOut| {
+        page.data.iter().map(|it| it.payload["n"].clone()).collect::<Vec<_>>()
+    };
+    let page = eventually(async || {
+        let options = MessagePollerPollOptions {
+            iterator: Some(start.iterator.clone()),
+            ..MessagePollerPollOptions::default()
+        };
+        let page = poller.poll(app(), id.clone(), Some(options)).await.unwrap();
+        (page.data.len() == 2).then_some(page)
+    })
+    .await;
+    assert_eq!(numbers(&page), [1, 2]);
+
+    let (mut received, mut iterator) = (Vec::new(), None);
+    eventually(async || {
+        let options = MessagePollerConsumerPollOptions { iterator: iterator.take(), limit: None };
+        let page = poller.consumer_poll(app(), id.clone(), text("worker"), Some(options)).await;
+        let page = page.unwrap();
+        received.extend(numbers(&page));
+        iterator = Some(page.iterator);
+        (received.len() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(received, [1, 2]);
+    let after = from_value(json!({ "after": "2020-01-01T00:00:00Z" })).unwrap();
+    let moved = poller.consumer_seek(app(), id.clone(), text("worker"), after, None).await;
+    let options =
+        MessagePollerConsumerPollOptions { iterator: Some(moved.unwrap().iterator), limit: None };
+    let again = poller.consumer_poll(app(), id.clone(), text("worker"), Some(options)).await;
+    assert_eq!(numbers(&again.unwrap()), [1, 2]);
+    svix.destination().delete(app(), id).await.unwrap();
 }
 
 async fn operational_webhooks(svix: &Svix, receiver: &Receiver) {
