@@ -76,9 +76,10 @@ pub(super) fn switch(context: &Context, subject: &Subject) -> Markup {
     if subject.endpoint.disabled {
         return Markup::default();
     }
-    let (name, label) = match subject.endpoint.paused {
-        true => ("resume", (Icon::Check, "Resume")),
-        false => ("pause", (Icon::Pause, "Pause")),
+    let (name, label) = if subject.endpoint.paused {
+        ("resume", (Icon::Check, "Resume"))
+    } else {
+        ("pause", (Icon::Pause, "Pause"))
     };
     ui::action_button(context, &subject.path(context, &[name]), label, &[])
 }
