@@ -82,13 +82,7 @@ pub fn all() -> Vec<AnyOperation> {
         integration::all(),
         autoconfig::all(),
         operational_webhook::all(),
-        source::all(),
-        source::secret::all(),
-        source::dashboard::all(),
-        source::endpoint::all(),
-        source::endpoint_authentication::all(),
-        source::position::all(),
-        source::log::all(),
+        of_sources(),
         connector::all(),
         consumer::all(),
         consumer::dead_letter::all(),
@@ -108,6 +102,19 @@ pub fn all() -> Vec<AnyOperation> {
         main_secret::all(),
         audit_log::all(),
         health::all(),
+    ]
+    .concat()
+}
+
+fn of_sources() -> Vec<AnyOperation> {
+    [
+        source::all(),
+        source::secret::all(),
+        source::dashboard::all(),
+        source::endpoint::all(),
+        source::endpoint_authentication::all(),
+        source::position::all(),
+        source::log::all(),
     ]
     .concat()
 }
