@@ -9,7 +9,7 @@ mod disablement;
 mod event_types;
 pub(super) mod explanation;
 pub(super) mod filter;
-pub(super) mod flow;
+mod flow;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
@@ -333,8 +333,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
-    let mut problems = Problems::within(&["body"]);
-    let old = endpoint.clone();
+    let (mut problems, old) = (Problems::within(&["body"]), endpoint.clone());
     kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
     kind::check_http_only_patch(endpoint.kind, &patch, &mut problems);
     if let Some(config) = &patch.config {
