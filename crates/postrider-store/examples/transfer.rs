@@ -114,7 +114,9 @@ async fn read_tables(source: &EmbeddedTransferStore) -> Totals {
                 | Chunk::ApiKeys(_)
                 | Chunk::TokenPolicies(_)
                 | Chunk::AuditLog(_)
-                | Chunk::CompletedKeys(_) => {},
+                | Chunk::CompletedKeys(_)
+                | Chunk::PollLogs(_)
+                | Chunk::PollEntries(_) => {},
             }
             after = page.next;
         }

@@ -9,7 +9,7 @@ mod disablement;
 mod event_types;
 pub(super) mod explanation;
 pub(super) mod filter;
-pub(super) mod flow;
+mod flow;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
@@ -334,8 +334,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
-    let mut problems = Problems::within(&["body"]);
-    let old = endpoint.clone();
+    let (mut problems, old) = (Problems::within(&["body"]), endpoint.clone());
     kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
     kind::check_http_only_patch(endpoint.kind, &patch, &mut problems);
     if let Some(config) = &patch.config {
@@ -395,14 +394,18 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     }
     endpoint.authentication =
         authentication::changed(call, &old, &endpoint.url, patch.authentication, &mut problems)?;
-    if let Some(metadata) = patch.metadata {
-        problems.metadata(&metadata);
-        endpoint.metadata = metadata;
-    }
+    change_metadata(endpoint, patch.metadata, &mut problems);
     if let Some(secret) = patch.secret.and_then(|it| secrets::parse(&it, "secret", &mut problems)) {
         endpoint.secret = secrets::seal(call, &secret);
     }
     problems.finish()
+}
+
+fn change_metadata(endpoint: &mut Endpoint, new: Option<Metadata>, problems: &mut Problems<'_>) {
+    if let Some(metadata) = new {
+        problems.metadata(&metadata);
+        endpoint.metadata = metadata;
+    }
 }
 
 async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {

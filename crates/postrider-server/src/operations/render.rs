@@ -3,9 +3,9 @@
 use postrider::{
     EndpointId,
     api::{
-        ApplicationOut, EndpointKind, EndpointMessageOut, EndpointOrdering, EndpointOut,
-        EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut,
-        MessageStatus, Metadata, ThrottleRate, TriggerType,
+        ApplicationOut, EndpointBatch, EndpointKind, EndpointMessageOut, EndpointOrdering,
+        EndpointOut, EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut,
+        MessageOut, MessageStatus, Metadata, ThrottleRate, TriggerType,
         attempt::EXPUNGED,
         endpoint::VERSION,
         message,
@@ -13,19 +13,17 @@ use postrider::{
     },
 };
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Ordering},
+    catalog::{Application, BatchLimits, Endpoint, EventType, Ordering},
     delivery::{Attempt, Response, Status, Transformed, Trigger},
     message::{Format, Message},
     outcome::Outcome,
+    retry::AttemptLimit,
     time::Timestamp,
 };
 use postrider_store::DeliveryRow;
 use serde_json::value::RawValue;
 
-use crate::{
-    api::convert::to_wire,
-    operations::{endpoint::flow, status},
-};
+use crate::{api::convert::to_wire, operations::status};
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
@@ -60,15 +58,27 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
             Ordering::Fifo => EndpointOrdering::Fifo,
         },
         strict_rate: it.strict_rate,
-        batch: flow::shown_batch(it),
+        batch: it.batch.map(batch),
         paused: it.paused,
-        skip_after: flow::shown_skip_after(it),
+        skip_after: skip_after(it.attempt_limit),
         trusted_certificates: it.trusted_certificates.clone(),
         authentication: None,
         metadata: it.metadata.clone(),
         version: VERSION,
         created_at: to_wire(it.created_at),
         updated_at: to_wire(it.updated_at),
+    }
+}
+
+const fn batch(limits: BatchLimits) -> EndpointBatch {
+    EndpointBatch { size: limits.size, max_wait_seconds: limits.max_wait_seconds }
+}
+
+const fn skip_after(limit: AttemptLimit) -> Option<u16> {
+    match limit {
+        AttemptLimit::Schedule => None,
+        AttemptLimit::Unlimited => Some(0),
+        AttemptLimit::Attempts(count) => Some(count),
     }
 }
 

@@ -71,19 +71,6 @@ pub(super) fn section(context: &Context, subject: &Subject, next: Option<&EventO
     }
 }
 
-/// The button that pauses or resumes.
-pub(super) fn switch(context: &Context, subject: &Subject) -> Markup {
-    if subject.endpoint.disabled {
-        return Markup::default();
-    }
-    let (name, label) = if subject.endpoint.paused {
-        ("resume", (Icon::Check, "Resume"))
-    } else {
-        ("pause", (Icon::Pause, "Pause"))
-    };
-    ui::action_button(context, &subject.path(context, &[name]), label, &[])
-}
-
 fn retry(context: &Context, subject: &Subject) -> Markup {
     let path = subject.path(context, &["retry"]);
     ui::action_button(context, &path, (Icon::Repeat, "Retry now"), &[])

@@ -6,7 +6,7 @@ use postrider::api::{
     EndpointOauthOut, EndpointOut, EndpointStateOut,
 };
 
-use super::{condition::Condition, kinds, order};
+use super::{condition::Condition, kinds};
 use crate::{
     api::{ApiFailure, ApiPath, v1},
     context::Context,
@@ -120,7 +120,7 @@ impl Subject {
                 }
                 @if self.state.pending > 0 { (self.cancellation(context)) }
             }
-            @if context.may(Action::ManageEndpoints) { (order::switch(context, self)) (self.switch(context)) }
+            @if context.may(Action::ManageEndpoints) { (self.pause(context)) (self.switch(context)) }
             @if context.may(Action::CreateAttempts)
                 && tab != Tab::Test
                 && self.endpoint.kind != EndpointKind::Polling
@@ -149,6 +149,19 @@ impl Subject {
                 p { "To send the messages after all, recover the endpoint: cancelled deliveries count as failed." }
             },
         )
+    }
+
+    /// The button that pauses or resumes it.
+    fn pause(&self, context: &Context) -> Markup {
+        if self.endpoint.disabled {
+            return Markup::default();
+        }
+        let (name, label) = if self.endpoint.paused {
+            ("resume", (Icon::Check, "Resume"))
+        } else {
+            ("pause", (Icon::Pause, "Pause"))
+        };
+        ui::action_button(context, &self.path(context, &[name]), label, &[])
     }
 
     /// The button that enables it, or the dialog that disables it.

@@ -80,19 +80,3 @@ fn check(endpoint: &Endpoint, problems: &mut Problems<'_>) {
     let is_valid = !is_skipping || endpoint.ordering == Ordering::Fifo;
     problems.require(is_valid, "skipAfter", "needs the ordering `fifo`");
 }
-
-/// `batch` of the endpoint, as responses show it.
-pub(in crate::operations) fn shown_batch(endpoint: &Endpoint) -> Option<EndpointBatch> {
-    endpoint
-        .batch
-        .map(|BatchLimits { size, max_wait_seconds }| EndpointBatch { size, max_wait_seconds })
-}
-
-/// `skipAfter` of the endpoint, as responses show it.
-pub(in crate::operations) const fn shown_skip_after(endpoint: &Endpoint) -> Option<u16> {
-    match endpoint.attempt_limit {
-        AttemptLimit::Schedule => None,
-        AttemptLimit::Unlimited => Some(0),
-        AttemptLimit::Attempts(count) => Some(count),
-    }
-}
