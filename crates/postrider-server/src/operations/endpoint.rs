@@ -401,7 +401,11 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     problems.finish()
 }
 
-fn change_metadata(endpoint: &mut Endpoint, new: Option<Metadata>, problems: &mut Problems<'_>) {
+fn change_metadata(
+    endpoint: &mut Endpoint,
+    new: Option<api::Metadata>,
+    problems: &mut Problems<'_>,
+) {
     if let Some(metadata) = new {
         problems.metadata(&metadata);
         endpoint.metadata = metadata;
