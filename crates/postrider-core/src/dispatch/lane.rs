@@ -63,6 +63,17 @@ pub(super) enum Gate {
     Closed,
 }
 
+/// What is known of the next batch of a lane.
+#[derive(Debug, Default)]
+struct NextBatch {
+    /// Deliveries that this node has appended for others of the batch to be claimed with.
+    stored: usize,
+    /// The last claim returned as many deliveries as it could, so the batch does not wait for more.
+    is_claim_full: bool,
+    /// What waited has been claimed again together with what was appended since.
+    is_refilled: bool,
+}
+
 /// The state of one endpoint. `R` is its route, `P` a delivery's payload.
 #[derive(Debug)]
 pub(super) struct Lane<R, P> {
@@ -85,12 +96,7 @@ pub(super) struct Lane<R, P> {
     in_flight: HashMap<MessageId, (Delivery, usize)>,
     /// Calls in flight.
     calls: usize,
-    /// Deliveries that this node has appended for others of the batch to be claimed with.
-    stored: usize,
-    /// The last claim returned as many deliveries as it could, so the batch does not wait for more.
-    is_claim_full: bool,
-    /// What waited has been claimed again together with what was appended since.
-    is_refilled: bool,
+    next_batch: NextBatch,
     /// Deliveries in order that have left this lane while the store does not know it yet. The
     /// store offers nothing behind them until then.
     unsettled: HashSet<MessageId>,
@@ -112,9 +118,7 @@ impl<R, P> Lane<R, P> {
             queued: HashSet::new(),
             in_flight: HashMap::new(),
             calls: 0,
-            stored: 0,
-            is_claim_full: false,
-            is_refilled: false,
+            next_batch: NextBatch::default(),
             unsettled: HashSet::new(),
             is_closed: false,
             policy,
@@ -187,7 +191,7 @@ impl<R, P> Lane<R, P> {
     /// When the batch at the front of the queue is sent: at once if it is full.
     fn batch_at(&self) -> Timestamp {
         let Some(batch) = self.policy.batch else { return Timestamp::default() };
-        if self.is_claim_full || self.is_batch_full(batch) || self.can_refill(batch) {
+        if self.next_batch.is_claim_full || self.is_batch_full(batch) || self.can_refill(batch) {
             return Timestamp::default();
         }
         let due_at = self.queue.iter().map(|held| batch.due_at(&held.delivery));
@@ -203,29 +207,29 @@ impl<R, P> Lane<R, P> {
     /// Whether this node has appended something that belongs to the batch since the last claim.
     fn has_more(&self, batch: Batch) -> bool {
         let waits = self.queue.front().is_some_and(|held| batch.waits(&held.delivery));
-        self.is_in_order() && self.stored > 0 && waits
+        self.is_in_order() && self.next_batch.stored > 0 && waits
     }
 
     /// Whether this node has appended enough to fill the batch since the last claim.
     fn can_refill(&self, batch: Batch) -> bool {
-        self.has_more(batch) && self.queue.len() + self.stored >= batch.size
+        self.has_more(batch) && self.queue.len() + self.next_batch.stored >= batch.size
     }
 
     /// Whether what waits has to go back to the store before it is sent, to be claimed again with
     /// what was appended since. In order, the store offers nothing behind what is held.
     pub(super) fn begin_refill(&mut self) -> bool {
         let Some(batch) = self.policy.batch else { return false };
-        let is_small = !self.is_claim_full && !self.is_batch_full(batch);
+        let is_small = !self.next_batch.is_claim_full && !self.is_batch_full(batch);
         let is_useful = is_small && self.has_more(batch);
         // The time is over for one claim more, unless there is a whole batch.
-        let refills = is_useful && (!self.is_refilled || self.can_refill(batch));
-        self.is_refilled |= refills;
+        let refills = is_useful && (!self.next_batch.is_refilled || self.can_refill(batch));
+        self.next_batch.is_refilled |= refills;
         refills
     }
 
     /// A delivery was appended that has to be claimed.
     pub(super) const fn stored(&mut self) {
-        self.stored += 1;
+        self.next_batch.stored += 1;
     }
 
     pub(super) const fn is_batched(&self) -> bool {
@@ -234,7 +238,7 @@ impl<R, P> Lane<R, P> {
 
     /// A claim begins, and sees what was appended before.
     pub(super) const fn claim_began(&mut self) {
-        self.stored = 0;
+        self.next_batch.stored = 0;
     }
 
     /// A claim returned `count` deliveries of at most `capacity`. If it was cut short, the store may
@@ -242,7 +246,7 @@ impl<R, P> Lane<R, P> {
     pub(super) const fn claim_ended(&mut self, count: usize, capacity: usize, is_cut: bool) {
         self.has_backlog = self.has_backlog && count >= capacity;
         if capacity > 0 {
-            self.is_claim_full = count >= capacity || (is_cut && count > 0);
+            self.next_batch.is_claim_full = count >= capacity || (is_cut && count > 0);
         }
     }
 
@@ -258,7 +262,7 @@ impl<R, P> Lane<R, P> {
             Some(batch) => self.take_others(batch.limit(&first) - 1, bytes),
             None => Vec::new(),
         };
-        (self.is_claim_full, self.is_refilled) = (false, false);
+        (self.next_batch.is_claim_full, self.next_batch.is_refilled) = (false, false);
         (first, payload, others)
     }
 

@@ -301,8 +301,8 @@ impl EndpointCommand {
             Self::Test { endpoint, event_type, payload } => {
                 endpoint.call(Method::POST, &["test"]).body(trial::body(event_type, payload)?)
             },
-            Self::Pause(endpoint) => paused(endpoint, true),
-            Self::Resume(endpoint) => paused(endpoint, false),
+            Self::Pause(endpoint) => paused(&endpoint, true),
+            Self::Resume(endpoint) => paused(&endpoint, false),
             Self::NextEvent(endpoint) => endpoint.call(Method::GET, &["next-event"]),
             Self::LastAckedEvent(endpoint) => endpoint.call(Method::GET, &["last-acked-event"]),
             Self::Skip { endpoint, until } => {
@@ -327,6 +327,6 @@ impl EndpointCommand {
     }
 }
 
-fn paused(endpoint: EndpointPath, is_paused: bool) -> Call {
+fn paused(endpoint: &EndpointPath, is_paused: bool) -> Call {
     endpoint.call(Method::PATCH, &[]).body(json!({ "paused": is_paused }).to_string())
 }

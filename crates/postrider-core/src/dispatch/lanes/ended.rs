@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What follows from a call that ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dispatch) struct CallResult {
     /// As it was sent, except for whether it is reported after this attempt.
     pub delivery: Delivery,
