@@ -1,7 +1,7 @@
 //! Logs of polling endpoints: deliveries append to them, and clients read from them.
 //!
 //! What a poll or a commit does to a consumer is decided by
-//! [`PollConsumer`](postrider_core::polling::PollConsumer). Here the consumer is read, the decision
+//! [`PollConsumer`]. Here the consumer is read, the decision
 //! is made, and the consumer is saved if no other request has changed it meanwhile; otherwise all
 //! that begins again. So of several polls at the same time, one gets the messages.
 

@@ -55,8 +55,8 @@ pub enum Change {
         endpoint: EndpointId,
         until: Option<MessageId>,
     },
-    /// Makes deliveries of an endpoint that are not held and due later due at `at`: up to
-    /// [`RETRIED_AT_ONCE`], the first of the order and those that are due next.
+    /// Makes deliveries of an endpoint that are not held and due later due at `at`: up to 1,000
+    /// in the order, beginning with the first, and 1,000 others, those that are due next.
     RetryNow {
         application: ApplicationId,
         endpoint: EndpointId,
