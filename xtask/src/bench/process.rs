@@ -140,19 +140,23 @@ impl Process {
 
 /// CPU time of a process and of its children, of those too that have ended.
 pub(crate) fn family_cpu(parent: u32) -> anyhow::Result<Duration> {
-    let mut cpu = Duration::ZERO;
+    // A process that has just begun may have used less than one tick.
+    let (mut cpu, mut is_alive) = (Duration::ZERO, false);
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         // A process may end while we look; its parent has its time then.
         let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         match Stat::parse(&text) {
-            Some(stat) if pid == parent => cpu += stat.own + stat.ended_children,
+            Some(stat) if pid == parent => {
+                is_alive = true;
+                cpu += stat.own + stat.ended_children;
+            },
             Some(stat) if stat.parent == parent => cpu += stat.own,
             _ => {},
         }
     }
-    ensure!(cpu > Duration::ZERO, "process {parent} has ended");
+    ensure!(is_alive, "process {parent} has ended");
     Ok(cpu)
 }
 
