@@ -28,12 +28,12 @@ const DRIVER: &str = r#"
 ip link set lo up
 while read -r name; do
     mkfifo "$name.in"
-    bash --noprofile --norc -c "trap 'echo \$? >\"$name.ended\"' EXIT; . '$name.in'" &
+    bash --noprofile --norc <"$name.in" &
 done
 "#;
 
 /// The server of a page listens here.
-const READY: &str = "curl -sf http://127.0.0.1:8071/api/v1/health/ready";
+const READY: &str = "curl -s http://127.0.0.1:8071/api/v1/health/ready";
 
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -60,6 +60,8 @@ impl Session {
     pub(crate) fn start(page: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("docs").tempdir().unwrap();
         let work = prepare(folder.path(), page);
+        // An error of the API is an error of the page.
+        fs::write(folder.path().join(".curlrc"), "fail-with-body\nsilent\nshow-error\n").unwrap();
         let mut driver = Command::new("unshare")
             .args(namespaces())
             .args(["bash", "-c", DRIVER])
@@ -155,7 +157,9 @@ impl Session {
             if !until(MAX_WAIT, || fifo.exists()) {
                 return Err("no shell: network namespaces are not available".to_owned());
             }
-            let input = fs::OpenOptions::new().write(true).open(fifo).unwrap();
+            let mut input = fs::OpenOptions::new().write(true).open(fifo).unwrap();
+            let ended = control.with_extension("ended");
+            writeln!(input, "trap 'echo $? >{}' EXIT", ended.display()).unwrap();
             let output = output.to_owned();
             self.terminals.push(Terminal { name: name.to_owned(), input, output });
         }
@@ -223,7 +227,7 @@ fn environment(folder: &Path) -> Vec<(&'static str, String)> {
     );
     vec![
         ("PATH", path),
-        ("HOME", folder.join("work").display().to_string()),
+        ("HOME", folder.display().to_string()),
         ("LANG", "C.UTF-8".to_owned()),
         ("NODE_PATH", sdk.join("javascript/node_modules").display().to_string()),
         ("REPOSITORY", repository.display().to_string()),
