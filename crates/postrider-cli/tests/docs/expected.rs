@@ -57,15 +57,23 @@ fn normalize_word(word: &str) -> String {
         let end = from.find(|it| !is_inner(it)).unwrap_or(from.len());
         let (token, after) = from.split_at(end);
         // Base64 may end with padding.
-        let token = token.trim_end_matches('=').split_inclusive(['/', '=']);
+        let token = token.trim_end_matches('=').split_inclusive('=');
         parts = parts + before + &token.map(normalize_part).collect::<String>();
         rest = after;
     }
     parts + rest
 }
 
-/// A token with its separator.
+/// A value, or a name with `=`.
 fn normalize_part(part: &str) -> String {
+    if part.starts_with("eyJ") && part.len() >= 6 {
+        return "TOKEN".to_owned();
+    }
+    part.split_inclusive(['/', '=']).map(normalize_name).collect()
+}
+
+/// An id, a time or another word, and its separator.
+fn normalize_name(part: &str) -> String {
     let token = part.trim_end_matches(['/', '=']);
     normalize_token(token) + part.trim_start_matches(token)
 }
@@ -75,9 +83,6 @@ fn normalize_token(token: &str) -> String {
     let digits = |range| token.get(range).is_some_and(|it: &str| it.bytes().all(|b| b.is_ascii_digit()));
     if let Some(prefix) = known.iter().find(|prefix| token.starts_with(**prefix)) {
         return format!("{prefix}SECRET");
-    }
-    if token.starts_with("eyJ") && token.len() >= 6 {
-        return "TOKEN".to_owned();
     }
     if let Some((prefix, id)) = token.rsplit_once('_')
         && prefix.bytes().all(|it| it.is_ascii_lowercase())
