@@ -10,4 +10,5 @@
 mod expected;
 mod page;
 mod pages;
+mod reference;
 mod session;

@@ -72,6 +72,7 @@ pages! {
     restore_drill: "docs/restore-drill.md",
     configuring: "docs/configuring.md",
     performance: "docs/performance.md",
+    errors: "docs/errors.md",
     listen: "docs/listen.md",
     operations: "docs/operations.md",
     ordering: "docs/ordering.md",
@@ -117,4 +118,15 @@ fn every_page_with_commands_has_a_test() {
     let expected = all_pages().into_iter().filter(has_commands).collect::<BTreeSet<_>>();
     let tested = PAGES.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(tested, expected);
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = fs::read_to_string(repository().join("docs/SUMMARY.md")).unwrap();
+    let is_listed = |path: &String| {
+        let page = path.strip_prefix("docs/").unwrap();
+        page == "SUMMARY.md" || summary.contains(&format!("({page})"))
+    };
+    let pages = all_pages().into_iter().filter(|it| it.starts_with("docs/"));
+    assert_eq!(pages.filter(|it| !is_listed(it)).collect::<Vec<_>>(), [""; 0]);
 }

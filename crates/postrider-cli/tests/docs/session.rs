@@ -61,7 +61,7 @@ impl Session {
         let folder = tempfile::Builder::new().prefix("docs").tempdir().unwrap();
         let work = prepare(folder.path(), page);
         // An error of the API is an error of the page.
-        fs::write(folder.path().join(".curlrc"), "fail-with-body\nsilent\nshow-error\n").unwrap();
+        fs::write(folder.path().join(".curlrc"), "fail-with-body\nsilent\n").unwrap();
         let mut driver = Command::new("unshare")
             .args(namespaces())
             .args(["bash", "-c", DRIVER])
