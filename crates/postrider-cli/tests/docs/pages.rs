@@ -1,0 +1,132 @@
+//! One test for each page with commands.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::{
+    page::{self, Action},
+    session::{Session, repository},
+};
+
+/// Runs a page from top to bottom.
+fn run(path: &str) {
+    let text = fs::read_to_string(repository().join(path)).unwrap();
+    let steps = page::read(&text).unwrap_or_else(|mistake| panic!("{path}: {mistake}"));
+    let mut session = Session::start(path);
+    for step in &steps {
+        if let Err(reason) = session.take(step) {
+            panic!("{path}:{}: {reason}", step.line);
+        }
+    }
+}
+
+macro_rules! pages {
+    ($($name:ident: $path:literal,)*) => {
+        const PAGES: &[&str] = &[$($path),*];
+        $(
+            #[test]
+            fn $name() {
+                run($path);
+            }
+        )*
+    };
+}
+
+pages! {
+    readme: "README.md",
+    contributing: "CONTRIBUTING.md",
+    access: "docs/access.md",
+    benchmarks: "docs/benchmarks.md",
+    console: "docs/console.md",
+    consumers: "docs/consumers.md",
+    tour: "docs/contributing/tour.md",
+    embedded_store: "docs/decisions/embedded-store.md",
+    sandbox: "docs/decisions/sandbox.md",
+    delivery: "docs/delivery.md",
+    deployment: "docs/deployment.md",
+    developing: "docs/developing.md",
+    endpoint_authentication: "docs/endpoint-authentication.md",
+    discord: "docs/endpoints/discord.md",
+    email: "docs/endpoints/email.md",
+    kafka: "docs/endpoints/kafka.md",
+    live: "docs/endpoints/live.md",
+    mqtt: "docs/endpoints/mqtt.md",
+    mysql: "docs/endpoints/mysql.md",
+    nats: "docs/endpoints/nats.md",
+    postgres: "docs/endpoints/postgres.md",
+    rabbitmq: "docs/endpoints/rabbitmq.md",
+    redis: "docs/endpoints/redis.md",
+    s3: "docs/endpoints/s3.md",
+    slack: "docs/endpoints/slack.md",
+    sns: "docs/endpoints/sns.md",
+    sqlite: "docs/endpoints/sqlite.md",
+    sqs: "docs/endpoints/sqs.md",
+    teams: "docs/endpoints/teams.md",
+    telegram: "docs/endpoints/telegram.md",
+    filters: "docs/filters.md",
+    install: "docs/install.md",
+    quick_start: "docs/quick-start.md",
+    publishing: "docs/publishing.md",
+    verifying: "docs/verifying.md",
+    troubleshooting: "docs/troubleshooting.md",
+    upgrading: "docs/upgrading.md",
+    restore_drill: "docs/restore-drill.md",
+    configuring: "docs/configuring.md",
+    performance: "docs/performance.md",
+    errors: "docs/errors.md",
+    listen: "docs/listen.md",
+    operations: "docs/operations.md",
+    ordering: "docs/ordering.md",
+    polling: "docs/polling.md",
+    portal: "docs/portal.md",
+    receiving: "docs/receiving.md",
+    schemas: "docs/schemas.md",
+    signatures: "docs/signatures.md",
+    transformations: "docs/transformations.md",
+    examples: "examples/README.md",
+    example_of_stripe: "examples/receive-stripe/README.md",
+    shop: "examples/shop/README.md",
+}
+
+/// The paths of all Markdown files below a folder of the repository.
+fn markdown(folder: &Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            markdown(&path, into);
+        } else if path.extension().is_some_and(|it| it == "md") {
+            let path = path.strip_prefix(repository()).unwrap();
+            into.push(path.to_str().unwrap().to_owned());
+        }
+    }
+}
+
+fn all_pages() -> Vec<String> {
+    let mut all = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for folder in ["docs", "examples"] {
+        markdown(&repository().join(folder), &mut all);
+    }
+    all
+}
+
+#[test]
+fn every_page_with_commands_has_a_test() {
+    let has_commands = |path: &String| {
+        let text = fs::read_to_string(repository().join(path)).unwrap();
+        let steps = page::read(&text).unwrap_or_else(|mistake| panic!("{path}: {mistake}"));
+        steps.iter().any(|it| matches!(it.action, Action::Run { .. } | Action::Skip(_)))
+    };
+    let expected = all_pages().into_iter().filter(has_commands).collect::<BTreeSet<_>>();
+    let tested = PAGES.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(tested, expected);
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = fs::read_to_string(repository().join("docs/SUMMARY.md")).unwrap();
+    let is_listed = |path: &String| {
+        let page = path.strip_prefix("docs/").unwrap();
+        page == "SUMMARY.md" || summary.contains(&format!("({page})"))
+    };
+    let pages = all_pages().into_iter().filter(|it| it.starts_with("docs/"));
+    assert_eq!(pages.filter(|it| !is_listed(it)).collect::<Vec<_>>(), [""; 0]);
+}

@@ -1,0 +1,64 @@
+//! Pages that describe a list in the sources: commands and error codes.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use crate::session::repository;
+
+fn page(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap()
+}
+
+#[test]
+fn the_page_of_the_commands_is_their_help() {
+    let binary = env!("CARGO_BIN_EXE_postrider");
+    let output = Command::new(binary).args(["manual", "--markdown"]).env_clear().output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help == page("docs/cli.md"), "run `postrider manual --markdown > docs/cli.md`");
+}
+
+/// The text of all sources below a folder.
+fn sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            into.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// The words in quotes that follow each occurrence of a text.
+fn quoted<'a>(text: &'a str, before: &str) -> impl Iterator<Item = &'a str> {
+    let rests = text.split(before).skip(1).collect::<Vec<_>>();
+    rests.into_iter().filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
+}
+
+/// The first cells of the tables below a heading.
+fn listed(page: &str, heading: &str) -> BTreeSet<String> {
+    let section = page.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    cells.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_code_of_an_error_is_explained() {
+    let mut server = String::new();
+    sources(&repository().join("crates/postrider-server/src"), &mut server);
+    let error = page("crates/postrider-server/src/api/error.rs");
+    let codes = error.split("pub const fn code").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let codes = quoted(codes, "=> ").chain(quoted(&server, "code: "));
+    let codes = codes.chain(quoted(&server, "pub(crate) const CONFLICT: &str = "));
+    let codes = codes.map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(listed(&page("docs/errors.md"), "\n## Codes of the API"), codes);
+}
+
+#[test]
+fn every_cause_of_a_failed_attempt_is_explained() {
+    let causes = page("crates/postrider-core/src/cause.rs");
+    let causes = causes.lines().filter_map(|line| {
+        line.trim().strip_prefix("(Failure::")?.split('"').nth(1).map(str::to_owned)
+    });
+    let listed = listed(&page("docs/errors.md"), "\n## Causes of failed attempts");
+    assert_eq!(listed, causes.collect::<BTreeSet<_>>());
+}
