@@ -25,6 +25,8 @@ pub(super) mod trial;
 mod trusted;
 pub(super) mod url;
 
+use std::time::Duration;
+
 use postrider::{
     ApplicationId, EndpointId,
     api::{
@@ -403,10 +405,26 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         signing::changed(call, old.signing.as_deref(), patch.signing, &mut problems)?;
     signing::check(endpoint, &mut problems);
     change_metadata(endpoint, patch.metadata, &mut problems);
-    if let Some(secret) = patch.secret.and_then(|it| secrets::parse(&it, "secret", &mut problems)) {
-        endpoint.secret = secrets::seal(call, &secret);
+    if let Some(text) = patch.secret {
+        change_secret(call, endpoint, &text, &mut problems)?;
     }
     problems.finish()
+}
+
+/// Replaces the secret that the receiver verifies with, at once.
+fn change_secret(
+    call: &Call,
+    endpoint: &mut Endpoint,
+    text: &str,
+    problems: &mut Problems<'_>,
+) -> Result<(), ApiError> {
+    if let Some(profile) = signing::decisive(endpoint) {
+        let new = signing::rotated(call, profile, Some(text), Duration::ZERO, "secret", problems)?;
+        endpoint.signing = Some(Box::new(new));
+    } else if let Some(secret) = secrets::parse(text, "secret", problems) {
+        endpoint.secret = secrets::seal(call, &secret);
+    }
+    Ok(())
 }
 
 fn change_metadata(
@@ -515,10 +533,10 @@ fn build(
     problems.metadata(&body.metadata);
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
     call.quotas().check_headers(0, body.headers.len())?;
-    let secret = secrets::parse_or_generate(call, body.secret.as_deref(), "secret", &mut problems);
-    let flow = Flow::given(body.batch, body.paused, body.skip_after);
-    let signing = body.signing.map_or(api::Patch::Keep, api::Patch::Set);
+    let (signing, secret) = signing::given(body.signing, body.secret);
     let signing = signing::changed(call, None, signing, &mut problems)?;
+    let secret = secrets::parse_or_generate(call, secret.as_deref(), "secret", &mut problems);
+    let flow = Flow::given(body.batch, body.paused, body.skip_after);
     let mut endpoint = Endpoint {
         transformation: None,
         signing,

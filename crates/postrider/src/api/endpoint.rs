@@ -157,7 +157,8 @@ pub struct EndpointIn {
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
     /// The signing secret to use instead of a generated one: `whsec_…` (the prefix is optional), or
-    /// `whsk_…` for signatures that receivers verify with a public key.
+    /// `whsk_…` for signatures that receivers verify with a public key. If only a signing profile
+    /// signs, the secret of the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// Headers that every request to the endpoint has.

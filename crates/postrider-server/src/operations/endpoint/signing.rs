@@ -41,6 +41,24 @@ pub(in crate::operations) fn shown(signing: &Signing) -> EndpointSigning {
     }
 }
 
+/// The profile and the secret of a new endpoint. If only the profile signs, the secret is that of
+/// the profile.
+pub(super) fn given(
+    signing: Option<EndpointSigning>,
+    secret: Option<String>,
+) -> (Patch<EndpointSigning>, Option<String>) {
+    match signing {
+        None => (Patch::Keep, secret),
+        Some(it) if it.standard || it.secrets.is_some() || secret.is_none() => {
+            (Patch::Set(it), secret)
+        },
+        Some(it) => {
+            let secret = secret.map(|key| vec![SourceSecret { key, until: None }]);
+            (Patch::Set(EndpointSigning { secrets: secret, ..it }), None)
+        },
+    }
+}
+
 /// The profile of an endpoint after a request that creates or changes the endpoint.
 pub(super) fn changed(
     call: &Call,
@@ -187,11 +205,12 @@ pub(super) fn rotated(
     old: &Signing,
     given: Option<&str>,
     grace: Duration,
+    field: &str,
     problems: &mut Problems<'_>,
 ) -> Result<Signing, ApiError> {
     let model = signing::model(old).map_err(|error| ApiError::Internal(error.into()))?;
     let new = match given {
-        Some(text) => given_key(call, &model, text, problems),
+        Some(text) => given_key(call, &model, text, field, problems),
         None => generated(call, &model, problems),
     };
     let until = call.now + grace;
@@ -220,16 +239,17 @@ fn given_key(
     call: &Call,
     model: &SigningModel,
     text: &str,
+    field: &str,
     problems: &mut Problems<'_>,
 ) -> Option<SigningSecret> {
     if text.len() > MAX_SIGNING_SECRET {
-        problems.add(&["key"], format!("is longer than {MAX_SIGNING_SECRET} bytes"));
+        problems.add(&[field], format!("is longer than {MAX_SIGNING_SECRET} bytes"));
         return None;
     }
     match model.key(text) {
         Ok(_) => Some(SigningSecret { secret: secrets::seal_text(call, text), until: None }),
         Err(error) => {
-            problems.add(&["key"], error.to_string());
+            problems.add(&[field], error.to_string());
             None
         },
     }
