@@ -21,6 +21,7 @@ use crate::{
         copy::Copy,
         demo, dev,
         health::Health,
+        import::ImportCommand,
         listen::Listen,
         manual::Manual,
         migrate::Migrate,
@@ -85,6 +86,16 @@ enum Command {
     Health(Health),
     Backup(Backup),
     Copy(Copy),
+    /// Imports applications, endpoints and messages from another system
+    ///
+    /// What exists is updated, so a second import changes nothing. To resume an interrupted
+    /// import, run the same command again.
+    Import {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: Box<ImportCommand>,
+    },
     /// Publishes an event
     Send(Send),
     Poll(Box<Poll>),
@@ -199,6 +210,7 @@ impl Cli {
             Command::Backup(backup) => backup.run()?,
             Command::Migrate(migrate) => migrate.run()?,
             Command::Copy(copy) => return copy.run(),
+            Command::Import { api, command } => return command.run(&api),
             Command::Send(send) => send.run()?,
             Command::Poll(poll) => poll.run()?,
             Command::App { api, command } => api.run(command.request()?)?,

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::failure::{Advice, usage};
 
-const USER_AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
 
 /// One request to the API.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod listen;
 pub(crate) mod manual;
 pub(crate) mod migrate;

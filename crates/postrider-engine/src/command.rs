@@ -62,6 +62,7 @@ impl Submit {
         });
         let entry = &submission.entry;
         let targets = match submission.only {
+            _ if submission.history.is_some() => Vec::new(),
             Some(only) => entry.endpoints.iter().map(|it| it.id).filter(|id| *id == only).collect(),
             None => entry.targets(&message).into_iter().map(|it| it.id).collect(),
         };

@@ -137,10 +137,10 @@ impl Engine {
         (Self { inner: Arc::new(inner) }, tasks)
     }
 
-    /// Makes the message durable and starts its deliveries.
+    /// Makes the message durable and starts its deliveries, if it has any.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let (reply, replied) = oneshot::channel();
-        let id = self.clock().message_id();
+        let id = submission.history.unwrap_or_else(|| self.clock().message_id());
         let submit = if submission.takes_long() {
             // The result is missing only if the process ends or the work panics.
             tokio::task::spawn_blocking(move || Submit::new(submission, id, reply))

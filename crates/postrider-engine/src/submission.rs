@@ -29,6 +29,9 @@ pub struct Submission {
     pub idempotency: Option<[u8; 32]>,
     /// Send to this endpoint only, whatever its filters say.
     pub only: Option<EndpointId>,
+    /// Keep this id and make no deliveries, because another system has accepted the message, at the
+    /// time in the id.
+    pub history: Option<MessageId>,
 }
 
 /// Bytes of a body from which filters are evaluated on another thread. Parsing it takes about a
@@ -38,7 +41,8 @@ const LARGE_BODY: usize = 128 << 10;
 impl Submission {
     /// Whether it takes long to find out which endpoints get the message.
     pub(crate) fn takes_long(&self) -> bool {
-        self.body.len() >= LARGE_BODY && self.only.is_none() && self.entry.has_filters()
+        let chooses = self.only.is_none() && self.history.is_none();
+        self.body.len() >= LARGE_BODY && chooses && self.entry.has_filters()
     }
 }
 

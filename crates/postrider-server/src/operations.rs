@@ -66,6 +66,7 @@ pub fn all() -> Vec<AnyOperation> {
         message::all(),
         message::batch::all(),
         message::expunge::all(),
+        message::import::all(),
         message::precheck::all(),
         message::schedule::all(),
         attempt::all(),

@@ -35,6 +35,7 @@ pub mod list;
 pub mod live;
 pub mod main_secret;
 pub mod message;
+pub mod message_import;
 pub mod polling;
 pub mod portal_theme;
 pub mod renamed;
@@ -107,6 +108,7 @@ pub use self::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,
         MessageRescheduleIn, TransformationsParams,
     },
+    message_import::{ImportedMessageIn, MessageImportIn, MessageImportOut, RefusedMessageOut},
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
     search::{
         FailureCause, FailureGroupOut, FailureSampleOut, LookupMatchOut, LookupOut, LookupType,

@@ -103,7 +103,13 @@ impl ApiArgs {
         serde_json::from_slice(&body).context("the server's response is not JSON")
     }
 
-    fn client(&self) -> anyhow::Result<Client> {
+    /// Whether to print JSON.
+    pub(crate) const fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// A client for the server.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let token = client::token(self.token.as_deref()).ok_or_else(|| {
             usage(Advice {
                 message: "no API token".to_owned(),

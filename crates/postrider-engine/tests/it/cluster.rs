@@ -136,6 +136,7 @@ impl Node {
                 body_until: Timestamp::MAX,
                 idempotency: None,
                 only: None,
+                history: None,
             };
             match engine.submit(submission).await.ok()? {
                 Submitted::Accepted(message) => Some(message.id),

@@ -370,6 +370,7 @@ impl World {
                 body_until: Timestamp::MAX,
                 idempotency: None,
                 only: None,
+                history: None,
             })
             .await?;
         let postrider_engine::Submitted::Accepted(message) = submitted else { unreachable!() };

@@ -195,6 +195,7 @@ fn submission(entry: Arc<postrider_engine::Entry>) -> Submission {
         body_until: Timestamp::MAX,
         idempotency: None,
         only: None,
+        history: None,
     }
 }
 

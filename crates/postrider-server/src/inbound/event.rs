@@ -171,6 +171,7 @@ fn submission(
         body_until: request.at + context.settings.payload_retention,
         idempotency: None,
         only: None,
+        history: None,
     }
 }
 

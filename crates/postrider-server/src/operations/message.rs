@@ -2,6 +2,7 @@
 
 pub(super) mod batch;
 pub mod expunge;
+pub mod import;
 mod incoming;
 pub(super) mod payload;
 pub mod precheck;
@@ -19,6 +20,7 @@ pub(crate) use self::incoming::Published;
 pub use self::{
     batch::CreateBatch,
     expunge::{BulkExpungeContent, ExpungeAllContents},
+    import::Import,
     precheck::Precheck,
     schedule::{Cancel, Reschedule},
 };

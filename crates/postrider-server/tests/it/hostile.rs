@@ -47,6 +47,7 @@ impl Operation {
     fn limit(&self) -> usize {
         let limits = limits();
         if self.path.ends_with("/msg/batch")
+            || self.path.ends_with("/msg/import")
             || self.path.ends_with("/environment/import")
             || self.path.ends_with("/import/openapi")
         {

@@ -157,6 +157,7 @@ async fn send_example(call: Call, input: SendExample) -> Result<Done<MessageOut>
         body_until: call.now + call.settings().payload_retention,
         idempotency: call.idempotency.map(|key| key.digest),
         only: Some(endpoint),
+        history: None,
     };
     let application = submission.entry.application.id;
     match call.engine().submit(submission).await? {

@@ -64,6 +64,7 @@ async fn try_send(
             body_until: call.now + call.settings().payload_retention,
             idempotency: None,
             only: None,
+            history: None,
         };
         call.engine().submit(submission).await?;
     }

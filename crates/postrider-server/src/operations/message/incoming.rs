@@ -40,14 +40,14 @@ use crate::{
     },
 };
 
-const CHANNELS: WordRule = WordRule {
+pub(super) const CHANNELS: WordRule = WordRule {
     field: "channels",
     min_items: 1,
     max_items: MAX_CHANNELS,
     max_length: MAX_CHANNEL,
     marks: CHANNEL_MARKS,
 };
-const TAGS: WordRule = WordRule {
+pub(super) const TAGS: WordRule = WordRule {
     field: "tags",
     min_items: 0,
     max_items: MAX_TAGS,
@@ -161,6 +161,7 @@ impl<'a> IncomingMessage<'a> {
             body_until,
             idempotency,
             only: None,
+            history: None,
         };
         Ok(PreparedMessage { submission: Box::new(submission), payload: self.payload })
     }
