@@ -6,8 +6,10 @@ mod consumer;
 mod digest;
 mod disablement;
 mod keys;
+mod mode;
 mod sealed;
 mod settings;
+mod signing;
 mod task;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -28,8 +30,10 @@ pub use self::{
     digest::organization_digest,
     disablement::{DisableReason, DisabledBy, Disablement},
     keys::{AutoConfig, Integration},
+    mode::ApplicationMode,
     sealed::{AtRest, SealedSecret},
     settings::OrganizationSettings,
+    signing::{MAX_SIGNING_SECRETS, Signing, SigningSecret},
     task::{
         DeliveryCount, Period, Resend, ResendFilter, ResendPurpose, Subscriptions, Task,
         TaskCursor, TaskLease, TaskProgress, TaskResult, TaskState, TaskTotal, Work,
@@ -61,6 +65,8 @@ pub struct Application {
     pub metadata: Metadata,
     /// Most calls per second to all endpoints of the application together.
     pub throttle_rate: Option<u32>,
+    #[serde(default, skip_serializing_if = "ApplicationMode::is_live")]
+    pub mode: ApplicationMode,
     /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
     /// Tokens of the application that were expired together.
@@ -147,6 +153,9 @@ pub struct Endpoint {
     /// Tokens that only poll this endpoint, newest first; those of kind `polling` have some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub polling_tokens: Vec<PollingToken>,
+    /// How requests are signed; by Standard Webhooks if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Box<Signing>>,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,

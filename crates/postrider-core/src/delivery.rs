@@ -131,17 +131,28 @@ impl Attempt {
         self.response.as_ref().is_some_and(Response::is_cancelled)
     }
 
+    /// The application was in shadow mode, so that nothing was sent.
+    pub fn is_shadow(&self) -> bool {
+        self.response.as_ref().is_some_and(Response::is_shadow)
+    }
+
+    /// Its outcome is a success, although the endpoint was not called.
+    pub fn is_unsent(&self) -> bool {
+        self.is_shadow() || self.is_cancelled()
+    }
+
     /// The attempt says nothing about whether the endpoint works.
     pub fn is_neutral(&self) -> bool {
-        self.outcome.is_neutral() || self.is_cancelled()
+        self.outcome.is_neutral() || self.is_unsent()
     }
 }
 
 /// The part of a response that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// As received. The note and the transformation are stored among them, under names that no
-    /// header can have, because records of earlier versions have no fields for them.
+    /// As received. The note, the transformation and the request of shadow mode are stored among
+    /// them, under names that no header can have, because records of earlier versions have no
+    /// fields for them.
     pub headers: Vec<(String, String)>,
     /// The first bytes of the body, or a sentence about the failure.
     pub body: Bytes,
@@ -152,6 +163,18 @@ const NOTE: &str = ":note";
 
 /// The name of the transformation among the headers.
 const TRANSFORMATION: &str = ":transformation";
+
+/// The name of the request that was not sent among the headers.
+const SHADOW: &str = ":shadow";
+
+/// The request of a delivery that was not sent, because its application was in shadow mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowRequest {
+    pub method: String,
+    pub url: String,
+    /// All headers, with the signatures. Values that may be credentials are masked.
+    pub headers: Vec<(String, String)>,
+}
 
 /// What a transformation made of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +228,23 @@ impl Response {
     /// Separates the transformation from the headers that were received.
     pub fn take_transformed(&mut self) -> Option<Transformed> {
         serde_json::from_str(&self.take(TRANSFORMATION)?).ok()
+    }
+
+    /// Adds the request that was not sent.
+    pub fn shadowed(mut self, request: &ShadowRequest) -> Self {
+        if let Ok(json) = serde_json::to_string(request) {
+            self.headers.push((SHADOW.to_owned(), json));
+        }
+        self
+    }
+
+    /// Separates the request that was not sent from the headers that were received.
+    pub fn take_shadow(&mut self) -> Option<ShadowRequest> {
+        serde_json::from_str(&self.take(SHADOW)?).ok()
+    }
+
+    fn is_shadow(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == SHADOW)
     }
 
     /// Whether the transformation cancelled the delivery.
@@ -304,6 +344,17 @@ mod tests {
         assert_eq!(response, Response::default());
         assert_eq!(response.take_transformed(), None);
         assert!(TRANSFORMATION.parse::<http::HeaderName>().is_err(), "a receiver could send it");
+    }
+
+    #[test]
+    fn the_request_of_shadow_mode_is_kept_apart_from_the_headers() {
+        let request = ShadowRequest { method: "POST".to_owned(), ..ShadowRequest::default() };
+        let mut response = Response::default().shadowed(&request);
+        assert!(response.is_shadow());
+        assert_eq!(response.take_shadow(), Some(request));
+        assert_eq!(response, Response::default());
+        assert!(!response.is_shadow());
+        assert!(SHADOW.parse::<http::HeaderName>().is_err(), "a receiver could send it");
     }
 
     const fn delivery(

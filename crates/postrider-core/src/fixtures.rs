@@ -46,6 +46,7 @@ pub(crate) fn endpoint() -> Endpoint {
         transformation: None,
         trusted_certificates: None,
         authentication: crate::catalog::Authentication::default(),
+        signing: None,
         secret: SealedSecret(Vec::new()),
         polling_tokens: Vec::new(),
         batch: None,

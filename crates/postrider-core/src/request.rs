@@ -14,6 +14,7 @@ use crate::{
     message::{Format, Message},
     oauth::OauthClient,
     protected_headers::RECEIVED,
+    signing::{ProfileSigner, SigningError, Subject},
     time::Timestamp,
     transformation::ShapedRequest,
     vault::{Vault, VaultError},
@@ -58,6 +59,8 @@ pub struct Prepared {
     is_json: bool,
     signers: Vec<Signer>,
     names: SignatureHeaders,
+    /// Signs in addition to Standard Webhooks, or instead.
+    profile: Option<Arc<ProfileSigner>>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +78,8 @@ pub enum PrepareError {
     Secret(#[from] VaultError),
     #[error("stored credential is not valid: {0}")]
     Credential(#[from] CredentialProblem),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
 }
 
 /// Whether a message may have this header: those that customers may set, and some more for
@@ -117,6 +122,7 @@ impl Prepared {
             is_json: false,
             signers,
             names,
+            profile: profile(endpoint, vault)?.map(Arc::new),
         })
     }
 
@@ -145,16 +151,37 @@ impl Prepared {
 
     /// The request with `body`, signed at `at`. It has the relative URI and a `Host` header.
     pub fn request(&self, message: &Message, body: Bytes, at: Timestamp) -> Request<Bytes> {
-        self.identified(&message.id.to_string(), &message.format, body, at)
+        let id = message.id.to_string();
+        let event_id = message.event_id.as_ref().map_or(id.as_str(), |it| it.as_str());
+        let event_type = message.event_type.as_str();
+        let subject = Subject { id: &id, event_id, event_type, body: &body, at };
+        let headers = self.signed_headers(&subject, &message.format);
+        self.with_body(headers, body)
     }
 
     /// The same for a batch of messages with this id, whose body is JSON.
     pub fn batch_request(&self, id: &str, body: Bytes, at: Timestamp) -> Request<Bytes> {
-        self.identified(id, &Format::Json, body, at)
+        let subject = Subject { id, event_id: id, event_type: "", body: &body, at };
+        let headers = self.signed_headers(&subject, &Format::Json);
+        self.with_body(headers, body)
     }
 
-    fn identified(&self, id: &str, format: &Format, body: Bytes, at: Timestamp) -> Request<Bytes> {
-        let signature = self.signature(id, &body, at);
+    /// The names of the headers that contain signatures.
+    pub fn signature_names(&self) -> Vec<&str> {
+        let standard = ["webhook-signature", "svix-signature"].into_iter();
+        let profile = self.profile.iter().flat_map(|profile| profile.signature_names());
+        standard.chain(profile).collect()
+    }
+
+    fn with_body(&self, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.relative.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    fn signed_headers(&self, subject: &Subject<'_>, format: &Format) -> HeaderMap {
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Format::Raw { headers: own } = format {
@@ -170,6 +197,22 @@ impl Prepared {
         for (name, value) in &self.transformed {
             headers.insert(name, value.clone());
         }
+        match &self.profile {
+            None => self.sign(subject, &mut headers),
+            Some(profile) => {
+                if profile.is_with_standard() {
+                    self.sign(subject, &mut headers);
+                }
+                profile.sign(&self.method, &self.url, subject, &mut headers);
+            },
+        }
+        headers
+    }
+
+    /// Adds the headers of Standard Webhooks.
+    fn sign(&self, subject: &Subject<'_>, headers: &mut HeaderMap) {
+        let Subject { id, body, at, .. } = *subject;
+        let signature = self.signature(id, body, at);
         let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
         let values = [value(id), HeaderValue::from(at.as_seconds()), value(&signature)];
         for names in self.names.all() {
@@ -177,11 +220,6 @@ impl Prepared {
                 headers.insert(HeaderName::from_static(name), value.clone());
             }
         }
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.relative.clone();
-        *request.headers_mut() = headers;
-        request
     }
 
     /// Signatures with the current secret and with recently rotated ones.
@@ -276,6 +314,10 @@ fn identity(of: &Authentication, vault: &Vault) -> Result<Option<ClientIdentity>
 fn oauth(of: &Authentication, vault: &Vault) -> Result<Option<OauthClient>, PrepareError> {
     let Some(config) = vault.open_at_rest(&of.oauth)? else { return Ok(None) };
     OauthClient::new(config).map(Some).map_err(|error| PrepareError::Url(error.into()))
+}
+
+fn profile(endpoint: &Endpoint, vault: &Vault) -> Result<Option<ProfileSigner>, SigningError> {
+    endpoint.signing.as_deref().map(|signing| ProfileSigner::new(signing, vault)).transpose()
 }
 
 fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError> {

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId};
 
 use crate::{
-    catalog::Endpoint,
+    catalog::{ApplicationMode, Endpoint},
     kind::{Destination, Problem, live::Live},
     request::{PrepareError, Prepared, SignatureHeaders},
     transformation::Script,
@@ -21,6 +21,8 @@ pub struct Target {
     pub destination: Destination,
     /// Code that changes each delivery.
     pub script: Option<Script>,
+    /// Nothing is sent: the application is in shadow mode.
+    pub is_shadow: bool,
 }
 
 /// Why nothing can be delivered to a stored endpoint.
@@ -61,7 +63,13 @@ impl Target {
             Destination::parse(endpoint.kind, &config).map_err(TargetError::Config)?
         };
         let script = script(endpoint, vault)?;
-        Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination, script })
+        let (application, endpoint) = (endpoint.application, endpoint.id);
+        Ok(Self { application, endpoint, destination, script, is_shadow: false })
+    }
+
+    /// The same for an application in the mode.
+    pub fn in_mode(self, mode: ApplicationMode) -> Self {
+        Self { is_shadow: !mode.is_live(), ..self }
     }
 
     /// The request of an endpoint that is called over HTTP.

@@ -15,7 +15,7 @@ use std::{
 use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
-    catalog::{Application, Endpoint, Source},
+    catalog::{Application, ApplicationMode, Endpoint, Source},
     filter::{self, Filter, FilterError, Mismatch, Subject},
     message::Message,
     request::SignatureHeaders,
@@ -253,7 +253,8 @@ impl Directory {
             }
         }
         let failing = self.store.failing(id).await?.into_iter().collect();
-        let routes = endpoints.iter().filter_map(|it| self.route(it, &failing)).collect();
+        let mode = application.mode;
+        let routes = endpoints.iter().filter_map(|it| self.route(it, mode, &failing)).collect();
         let filters = endpoints.iter().filter_map(|it| compiled(it)).collect();
         Ok(Some(Arc::new(Entry { application, endpoints, routes, filters, changes })))
     }
@@ -261,10 +262,12 @@ impl Directory {
     fn route(
         &self,
         endpoint: &Arc<Endpoint>,
+        mode: ApplicationMode,
         failing: &HashMap<EndpointId, Timestamp>,
     ) -> Option<(EndpointId, Route)> {
         match self.target(endpoint) {
             Ok(target) => {
+                let target = target.in_mode(mode);
                 let failing_since = failing.get(&endpoint.id).copied();
                 let endpoint = Arc::clone(endpoint);
                 let id = endpoint.id;

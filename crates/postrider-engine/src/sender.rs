@@ -28,6 +28,7 @@ mod receive_budget;
 mod report;
 mod resolve;
 mod senders;
+mod shadow;
 mod shape;
 mod sql;
 mod tls;
@@ -64,6 +65,8 @@ pub use self::{
     senders::Senders,
     shape::{Made, ShapeError, Shaper},
 };
+
+pub(crate) use self::shadow::record as record_shadow;
 
 /// Why a URL was not fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

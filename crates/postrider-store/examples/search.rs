@@ -131,6 +131,7 @@ fn endpoint(number: u64) -> Endpoint {
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         created_at: at,
         updated_at: at,
@@ -152,6 +153,7 @@ async fn fill(store: &dyn Store, count: u64) {
             integrations: Vec::new(),
             auto_configs: Vec::new(),
             settings: None,
+            mode: postrider_core::catalog::ApplicationMode::Live,
             created_at: at,
             updated_at: at,
         };

@@ -7,7 +7,7 @@ use postrider_core::{
     access::{ApiKey, ApiKeyUse, TokenPolicy},
     catalog::{
         Application, AtRest, Authentication, AutoConfig, Connector, Consumer, DeadLetter, Endpoint,
-        EventType, Integration, Source, Task, TaskResult, Work,
+        EventType, Integration, Signing, Source, Task, TaskResult, Work,
     },
     delivery::Attempt,
     kind::Fields,
@@ -128,7 +128,15 @@ impl Weight for Endpoint {
             self.transformation.as_ref().and_then(|it| it.code.as_ref()).map_or(0, String::len);
         let own = self.url.len() + self.description.len() + certificates + filter + code;
         let hidden = at_rest(&self.headers, |it| pairs(it)) + at_rest(&self.config, fields);
-        own + filters + hidden + pairs(&self.metadata) + self.authentication.weight()
+        let signing = self.signing.as_ref().map_or(0, |it| it.weight());
+        own + filters + hidden + signing + pairs(&self.metadata) + self.authentication.weight()
+    }
+}
+
+impl Weight for Signing {
+    fn weight(&self) -> usize {
+        let secrets: usize = self.secrets.iter().map(|it| it.secret.0.len()).sum();
+        self.model.as_ref().map_or(0, String::len) + secrets
     }
 }
 

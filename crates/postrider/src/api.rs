@@ -20,6 +20,7 @@ pub mod endpoint;
 pub mod endpoint_authentication;
 pub mod endpoint_batch;
 pub mod endpoint_headers;
+pub mod endpoint_signing;
 pub mod endpoint_test;
 pub mod environment;
 pub mod error;
@@ -53,10 +54,10 @@ pub use self::{
         ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut, ApiKeyPatch, Capability, Permission,
         PermissionSource, Role, WhoamiOut,
     },
-    application::{ApplicationIn, ApplicationOut, ApplicationPatch},
+    application::{ApplicationIn, ApplicationMode, ApplicationOut, ApplicationPatch},
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,
-        MessageStatusText, StatusCodeClass, TriggerType,
+        MessageStatusText, ShadowRequestOut, StatusCodeClass, TriggerType,
     },
     audit::{
         AuditChange, AuditEntryOut, AuditPrincipalOut, AuditedRecordOut, PrincipalKind, Withheld,
@@ -82,6 +83,7 @@ pub use self::{
     },
     endpoint_batch::EndpointBatch,
     endpoint_headers::{EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
+    endpoint_signing::EndpointSigning,
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,

@@ -19,6 +19,7 @@ mod json;
 mod jwt;
 mod key_set;
 mod model;
+pub mod profile;
 mod protocol;
 mod public_key;
 mod redaction;

@@ -6,6 +6,7 @@ mod endpoints;
 mod find;
 mod form;
 mod list;
+mod mode;
 mod portal_link;
 mod recent;
 mod remove;
@@ -24,6 +25,7 @@ pub(crate) fn console(routes: Routes) -> Routes {
         .page("/apps/{app}", detail::page)
         .page("/apps/{app}/edit", form::edit_page)
         .action("/apps/{app}/edit", form::edit)
+        .action("/apps/{app}/live", mode::live)
         .action("/apps/{app}/delete", remove::delete)
         .page("/apps/{app}/send", send::page)
         .action("/apps/{app}/send", send::send)

@@ -32,6 +32,7 @@ mod recovery;
 mod row;
 mod secret;
 mod settings;
+mod signing;
 mod shaping;
 mod subject;
 mod traffic;

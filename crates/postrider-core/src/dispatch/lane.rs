@@ -315,7 +315,7 @@ impl<R, P> Lane<R, P> {
             self.breaker.record(outcome.delivered(), now);
         }
         // Its outcome is a success, although the endpoint was not called.
-        if attempt.is_cancelled() {
+        if attempt.is_unsent() {
             return None;
         }
         let Policy { max_in_flight: in_flight, max_rest: rest, .. } = self.policy;

@@ -31,6 +31,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -63,6 +64,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     panic_text::panic_text,
     polling::Polling,
-    sender::{Call, Report, Sender},
+    sender::{Call, Report, Sender, record_shadow},
 };
 
 /// Makes calls, each in its own task.
@@ -75,7 +75,8 @@ impl Caller {
         let sender = Arc::clone(&self.sender);
         let id = self.clock.attempt_id();
         let (others, batch) = self.batch(&endpoint, &message, others, now);
-        if endpoint.kind == EndpointKind::Polling {
+        let is_polling = endpoint.kind == EndpointKind::Polling && !target.is_shadow;
+        if is_polling {
             let call = Call { target, message, batch, body: Bytes::new(), at: now };
             let polling = self.polling.clone();
             let appended = async move { polling.deliver(&call).await };
@@ -88,6 +89,11 @@ impl Caller {
             batch_request::body(&batch)
         };
         let call = Call { target, message, batch, body, at: now };
+        if call.target.is_shadow {
+            let recorded = record_shadow(sender.shaper().cloned(), call);
+            self.calls.spawn(finished(recorded, (delivery, others, endpoint, id)));
+            return;
+        }
         let sent = async move { sender.send(call).await };
         self.calls.spawn(finished(sent, (delivery, others, endpoint, id)));
     }

@@ -115,6 +115,9 @@ impl Reseal {
         for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }
+        for signing in endpoint.signing.iter_mut().flat_map(|it| &mut it.secrets) {
+            is_new |= self.secret(&mut signing.secret)?;
+        }
         Ok(is_new | self.try_authentication(&mut endpoint.authentication)?)
     }
 

@@ -83,6 +83,11 @@ impl<'a> HttpCall<'a> {
     }
 }
 
+/// The request of a call over HTTP, without an access token.
+pub(super) fn request_of(call: &Call) -> Option<Request<Bytes>> {
+    HttpCall::of(call).map(|call| call.request())
+}
+
 /// Makes calls over HTTP/1.1 and HTTP/2, on pooled connections.
 #[derive(Debug)]
 pub struct HttpSender {

@@ -47,6 +47,7 @@ impl Report {
         let mut report = self.clone();
         let note = report.response.take_note();
         let transformed = report.response.take_transformed();
+        let shadow = report.response.take_shadow();
         report.response.body.truncate(REPEATED_BODY);
         if let Some(mut transformed) = transformed {
             if let Some(request) = &mut transformed.request {
@@ -55,6 +56,9 @@ impl Report {
             }
             transformed.console.clear();
             report.response = report.response.transformed(&transformed);
+        }
+        if let Some(shadow) = shadow {
+            report.response = report.response.shadowed(&shadow);
         }
         Self { response: report.response.noted(note), ..report }
     }

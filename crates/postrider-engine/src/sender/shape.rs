@@ -205,9 +205,10 @@ fn apply(
     };
     let parsed = Url::parse(&url).map_err(|error| internal(&error))?;
     let transformed = prepared.transformed(request, &parsed).map_err(|error| internal(&error))?;
-    let Target { application, endpoint, .. } = *call.target;
+    let Target { application, endpoint, is_shadow, .. } = *call.target;
     let destination = Destination::Http(Box::new(transformed));
-    let target = Arc::new(Target { application, endpoint, destination, script: None });
+    let target = Target { application, endpoint, destination, script: None, is_shadow };
+    let target = Arc::new(target);
     let url = (parsed != prepared.url).then(|| parsed.into());
     Ok(ShapedCall { call: Call { target, body, ..call }, url, record })
 }

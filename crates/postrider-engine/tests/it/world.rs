@@ -476,6 +476,7 @@ pub(crate) fn example(id: ApplicationId) -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -514,6 +515,7 @@ pub(crate) fn endpoint(
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

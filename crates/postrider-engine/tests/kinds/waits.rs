@@ -84,6 +84,7 @@ fn application() -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
@@ -119,6 +120,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: Timestamp::default(),

@@ -9,7 +9,7 @@ use postrider::{
         Permission, UsageOut,
     },
 };
-use postrider_core::catalog::Application;
+use postrider_core::catalog::{Application, ApplicationMode};
 use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError, Version};
 
@@ -206,9 +206,11 @@ async fn replace(
 ) -> Result<ApplicationOut, ApiError> {
     let _lock = call.locks().application(id).await;
     let (old, version) = current(call, id).await?;
+    let mode = body.mode.map_or(old.mode, mode);
     let new = build(call, body, &["body"])?;
     let application = Application {
         id: old.id,
+        mode,
         ended_tokens: old.ended_tokens,
         cutoffs: old.cutoffs,
         integrations: old.integrations,
@@ -258,6 +260,7 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
         api::Patch::Clear => application.throttle_rate = None,
         api::Patch::Set(rate) => application.throttle_rate = problems.throttle_rate(Some(rate)),
     }
+    application.mode = patch.mode.map_or(application.mode, mode);
     if let Some(metadata) = patch.metadata {
         problems.metadata(&metadata);
         application.metadata = metadata;
@@ -328,6 +331,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         uid: problems.uid::<ApplicationId>("uid", body.uid.as_deref()),
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        mode: mode(body.mode.unwrap_or_default()),
         ended_tokens: Vec::new(),
         cutoffs: Vec::new(),
         integrations: Vec::new(),
@@ -339,6 +343,13 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
     };
     problems.metadata(&application.metadata);
     problems.finish_with(application)
+}
+
+const fn mode(wire: api::ApplicationMode) -> ApplicationMode {
+    match wire {
+        api::ApplicationMode::Live => ApplicationMode::Live,
+        api::ApplicationMode::Shadow => ApplicationMode::Shadow,
+    }
 }
 
 fn check_name(name: &str, problems: &mut Problems<'_>) {

@@ -19,10 +19,13 @@ pub(super) mod oauth;
 pub(super) mod position;
 pub(super) mod secret;
 pub(super) mod server_ca;
+pub(super) mod signing;
 pub(super) mod transformation;
 pub(super) mod trial;
 mod trusted;
 pub(super) mod url;
+
+use std::time::Duration;
 
 use postrider::{
     ApplicationId, EndpointId,
@@ -268,6 +271,7 @@ fn replaced(
     mut body: EndpointUpdate,
 ) -> Result<Endpoint, ApiError> {
     let authentication = body.authentication.take().map_or(api::Patch::Keep, api::Patch::Set);
+    let signing = body.signing.take().map_or(api::Patch::Keep, api::Patch::Set);
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let flow = Flow::given(body.batch.take(), body.paused.take(), body.skip_after.take());
     let is_pinned = body.trusted_certificates.is_some();
@@ -279,6 +283,7 @@ fn replaced(
     let mut problems = Problems::within(&["body"]);
     let authentication =
         authentication::changed(call, old, &new.url, authentication, &mut problems)?;
+    let signing = signing::changed(call, old.signing.as_deref(), signing, &mut problems)?;
     // A client that does not know these fields does not lose them.
     let mut endpoint = Endpoint {
         id: old.id,
@@ -291,6 +296,7 @@ fn replaced(
             old.trusted_certificates.clone()
         },
         authentication,
+        signing,
         headers: old.headers.clone(),
         batch: old.batch,
         attempt_limit: old.attempt_limit,
@@ -304,6 +310,7 @@ fn replaced(
         ..new
     };
     flow.apply(&mut endpoint, &mut problems);
+    signing::check(&endpoint, &mut problems);
     problems.finish_with(endpoint)
 }
 
@@ -394,11 +401,30 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     }
     endpoint.authentication =
         authentication::changed(call, &old, &endpoint.url, patch.authentication, &mut problems)?;
+    endpoint.signing =
+        signing::changed(call, old.signing.as_deref(), patch.signing, &mut problems)?;
+    signing::check(endpoint, &mut problems);
     change_metadata(endpoint, patch.metadata, &mut problems);
-    if let Some(secret) = patch.secret.and_then(|it| secrets::parse(&it, "secret", &mut problems)) {
-        endpoint.secret = secrets::seal(call, &secret);
+    if let Some(text) = patch.secret {
+        change_secret(call, endpoint, &text, &mut problems)?;
     }
     problems.finish()
+}
+
+/// Replaces the secret that the receiver verifies with, at once.
+fn change_secret(
+    call: &Call,
+    endpoint: &mut Endpoint,
+    text: &str,
+    problems: &mut Problems<'_>,
+) -> Result<(), ApiError> {
+    if let Some(profile) = signing::decisive(endpoint) {
+        let new = signing::rotated(call, profile, Some(text), Duration::ZERO, "secret", problems)?;
+        endpoint.signing = Some(Box::new(new));
+    } else if let Some(secret) = secrets::parse(text, "secret", problems) {
+        endpoint.secret = secrets::seal(call, &secret);
+    }
+    Ok(())
 }
 
 fn change_metadata(
@@ -507,10 +533,13 @@ fn build(
     problems.metadata(&body.metadata);
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
     call.quotas().check_headers(0, body.headers.len())?;
-    let secret = secrets::parse_or_generate(call, body.secret.as_deref(), "secret", &mut problems);
+    let (signing, secret) = signing::given(body.signing, body.secret);
+    let signing = signing::changed(call, None, signing, &mut problems)?;
+    let secret = secrets::parse_or_generate(call, secret.as_deref(), "secret", &mut problems);
     let flow = Flow::given(body.batch, body.paused, body.skip_after);
     let mut endpoint = Endpoint {
         transformation: None,
+        signing,
         id: call.engine().clock().endpoint_id(),
         application: application.id,
         uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),
@@ -541,5 +570,6 @@ fn build(
         updated_at: call.now,
     };
     flow.apply(&mut endpoint, &mut problems);
+    signing::check(&endpoint, &mut problems);
     problems.finish_with(endpoint)
 }

@@ -43,6 +43,7 @@ fn new(call: &Call) -> Result<Application, ApiError> {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: call.now,
         updated_at: call.now,
     })

@@ -3,9 +3,9 @@
 use postrider::{
     EndpointId,
     api::{
-        ApplicationOut, EndpointBatch, EndpointKind, EndpointMessageOut, EndpointOrdering,
+        self, ApplicationOut, EndpointBatch, EndpointKind, EndpointMessageOut, EndpointOrdering,
         EndpointOut, EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut,
-        MessageOut, MessageStatus, Metadata, ThrottleRate, TriggerType,
+        MessageOut, MessageStatus, Metadata, ShadowRequestOut, ThrottleRate, TriggerType,
         attempt::EXPUNGED,
         endpoint::VERSION,
         message,
@@ -13,8 +13,8 @@ use postrider::{
     },
 };
 use postrider_core::{
-    catalog::{Application, BatchLimits, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Response, Status, Transformed, Trigger},
+    catalog::{Application, ApplicationMode, BatchLimits, Endpoint, EventType, Ordering},
+    delivery::{Attempt, Response, ShadowRequest, Status, Transformed, Trigger},
     message::{Format, Message},
     outcome::Outcome,
     retry::AttemptLimit,
@@ -23,7 +23,10 @@ use postrider_core::{
 use postrider_store::DeliveryRow;
 use serde_json::value::RawValue;
 
-use crate::{api::convert::to_wire, operations::status};
+use crate::{
+    api::convert::to_wire,
+    operations::{endpoint::signing, status},
+};
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
@@ -31,6 +34,10 @@ pub(crate) fn application(it: Application) -> ApplicationOut {
         name: it.name,
         uid: it.uid,
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
+        mode: match it.mode {
+            ApplicationMode::Live => api::ApplicationMode::Live,
+            ApplicationMode::Shadow => api::ApplicationMode::Shadow,
+        },
         metadata: it.metadata,
         created_at: to_wire(it.created_at),
         updated_at: to_wire(it.updated_at),
@@ -63,6 +70,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         skip_after: skip_after(it.attempt_limit),
         trusted_certificates: it.trusted_certificates.clone(),
         authentication: None,
+        signing: it.signing.as_deref().map(signing::shown),
         metadata: it.metadata.clone(),
         version: VERSION,
         created_at: to_wire(it.created_at),
@@ -104,6 +112,7 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
         skip_after: None,
         trusted_certificates: None,
         authentication: None,
+        signing: None,
         metadata: Metadata::new(),
         version: VERSION,
         created_at,
@@ -175,6 +184,7 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
     let mut response = it.response.filter(|_| detail.content);
     let note = response.as_mut().and_then(Response::take_note);
     let transformed = response.as_mut().and_then(Response::take_transformed);
+    let shadow = response.as_mut().and_then(Response::take_shadow);
     let (headers, body) = match response {
         Some(it) => (Some(it.headers), String::from_utf8_lossy(&it.body).into_owned()),
         None if detail.content => (None, EXPUNGED.to_owned()),
@@ -200,7 +210,13 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
         response_note: note,
         address: it.address.map(|it| it.to_string()),
         transformation: transformed.map(transformation),
+        shadow: shadow.map(shadow_request),
     }
+}
+
+fn shadow_request(it: ShadowRequest) -> ShadowRequestOut {
+    let ShadowRequest { method, url, headers } = it;
+    ShadowRequestOut { method, url, headers }
 }
 
 /// What the transformation of an endpoint made of a delivery.

@@ -339,6 +339,7 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: call.now,
         updated_at: call.now,
     };

@@ -44,6 +44,8 @@ mod schemas;
 mod search;
 mod secrets;
 mod serving;
+mod shadow;
+mod signing;
 mod sources;
 mod statistics;
 mod tasks;

@@ -43,6 +43,7 @@ pub(crate) fn application() -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: NOW,
         updated_at: NOW,
     }
@@ -75,6 +76,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: NOW,

@@ -88,6 +88,7 @@ pub(crate) fn application(number: u64) -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -121,6 +122,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         attempt_limit: postrider_core::retry::AttemptLimit::default(),
         paused: false,
         retry_requested_at: None,
+        signing: None,
         retired_secrets: Vec::new(),
         disablement: None,
         created_at: at(0),

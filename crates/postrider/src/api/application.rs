@@ -17,6 +17,27 @@ use crate::{
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
+/// Whether the messages of an application are sent. A Postrider extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ApplicationMode {
+    /// Messages are delivered.
+    #[default]
+    Live,
+    /// Messages are filtered, transformed and signed, and the attempts are recorded, but nothing is
+    /// sent.
+    Shadow,
+}
+
+impl ApplicationMode {
+    /// Whether messages are delivered.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
+
 /// Creates an application, or replaces one (`PUT`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -34,6 +55,10 @@ pub struct ApplicationIn {
     /// 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Whether messages are sent. If absent, a new application is `live`, and an existing one
+    /// keeps its mode. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ApplicationMode>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -55,6 +80,9 @@ pub struct ApplicationOut {
     /// Maximum number of attempts per second to all endpoints of the application together.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Whether messages are sent; `live` if absent.
+    #[serde(default, skip_serializing_if = "ApplicationMode::is_live")]
+    pub mode: ApplicationMode,
     /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// When the application was created.
@@ -80,6 +108,10 @@ pub struct ApplicationPatch {
     /// Maximum number of attempts per second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
+    /// Whether messages are sent from now on.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "ApplicationMode"))]
+    pub mode: Option<ApplicationMode>,
     /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]

@@ -62,6 +62,25 @@ pub struct MessageAttemptOut {
     /// extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<AttemptTransformationOut>,
+    /// The request that was not sent, because the application was in shadow mode. A Postrider
+    /// extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowRequestOut>,
+}
+
+/// The request of a delivery that was not sent, because its application was in shadow mode. A
+/// Postrider extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowRequestOut {
+    /// The method; absent if the endpoint is not called over HTTP.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// The URL that would have been called.
+    pub url: String,
+    /// All headers of the request, with its signatures. Values that may be credentials are `***`.
+    pub headers: Vec<(String, String)>,
 }
 
 /// A message with its delivery to one endpoint.

@@ -10,6 +10,7 @@ use crate::{
         Metadata,
         endpoint_authentication::EndpointAuthentication,
         endpoint_batch::EndpointBatch,
+        endpoint_signing::EndpointSigning,
         field::{Field, Patch, or_default, present},
         kind::{EndpointConfig, EndpointKind},
         renamed::{EventTypes, ThrottleRate},
@@ -148,12 +149,16 @@ pub struct EndpointIn {
     /// The credential of every request. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,
+    /// How requests are signed; by Standard Webhooks if absent. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<EndpointSigning>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
     /// The signing secret to use instead of a generated one: `whsec_…` (the prefix is optional), or
-    /// `whsk_…` for signatures that receivers verify with a public key.
+    /// `whsk_…` for signatures that receivers verify with a public key. If only a signing profile
+    /// signs, the secret of the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// Headers that every request to the endpoint has.
@@ -171,7 +176,8 @@ impl fmt::Debug for EndpointIn {
 
 /// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
 /// their own operations. `kind`, `config`, `filter`, `ordering`, `strictRate`, `batch`, `paused`,
-/// `skipAfter` and `trustedCertificates` do not change if they are absent, so that clients that do not know them cannot reset them.
+/// `skipAfter`, `trustedCertificates`, `authentication` and `signing` do not change if they are
+/// absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
@@ -242,6 +248,9 @@ pub struct EndpointUpdate {
     /// The credential of every request; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,
+    /// How requests are signed; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<EndpointSigning>,
     /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -268,6 +277,7 @@ impl From<EndpointUpdate> for EndpointIn {
             skip_after,
             trusted_certificates,
             authentication,
+            signing,
             metadata,
         } = update;
         Self {
@@ -288,6 +298,7 @@ impl From<EndpointUpdate> for EndpointIn {
             skip_after,
             trusted_certificates,
             authentication,
+            signing,
             metadata,
             secret: None,
             headers: BTreeMap::new(),
@@ -317,6 +328,7 @@ impl From<EndpointIn> for EndpointUpdate {
             skip_after: it.skip_after,
             trusted_certificates: it.trusted_certificates,
             authentication: it.authentication,
+            signing: it.signing,
             metadata: it.metadata,
         }
     }
@@ -393,6 +405,9 @@ pub struct EndpointPatch {
     /// The credential of every request; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub authentication: Patch<EndpointAuthentication>,
+    /// How requests are signed; `null`: by Standard Webhooks.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub signing: Patch<EndpointSigning>,
     /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
@@ -462,6 +477,9 @@ pub struct EndpointOut {
     /// The credential of every request, with `***` instead of its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,
+    /// How requests are signed, with `***` instead of secrets; by Standard Webhooks if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<EndpointSigning>,
     /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// Always [`VERSION`].
@@ -478,7 +496,8 @@ pub struct EndpointOut {
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSecretOut {
     /// The key with which receivers verify signatures: `whsec_…`, or `whpk_…` for an endpoint that
-    /// signs with a private key.
+    /// signs with a private key. If a signing profile signs instead of Standard Webhooks, its newest
+    /// secret.
     pub key: String,
 }
 
@@ -494,7 +513,8 @@ impl fmt::Debug for EndpointSecretOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSecretRotateIn {
-    /// The new secret, `whsec_…` or `whsk_…`; generated if absent.
+    /// The new secret, `whsec_…` or `whsk_…`, or what the endpoint's signing profile expects;
+    /// generated if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// How long requests are signed with the old secret as well, in seconds; one day if absent, at

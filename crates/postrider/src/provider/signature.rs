@@ -79,14 +79,24 @@ impl Parse {
 
     /// Writes a header as the provider would: the reverse of [`Parse::read`].
     pub(super) fn write(&self, fields: &[(&str, &str)], signature: &str) -> String {
-        let prefixed = format!("{}{signature}", self.prefix.as_deref().unwrap_or_default());
+        self.write_all(fields, &[signature])
+    }
+
+    /// Writes a header with an item for each signature.
+    pub(super) fn write_all<T: AsRef<str>>(
+        &self,
+        fields: &[(&str, &str)],
+        signatures: &[T],
+    ) -> String {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let prefixed = signatures.iter().map(|it| format!("{prefix}{}", it.as_ref()));
         let mut items = Vec::new();
         if let (Some(separator), Some(key)) = (&self.kv_sep, &self.key) {
             items.extend(fields.iter().map(|(name, value)| format!("{name}{separator}{value}")));
-            items.push(format!("{key}{separator}{prefixed}"));
+            items.extend(prefixed.map(|it| format!("{key}{separator}{it}")));
         } else {
             items.extend(fields.iter().map(|(_, value)| (*value).to_owned()));
-            items.push(prefixed);
+            items.extend(prefixed);
         }
         items.join(self.item_sep.as_deref().unwrap_or_default())
     }

@@ -5,6 +5,7 @@ mod coded_round_trip;
 mod details;
 mod identity;
 mod model;
+mod profiles;
 mod round_trip;
 mod samples;
 mod tokens;

@@ -41,6 +41,7 @@ fn endpoint() -> EndpointOut {
         skip_after: None,
         trusted_certificates: None,
         authentication: None,
+        signing: None,
         metadata: [("a".to_owned(), "b".to_owned())].into(),
         version: postrider::api::endpoint::VERSION,
         created_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),

@@ -1,8 +1,10 @@
 //! Applications as forms and as bodies of requests.
 
-use postrider::api::{ApplicationIn, ApplicationOut, Metadata, ThrottleRate};
+use postrider::api::{ApplicationIn, ApplicationMode, ApplicationOut, Metadata, ThrottleRate};
 
 use crate::{form::Form, ui::refusal::Problem};
+
+const SHADOW: &str = "shadow";
 
 /// The body of a request to create or replace an application.
 pub(super) fn body(form: &Form) -> Result<ApplicationIn, Problem> {
@@ -10,6 +12,7 @@ pub(super) fn body(form: &Form) -> Result<ApplicationIn, Problem> {
         name: form.text("name").unwrap_or_default().to_owned(),
         uid: form.text("uid").map(ToOwned::to_owned),
         throttle_rate: ThrottleRate(rate(form.text("rate"))?),
+        mode: mode(form.text("mode")),
         metadata: metadata(form.raw("metadata").unwrap_or_default())?,
     })
 }
@@ -20,8 +23,14 @@ pub(super) fn fields(app: &ApplicationOut) -> Form {
         ("name", app.name.clone()),
         ("uid", app.uid.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("rate", app.throttle_rate.0.map(|it| it.to_string()).unwrap_or_default()),
+        ("mode", if app.mode.is_live() { "live" } else { SHADOW }.to_owned()),
         ("metadata", lines(&app.metadata)),
     ])
+}
+
+/// The mode; without a choice, it stays as it is.
+fn mode(choice: Option<&str>) -> Option<ApplicationMode> {
+    choice.map(|it| if it == SHADOW { ApplicationMode::Shadow } else { ApplicationMode::Live })
 }
 
 fn rate(text: Option<&str>) -> Result<Option<u16>, Problem> {
@@ -64,6 +73,8 @@ mod tests {
     #[test]
     fn a_form_becomes_a_body() {
         check("name=+Acme+&uid=&rate=", r#"{"name":"Acme"}"#);
+        check("name=A&mode=live", r#"{"name":"A","mode":"live"}"#);
+        check("name=A&mode=shadow", r#"{"name":"A","mode":"shadow"}"#);
         let metadata = r#"{"name":"A","metadata":{"plan":"a=b","x":""}}"#;
         check("name=A&metadata=plan+%3D+a%3Db%0D%0A%0D%0Ax%3D", metadata);
         check("name=A&metadata=plan", "metadata: the line “plan” has no “=”");

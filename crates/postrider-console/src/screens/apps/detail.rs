@@ -9,7 +9,7 @@ use postrider::api::{
 };
 use tokio::try_join;
 
-use super::{endpoints, recent, remove, rows::is_of_source};
+use super::{endpoints, mode, recent, remove, rows::is_of_source};
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
@@ -40,7 +40,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .crumb("Applications", "/apps")
         .lead(lead(app))
         .part(tabs(&context, &id, "overview"))
-        .live("state", html! { (banner(&context, app)) (numbers(&context, app, state)) })
+        .live("state", html! { (banner(&context, app)) (mode::banner(&context, app)) (numbers(&context, app, state)) })
         .part(traffic_head(&context, range))
         .live("traffic", traffic(range, series))
         .live("endpoints", endpoints::view(&context, &id, &parts.endpoints, &states))
@@ -82,6 +82,7 @@ fn lead(app: &ApplicationOut) -> Markup {
     html! {
         (ui::id(&app.id.to_string()))
         @if let Some(uid) = &app.uid { span { "uid " (ui::id(uid.as_str())) } }
+        (mode::shadow_badge(app))
     }
 }
 

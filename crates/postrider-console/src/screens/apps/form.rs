@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The fields of the body that the form shows.
-const FIELDS: [&str; 4] = ["name", "uid", "throttleRate", "metadata"];
+const FIELDS: [&str; 5] = ["name", "uid", "throttleRate", "mode", "metadata"];
 
 pub(super) async fn create_page(context: Arc<Context>) -> PageResult {
     context.require(Action::Operate)?;
@@ -104,6 +104,9 @@ fn fields(sent: &Form, refusal: &Refusal) -> Markup {
         (field("rate", "Rate limit", "throttleRate").kind("number").hint(html! {
             "Maximum number of attempts per second to all endpoints of the application together. No limit if empty."
         }).line())
+        (field("mode", "Messages", "mode").hint(html! {
+            "In shadow mode, attempts record the signed requests, so that you can compare them with those of another system."
+        }).select(&[("live", "Are sent"), ("shadow", "Shadow mode: are recorded, and not sent")]))
         (field("metadata", "Metadata", "metadata").code(4).placeholder("plan=team").hint(html! {
             "One " code { "key=value" } " per line, stored and returned unchanged."
         }).area())

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use maud::{Markup, html};
 use postrider::api::{ApplicationOut, ApplicationStateOut, Metadata, StatisticsSeriesOut};
 
+use super::mode;
 use crate::{
     api::{ApiFailure, v1},
     context::Context,
@@ -70,6 +71,7 @@ fn name(context: &Context, app: &ApplicationOut) -> Markup {
     let id = app.id.to_string();
     html! {
         a.strong href=(context.link(&context.app_path(&id, &[]))) { (app.name) }
+        " " (mode::shadow_badge(app))
         @match &app.uid {
             Some(_) if is_of_source(app) => { small { "Belongs to a source" } },
             Some(uid) => { small { (uid) } },

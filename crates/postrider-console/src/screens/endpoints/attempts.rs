@@ -127,6 +127,9 @@ fn row(context: &Context, subject: &Subject, attempt: &MessageAttemptOut) -> Mar
 }
 
 fn result(attempt: &MessageAttemptOut) -> Markup {
+    if attempt.shadow.is_some() {
+        return badge(Tone::Neutral, Icon::Half, "Not sent");
+    }
     if attempt.response_status_code == 0 && attempt.status == MessageStatus::Success {
         return badge(Tone::Good, Icon::Check, "Delivered");
     }

@@ -3,7 +3,7 @@
 use postrider::api::{EndpointKind, EndpointOrdering, EndpointOut};
 use serde_json::{Map, Value, json};
 
-use super::{config, kinds};
+use super::{config, kinds, signing};
 use crate::form::Form;
 
 /// The body that creates an endpoint.
@@ -14,6 +14,7 @@ pub(super) fn create(kind: EndpointKind, form: &Form) -> Value {
     body.insert("kind".to_owned(), kind.name().into());
     if kind.is_http() {
         insert(&mut body, "secret", form.text("secret").map(Value::from));
+        insert(&mut body, "signing", signing::changed(None, form));
         let headers = form.text("headers").map(config::pairs);
         insert(&mut body, "headers", headers);
     }
@@ -23,7 +24,9 @@ pub(super) fn create(kind: EndpointKind, form: &Form) -> Value {
 /// The body that changes an endpoint.
 pub(super) fn change(endpoint: &EndpointOut, form: &Form) -> Value {
     let old = endpoint.config.clone().unwrap_or_default();
-    Value::Object(common(endpoint.kind, form, &old.0))
+    let mut body = common(endpoint.kind, form, &old.0);
+    insert(&mut body, "signing", signing::changed(endpoint.signing.as_ref(), form));
+    Value::Object(body)
 }
 
 /// The fields that both have; `null` removes a value.
@@ -113,6 +116,7 @@ pub(super) fn filled(endpoint: &EndpointOut) -> Vec<(String, String)> {
         fields.push(("batch.size".to_owned(), batch.size.to_string()));
         fields.push(("batch.maxWaitSeconds".to_owned(), batch.max_wait_seconds.to_string()));
     }
+    fields.extend(signing::filled(endpoint.signing.as_ref()));
     fields.extend(endpoint.skip_after.map(|it| ("skipAfter".to_owned(), it.to_string())));
     let types = endpoint.event_types.0.as_ref();
     let choice = if types.is_some() { "selected" } else { "all" };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     config,
     kinds::{self, ConfigField, Input},
+    signing,
     subject::Subject,
 };
 use crate::{context::Context, ui, viewer::Action};
@@ -48,6 +49,10 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                 } }))
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
                 @if let Some(text) = authentication(context, subject) { (fact("Authentication", &text)) }
+                @if let Some(signing) = &endpoint.signing { (fact("Signatures", &html! {
+                    (signing::name(&signing.profile))
+                    @if signing.standard { ", and Standard Webhooks" }
+                })) }
                 @if let Some(uid) = &endpoint.uid { (fact("Uid", &html! { code { (uid) } })) }
                 (configuration(subject))
                 @if !endpoint.metadata.is_empty() { (fact("Metadata", &metadata(subject))) }

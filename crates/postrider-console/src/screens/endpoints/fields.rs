@@ -7,6 +7,7 @@ use postrider::api::{EndpointKind, EventTypeOut};
 use super::{
     config, event_types,
     kinds::{self, ConfigField, Input},
+    signing,
 };
 use crate::{
     api::ApiFailure,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The fields of the body whose problems the form shows itself.
-const SHOWN: [&str; 15] = [
+const SHOWN: [&str; 16] = [
     "url",
     "description",
     "uid",
@@ -31,6 +32,7 @@ const SHOWN: [&str; 15] = [
     "secret",
     "headers",
     "config",
+    "signing",
 ];
 
 /// What a form shows.
@@ -124,7 +126,7 @@ impl Shown<'_> {
 
     /// What most endpoints do not need.
     fn more(&self) -> Markup {
-        let names = ["uid", "metadata", "secret", "headers", "trustedCertificates"];
+        let names = ["uid", "metadata", "secret", "headers", "trustedCertificates", "signing"];
         let is_open = names.iter().any(|it| self.problem(it).is_some());
         html! {
             details.more-fields open[is_open] {
@@ -139,6 +141,7 @@ impl Shown<'_> {
                             .hint(html! { "To use a secret of your own. By default, one is generated." }).line())
                     }
                     @if self.kind.is_http() {
+                        (self.signing())
                         (self.field("trustedCertificates", "Trusted certificates").code(3).placeholder("-----BEGIN CERTIFICATE-----")
                             .hint(html! { "In PEM. Requests to the endpoint trust only these." }).area())
                     }
@@ -146,6 +149,20 @@ impl Shown<'_> {
                         .hint(html! { "One " code { "name: value" } " per line." }).area())
                 }
             }
+        }
+    }
+
+    /// How requests are signed.
+    fn signing(&self) -> Markup {
+        let options = signing::options(self.form);
+        let options: Vec<_> = options.iter().map(|(id, name)| (*id, name.as_str())).collect();
+        html! {
+            (self.field(signing::PROFILE, "Signatures").problem(self.problem("signing"))
+                .hint(html! { "For a receiver that verified the webhooks of another system." }).select(&options))
+            (self.field(signing::SECRET, "Secret of the other system").kind("password").placeholder("Leave empty to keep it")
+                .hint(html! { "What the receiver verifies with. Generated if there is none." }).line())
+            (self.field(signing::STANDARD, "Also sign by Standard Webhooks")
+                .hint(html! { "While the receiver changes over." }).checkbox())
         }
     }
 

@@ -191,7 +191,7 @@ fn outcome(it: &Found) -> Markup {
 fn facts(context: &Context, it: &Found) -> Markup {
     let attempt = &it.attempt;
     ui::facts(&[
-        ("Result", state::response_code(attempt.response_status_code)),
+        ("Result", result(attempt)),
         ("Duration", html! { (ui::millis(attempt.response_duration_ms.unsigned_abs())) }),
         ("Began", html! { (ui::time(context, attempt.timestamp)) }),
         ("Trigger", html! { (trigger(attempt.trigger_type)) }),
@@ -201,6 +201,13 @@ fn facts(context: &Context, it: &Found) -> Markup {
         ),
         ("Endpoint", it.endpoint_link(context)),
     ])
+}
+
+fn result(attempt: &MessageAttemptOut) -> Markup {
+    match attempt.shadow {
+        Some(_) => html! { "Not sent: the application was in shadow mode" },
+        None => state::response_code(attempt.response_status_code),
+    }
 }
 
 /// What the transformation did, apart from the request.
@@ -235,7 +242,7 @@ fn exchange(context: &Context, it: &Found) -> Markup {
         endpoint: it.endpoint_link(context),
     };
     html! {
-        div.exchange.payload { (request(&exchange)) (response(&exchange)) }
+        div.exchange.payload { (request(&exchange)) @if it.attempt.shadow.is_none() { (response(&exchange)) } }
         div.tools { (tools(&exchange)) }
     }
 }

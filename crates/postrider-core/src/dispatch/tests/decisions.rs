@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     breaker::BreakerState,
-    delivery::{Response, Transformed},
+    delivery::{Response, ShadowRequest, Transformed},
     dispatch::lane::{HeldDelivery, Lane},
 };
 
@@ -243,8 +243,19 @@ fn cancelled(message: u128) -> Attempt {
     Attempt { response, ..attempt(&delivery(message), Outcome::ACCEPTED) }
 }
 
+/// An attempt of an application in shadow mode.
+fn shadowed(message: u128) -> Attempt {
+    let response = Some(Response::default().shadowed(&ShadowRequest::default()));
+    Attempt { response, ..attempt(&delivery(message), Outcome::ACCEPTED) }
+}
+
 #[test]
-fn a_cancelled_delivery_says_nothing_about_the_endpoint() {
+fn a_delivery_that_was_not_sent_says_nothing_about_the_endpoint() {
+    check_unsent(cancelled);
+    check_unsent(shadowed);
+}
+
+fn check_unsent(cancelled: fn(u128) -> Attempt) {
     let policy = Policy {
         application: ApplicationId::from_u128(1),
         max_in_flight: 100,

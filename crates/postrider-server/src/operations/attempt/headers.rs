@@ -9,9 +9,10 @@ use postrider::{
     api::{Capability, MessageAttemptHeadersOut},
 };
 use postrider_core::{
-    delivery::{Attempt, Response, TransformedRequest},
+    delivery::{Attempt, Response, ShadowRequest, TransformedRequest},
+    kind::MASK,
     message::Message,
-    request::is_sensitive,
+    request::{Prepared, is_sensitive},
     transformation::ShapedRequest,
 };
 use postrider_engine::Entry;
@@ -38,15 +39,20 @@ async fn get(call: Call, input: GetHeaders) -> Result<Done<MessageAttemptHeaders
     let entry = call.application(&input.app_id).await?;
     let message = message::find(&call, entry.application.id, &input.msg_id).await?;
     let mut attempt = super::find(&call, &message, input.attempt_id).await?;
-    // The note and the transformation are stored among the headers.
+    // The note, the transformation and the request of shadow mode are stored among the headers.
     attempt.response.as_mut().and_then(Response::take_note);
+    let shadow = attempt.response.as_mut().and_then(Response::take_shadow);
     let transformed = attempt.response.as_mut().and_then(Response::take_transformed);
-    let (sent_headers, sensitive) = match transformed {
-        None => sent(&entry, &message, &attempt),
-        Some(transformed) => sent_transformed(&entry, &message, &attempt, transformed.request),
+    let is_shadow = shadow.is_some();
+    let (sent_headers, sensitive) = match (shadow, transformed) {
+        (Some(request), _) => recorded(request),
+        (None, None) => sent(&entry, &message, &attempt),
+        (None, Some(transformed)) => {
+            sent_transformed(&entry, &message, &attempt, transformed.request)
+        },
     };
     let endpoint = entry.endpoints.iter().find(|it| it.id == attempt.delivery.endpoint);
-    let has_response = attempt.outcome.status().is_some();
+    let has_response = !is_shadow && attempt.outcome.status().is_some();
     let response = attempt.response.filter(|_| has_response);
     Ok(Done(MessageAttemptHeadersOut {
         sent_headers,
@@ -70,7 +76,7 @@ fn sent(
     let body = message.body.clone().unwrap_or_default();
     let mut request = prepared.request(message, body, attempt.at);
     if message.body.is_none() {
-        unsign(request.headers_mut());
+        unsign(prepared, request.headers_mut());
     }
     let (sent, mut sensitive) = shown(request.headers());
     if prepared.oauth.is_some() {
@@ -104,16 +110,23 @@ fn sent_transformed(
     };
     let mut made = prepared.request(message, shaped.body, attempt.at);
     if request.is_truncated {
-        unsign(made.headers_mut());
+        unsign(&prepared, made.headers_mut());
     }
     shown(made.headers())
 }
 
 /// Removes the signature, which covers a payload that is not known.
-fn unsign(headers: &mut HeaderMap) {
-    for name in ["webhook-signature", "svix-signature"] {
+fn unsign(prepared: &Prepared, headers: &mut HeaderMap) {
+    for name in prepared.signature_names() {
         headers.remove(name);
     }
+}
+
+/// The headers of a request that was recorded and not sent.
+fn recorded(request: ShadowRequest) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (hidden, sent): (Vec<_>, Vec<_>) =
+        request.headers.into_iter().partition(|(_, value)| value == MASK);
+    (sent.into_iter().collect(), hidden.into_iter().map(|(name, _)| name).collect())
 }
 
 fn shown(headers: &HeaderMap) -> (BTreeMap<String, String>, BTreeSet<String>) {

@@ -9,10 +9,11 @@ use postrider::{
         endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     },
 };
+use postrider_core::catalog::Endpoint;
 use postrider_store::IdOrUid;
 use serde_json::json;
 
-use super::{current, kind, replace};
+use super::{current, kind, replace, signing};
 use crate::{
     api::{
         access::Access, body::Json, error::ApiError, operation::operations, problems::Problems,
@@ -57,10 +58,13 @@ pub(in crate::operations) async fn get_from(
 ) -> Result<EndpointSecretOut, ApiError> {
     let entry = call.application(path).await?;
     let endpoint = call::endpoint(&entry, endpoint_id)?;
-    let opened = secrets::open(call, &endpoint.secret)?;
+    let key = match signing::decisive(&endpoint) {
+        Some(profile) => signing::key(call, profile)?,
+        None => secrets::key(&secrets::open(call, &endpoint.secret)?),
+    };
     let record = of_application("endpoint", endpoint.id, entry.application.id);
     call.store().record(record, [("revealed", json!("the signing secret"))]).await?;
-    Ok(EndpointSecretOut { key: secrets::key(&opened) })
+    Ok(EndpointSecretOut { key })
 }
 
 async fn rotate(call: Call, input: RotateSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
@@ -88,16 +92,35 @@ async fn try_rotate(
     let old = current(call, &entry, endpoint_id).await?;
     let mut problems = Problems::within(&["body"]);
     problems.require(old.0.kind.is_http() || body.key.is_none(), "key", kind::HTTP_ONLY);
-    let new = secrets::parse_or_generate(call, body.key.as_deref(), "key", &mut problems);
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
     if grace > MAX_GRACE_SECONDS {
         problems.add(&["gracePeriodSeconds"], format!("must be at most {MAX_GRACE_SECONDS}"));
     }
-    problems.finish()?;
     let mut endpoint = old.0.clone();
-    let until = call.now + Duration::from_secs(grace.into());
-    secrets::rotate(&mut endpoint, secrets::seal(call, &new), call.now, until)?;
+    let grace = Duration::from_secs(grace.into());
+    let key = change(call, &mut endpoint, body.key.as_deref(), grace, problems)?;
     endpoint.updated_at = call.now;
     replace(call, path, &entry.application, &old, &endpoint).await?;
-    Ok(EndpointSecretOut { key: secrets::key(&new) })
+    Ok(EndpointSecretOut { key })
+}
+
+/// Replaces the secret that the receiver verifies with, and returns its key.
+fn change(
+    call: &Call,
+    endpoint: &mut Endpoint,
+    given: Option<&str>,
+    grace: Duration,
+    mut problems: Problems<'_>,
+) -> Result<String, ApiError> {
+    if let Some(profile) = signing::decisive(endpoint) {
+        let rotated = signing::rotated(call, profile, given, grace, "key", &mut problems)?;
+        problems.finish()?;
+        let key = signing::key(call, &rotated)?;
+        endpoint.signing = Some(Box::new(rotated));
+        return Ok(key);
+    }
+    let new = secrets::parse_or_generate(call, given, "key", &mut problems);
+    problems.finish()?;
+    secrets::rotate(endpoint, secrets::seal(call, &new), call.now, call.now + grace)?;
+    Ok(secrets::key(&new))
 }

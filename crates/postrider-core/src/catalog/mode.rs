@@ -1,0 +1,20 @@
+//! Whether the messages of an application are sent.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether the messages of an application are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ApplicationMode {
+    #[default]
+    Live,
+    /// Deliveries are made as always, up to the signed request, which is recorded and not sent.
+    Shadow,
+}
+
+impl ApplicationMode {
+    /// Whether messages are sent.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
