@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::{
     arguments::ServerArgs,
     commands::{
+        alert::AlertCommand,
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
             connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand,
@@ -84,6 +85,9 @@ enum Command {
     /// Upgrades the database schema; a server also does this when it starts
     Migrate(Migrate),
     Health(Health),
+    /// Tries the alerts of the server
+    #[command(subcommand)]
+    Alert(AlertCommand),
     Backup(Backup),
     Copy(Copy),
     /// Imports applications, endpoints and messages from another system
@@ -226,6 +230,7 @@ impl Cli {
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
             Command::Health(health) => health.run()?,
+            Command::Alert(command) => command.run()?,
             Command::Manual(manual) => manual.run(Self::command())?,
             Command::Completions { shell } => {
                 let mut command = Self::command();

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what most of them need.
 
 mod access;
+pub(crate) mod alert;
 pub(crate) mod api;
 pub(crate) mod backup;
 pub(crate) mod check;

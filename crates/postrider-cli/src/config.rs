@@ -3,6 +3,7 @@
 //! It is read once at startup from a file, the environment and flags; later sources win. Each part
 //! of the program receives only its own settings.
 
+mod alerts;
 mod consumers;
 mod endpoints;
 mod entry;
@@ -16,6 +17,7 @@ mod units;
 mod value;
 
 pub(crate) use self::{
+    alerts::Alerts,
     consumers::ConfiguredConsumer,
     endpoints::ConfiguredEndpoint,
     error::ConfigError,

@@ -1,5 +1,6 @@
 //! The `postrider` binary: the server and its command line.
 
+mod alerts;
 mod arguments;
 mod cli;
 mod client;

@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts,
     config::{Config, Declared},
     declared, descriptors,
     failure::{self, Advice},
@@ -113,8 +114,16 @@ impl Node {
             None => senders,
         };
         let sender = Arc::new(senders);
-        let (engine, mut tasks) =
-            Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
+        let (engine, mut tasks) = Engine::new(
+            Arc::clone(&store),
+            sender,
+            clock,
+            vault,
+            settings::engine(config, address),
+        );
+        if engine.has_alerts() {
+            tasks.alerts = engine.alert_task(alerts::sender(config, address)?);
+        }
         if is_outdated {
             tasks.rotation.expect_plaintext();
         }

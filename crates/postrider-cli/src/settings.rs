@@ -24,6 +24,7 @@ use rustls_pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts,
     config::{
         Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size, Sso,
     },
@@ -39,9 +40,10 @@ const DIGESTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long rejected requests of sources are listed.
 const REJECTIONS: Duration = Duration::from_secs(24 * 60 * 60);
 
-const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
-pub(crate) fn engine(config: &Config) -> engine::Settings {
+/// The settings of the engine; `address` is the one that the API listens on.
+pub(crate) fn engine(config: &Config, address: SocketAddr) -> engine::Settings {
     engine::Settings {
         limits: engine_limits(config),
         schedule: Schedule::new(&config.retry_schedule.0, config.retry_jitter.0),
@@ -57,6 +59,8 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             SignatureHeaders::Both => request::SignatureHeaders::Both,
         },
         user_agent: HeaderValue::from_static(USER_AGENT),
+        endpoint_metrics: config.metrics_endpoints.map_or(0, NonZeroUsize::get),
+        alerts: alerts::settings(config, address),
         operator: config.operator_org.clone(),
         retention: Retention {
             rows: config.retention.rows,
@@ -115,8 +119,20 @@ pub(crate) fn database(config: &Config, url: &DatabaseUrl) -> PostgresOptions {
         is_pooled: config.database_pooler,
         call_timeout: config.limits.database_timeout,
         node_lease: config.limits.node_lease,
-        node_name: config.node_name.as_ref().map_or_else(host_name, |it| it.0.clone()),
+        node_name: node_name(config),
     }
+}
+
+/// The name of this server among others.
+pub(crate) fn node_name(config: &Config) -> String {
+    config.node_name.as_ref().map_or_else(host_name, |it| it.0.clone())
+}
+
+/// The URL of the console, with a slash at its end.
+pub(crate) fn console_url(config: &Config, address: SocketAddr) -> String {
+    let public = config.public_url.as_ref().map(|it| it.0.to_string());
+    let url = public.unwrap_or_else(|| base_url(config, address));
+    if url.ends_with('/') { url } else { format!("{url}/") }
 }
 
 /// The host name, as the kernel knows it.

@@ -61,6 +61,22 @@ impl Cause {
     }
 }
 
+/// Names the cause of a failed attempt for metrics: the class of the status, or why there was no
+/// response. `None` if the message was delivered.
+pub fn label(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        _ if outcome.delivered() => None,
+        Outcome::Answered { status, .. } => {
+            let class = CLASSES.into_iter().find(|(class, _)| *class == status / 100 * 100);
+            Some(class.map_or("response", |(_, name)| name))
+        },
+        Outcome::Unanswered(failure) => {
+            let named = FAILURES.into_iter().find(|(it, _)| *it == failure);
+            Some(named.map_or("none", |(_, name)| name))
+        },
+    }
+}
+
 impl FromStr for Cause {
     type Err = UnknownCause;
 
@@ -112,6 +128,23 @@ mod tests {
         }
         for text in ["", "99", "600", "6xx", "Timeout", "-1", "404 "] {
             assert_eq!(text.parse::<Cause>(), Err(UnknownCause), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_label_of_a_failed_attempt_names_its_cause() {
+        let answered = |status| Outcome::Answered { status, retry_after: None };
+        for (outcome, expected) in [
+            (answered(204), None),
+            (answered(302), Some("3xx")),
+            (answered(429), Some("4xx")),
+            (answered(503), Some("5xx")),
+            (answered(999), Some("response")),
+        ] {
+            assert_eq!(label(outcome), expected, "{outcome:?}");
+        }
+        for (failure, name) in FAILURES {
+            assert_eq!(label(Outcome::Unanswered(failure)), Some(name));
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod address;
+pub mod alert;
 pub mod audit;
 pub mod backlog;
 pub mod batch_request;
@@ -45,6 +46,7 @@ mod path;
 pub mod payload_match;
 pub mod polling;
 pub mod ports;
+pub mod process;
 mod protected_headers;
 pub mod proxy;
 pub mod queue;
@@ -56,6 +58,7 @@ pub mod schema_report;
 pub mod shadow;
 pub mod sign_in;
 pub mod signing;
+pub mod slots;
 pub mod statistics;
 pub mod target;
 pub mod template;

@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use postrider_store::Store;
 
 use crate::{
+    alerts::AlertInbox,
     changes::Changes,
     clock::Clock,
     directory::Directory,
@@ -34,4 +35,5 @@ pub(crate) struct Components {
     /// Counts changes of API keys and tokens.
     pub access_changes: Arc<AtomicU64>,
     pub listeners: Arc<OperationalListeners>,
+    pub alerts: Arc<AlertInbox>,
 }

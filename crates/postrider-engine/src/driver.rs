@@ -48,7 +48,7 @@ use crate::{
     components::Components,
     directory::Route,
     limits::Limits,
-    metrics::{AttemptLabels, AttemptResult, Metrics},
+    metrics::{AttemptLabels, AttemptResult, Metrics, signed},
     settings::Settings,
     submission::SubmitError,
 };
@@ -65,6 +65,7 @@ pub struct Driver {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    shown: Shown,
     shard: Shard,
     inbox: mpsc::Receiver<Command>,
     dispatcher: Dispatcher,
@@ -83,6 +84,13 @@ impl std::fmt::Debug for Driver {
     }
 }
 
+/// What the driver has added to gauges.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    held: i64,
+    in_flight: i64,
+}
+
 impl Driver {
     pub(crate) fn new(
         components: &Components,
@@ -94,6 +102,7 @@ impl Driver {
             store: Arc::clone(&components.store),
             clock: Arc::clone(&components.clock),
             metrics: Arc::clone(&components.metrics),
+            shown: Shown::default(),
             shard,
             inbox,
             dispatcher: Dispatcher::new(config(&components.settings), lease),
@@ -251,8 +260,12 @@ impl Driver {
 
     fn measure(&mut self, now: Timestamp) {
         let metrics = &self.metrics;
-        metrics.held_deliveries.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
-        metrics.in_flight_attempts.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+        // The gauges are those of all shards, so each adds what has changed.
+        let held = signed(self.dispatcher.held() as u64);
+        let in_flight = signed(self.dispatcher.in_flight() as u64);
+        metrics.held_deliveries.inc_by(held - self.shown.held);
+        metrics.in_flight_attempts.inc_by(in_flight - self.shown.in_flight);
+        self.shown = Shown { held, in_flight };
         metrics.node_lease_valid.set(self.dispatcher.has_valid_lease(now).into());
         let Counts { delivered, retried, failed, lost } = self.dispatcher.take_counts();
         let attempts = [

@@ -8,7 +8,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use postrider::{
-    ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+    ApplicationId, ConsumerId, MessageId, OrganizationId, SourceId, api::EndpointKind,
+    provider::KeyRequest,
 };
 use postrider_core::{
     catalog::{OrganizationSettings, Resend, organization_digest},
@@ -23,6 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts::{AlertInbox, AlertSender, AlertTask},
     background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
@@ -83,7 +85,8 @@ impl Engine {
             &settings.limits,
         );
         let directory = Arc::new(directory);
-        let (clock, metrics) = (Arc::new(clock), Arc::<Metrics>::default());
+        let metrics = Arc::new(Metrics::new(settings.endpoint_metrics));
+        let clock = Arc::new(clock);
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));
         let operator = settings.operator.clone();
         let listeners = Arc::new(OperationalListeners::new(operator, Arc::clone(&directory)));
@@ -110,6 +113,7 @@ impl Engine {
             sender,
             clock,
             metrics,
+            alerts: Arc::new(AlertInbox::new(settings.alerts.clone())),
             settings: Arc::new(settings),
             directory,
             router,
@@ -131,6 +135,7 @@ impl Engine {
             maintenance: MaintenanceTask::new(&components, Arc::clone(&maintenance)),
             background: BackgroundRunner::new(&components, Arc::clone(&background)),
             listener: Listener::new(&components),
+            alerts: None,
             has_failed: has_failed.clone(),
         };
         let inner = Inner { components, vault, maintenance, background, rotation, has_failed };
@@ -318,6 +323,22 @@ impl Engine {
     /// The states of this node's lanes for the endpoints of an application, or of all.
     pub async fn lane_states(&self, of: Option<ApplicationId>) -> Vec<LaneState> {
         self.components().router.lane_states(of).await
+    }
+
+    /// Whether alerts are configured.
+    pub fn has_alerts(&self) -> bool {
+        self.components().settings.alerts.is_some()
+    }
+
+    /// The task that sends alerts; `None` if the settings have none.
+    pub fn alert_task(&self, sender: AlertSender) -> Option<AlertTask> {
+        AlertTask::new(self.components(), sender)
+    }
+
+    /// Has to be called after a source rejected a request. Many of them cause an alert.
+    pub fn note_rejection(&self, source: SourceId) {
+        let Components { alerts, clock, .. } = self.components();
+        alerts.note_rejection(source, clock.now());
     }
 
     /// Looks for new and cancelled background tasks without delay.

@@ -5,6 +5,7 @@
 //! does work that can wait, the [`BackgroundRunner`] carries out what operators start, and the
 //! [`Listener`] follows other nodes.
 
+mod alerts;
 mod background;
 mod cache;
 mod catalog_changes;
@@ -34,6 +35,7 @@ mod submission;
 mod tasks;
 
 pub use crate::{
+    alerts::{AlertSender, AlertSettings, AlertTask, SentAlert},
     background::{BackgroundRunner, Preview},
     cache::{BySize, Cache, SizeInMemory},
     clock::Clock,

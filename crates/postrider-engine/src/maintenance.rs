@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts::AlertInbox,
     clock::Clock,
     components::Components,
-    metrics::Metrics,
+    metrics::{Metrics, signed},
     router::Router,
     sender::{ExpiringCertificates, Sender},
     store_errors::StoreErrors,
@@ -33,6 +34,9 @@ const ROLLUPS_PER_STEP: usize = 10;
 /// Steps between two measurements of the store's size.
 const STEPS_PER_MEASUREMENT: u64 = 5;
 
+/// Steps between two times at which all endpoints are counted, which looks at each of them.
+const STEPS_PER_COUNT: u64 = 60;
+
 /// Does work that can wait, in small steps.
 #[derive(Debug)]
 pub struct MaintenanceTask {
@@ -43,6 +47,7 @@ pub struct MaintenanceTask {
     clock: Arc<Clock>,
     router: Router,
     metrics: Arc<Metrics>,
+    alerts: Arc<AlertInbox>,
     errors: Arc<StoreErrors>,
     requested: Arc<Notify>,
 }
@@ -58,6 +63,7 @@ impl MaintenanceTask {
             clock: Arc::clone(&components.clock),
             router: components.router.clone(),
             metrics: Arc::clone(&components.metrics),
+            alerts: Arc::clone(&components.alerts),
             errors: Arc::clone(&components.errors),
             requested,
         }
@@ -100,6 +106,9 @@ impl MaintenanceTask {
             self.measure().await?;
             self.publish_lanes().await?;
         }
+        if number.is_multiple_of(STEPS_PER_COUNT) {
+            self.metrics.store.show_endpoints(store.endpoint_totals().await?);
+        }
         let has_expired = store.expire(clock.now(), self.retention).await?;
         let has_erased = store.erase(clock.now(), ERASED_PER_STEP).await?;
         if number.is_multiple_of(STEPS_PER_ROLLUP) {
@@ -118,12 +127,13 @@ impl MaintenanceTask {
         Ok(())
     }
 
-    /// Lets other nodes show what only this one knows.
+    /// Shows the states of this node's lanes, to other nodes too.
     async fn publish_lanes(&self) -> Result<(), StoreError> {
+        let mut lanes = self.router.lane_states(None).await;
+        self.metrics.show_lanes(&lanes);
         if !self.store.is_shared() {
             return Ok(());
         }
-        let mut lanes = self.router.lane_states(None).await;
         lanes.retain(|lane| !lane.is_unremarkable());
         self.store.publish_lanes(lanes).await
     }
@@ -136,9 +146,9 @@ impl MaintenanceTask {
         self.metrics.earliest_expiry.set(earliest.try_into().unwrap_or(i64::MAX));
         let size = self.store.size().await?;
         let age = size.oldest_due.map_or(0, |due| self.clock.now().since(due).as_secs());
-        self.metrics.waiting_deliveries.set(size.waiting.try_into().unwrap_or(i64::MAX));
-        self.metrics.oldest_due_age.set(age.try_into().unwrap_or(i64::MAX));
-        self.metrics.stored_bytes.set(size.bytes.try_into().unwrap_or(i64::MAX));
+        self.metrics.store.show(&size, age);
+        self.alerts.measured(&size);
+        self.metrics.idle_connections.set(signed(self.sender.idle_connections() as u64));
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postrider::{api::EndpointKind, provider::KeyRequest};
+use postrider::{EndpointId, api::EndpointKind, provider::KeyRequest};
 use postrider_core::{target::Target, time::Timestamp};
 
 pub use self::{
@@ -113,6 +113,17 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     /// The client certificates that expire soon, of the endpoints that were called lately.
     fn expiring_certificates(&self, _now: Timestamp) -> ExpiringCertificates {
         ExpiringCertificates::default()
+    }
+
+    /// When each of the client certificates expires that expire soon, of the endpoints that were
+    /// called lately.
+    fn certificate_expiries(&self, _now: Timestamp) -> Vec<(EndpointId, Timestamp)> {
+        Vec::new()
+    }
+
+    /// Open connections to receivers that no request uses.
+    fn idle_connections(&self) -> usize {
+        0
     }
 
     /// What runs transformations, if there is anything that can.

@@ -9,7 +9,7 @@ use postrider_core::{
 };
 use postrider_store::Retention;
 
-use crate::limits::Limits;
+use crate::{alerts::AlertSettings, limits::Limits};
 
 /// Configuration of the engine.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Settings {
     pub operator: Option<OrganizationId>,
     pub retention: Retention,
     pub statistics_retention: StatisticsRetention,
+    /// Most endpoints that have metrics of their own.
+    pub endpoint_metrics: usize,
+    /// Which alerts the operator gets, if any.
+    pub alerts: Option<AlertSettings>,
     /// Number of drivers; each handles a part of the applications.
     pub shards: usize,
 }

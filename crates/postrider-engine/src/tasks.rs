@@ -12,8 +12,8 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    background::BackgroundRunner, driver::Driver, listener::Listener, maintenance::MaintenanceTask,
-    panic_text::panic_text, rotation::RotationTask,
+    alerts::AlertTask, background::BackgroundRunner, driver::Driver, listener::Listener,
+    maintenance::MaintenanceTask, panic_text::panic_text, rotation::RotationTask,
 };
 
 /// The tasks that have to run for the engine to work.
@@ -24,6 +24,8 @@ pub struct EngineTasks {
     pub background: BackgroundRunner,
     pub listener: Listener,
     pub rotation: RotationTask,
+    /// Set it to the result of [`Engine::alert_task`](crate::Engine::alert_task).
+    pub alerts: Option<AlertTask>,
     /// Cancelled when one of the tasks stops on its own.
     pub(crate) has_failed: CancellationToken,
 }
@@ -62,6 +64,9 @@ impl EngineTasks {
         tasks.spawn(watched("the store's listener".to_owned(), self.listener.run(halt.clone())));
         let rotating = self.rotation.run(halt.clone());
         tasks.spawn(watched("the rotation of the main secret".to_owned(), rotating));
+        if let Some(alerts) = self.alerts {
+            tasks.spawn(watched("the alerts".to_owned(), alerts.run(halt.clone())));
+        }
         for (index, driver) in self.drivers.into_iter().enumerate() {
             let name = format!("the driver of shard {index}");
             if index == 0 {

@@ -54,7 +54,7 @@ pub(crate) use self::{
 use crate::{
     api::error::ApiError,
     http::upload::{self, BodyLimits},
-    metrics::{InboundLabels, InboundResult},
+    metrics::InboundResult,
     relay::{self, Relay},
 };
 
@@ -118,8 +118,7 @@ async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Respo
 
 fn finish(context: &Context, provider: &str, started_at: Instant, handled: Handled) -> Response {
     let Handled { result, response } = handled;
-    let labels = InboundLabels { provider: provider.to_owned(), result };
-    context.metrics.requests.get_or_create_owned(&labels).inc();
+    context.metrics.count(provider, result);
     let duration = started_at.elapsed();
     context.metrics.duration.observe(duration.as_secs_f64());
     tracing::debug!(
@@ -230,7 +229,11 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
 
 /// Counts the request for the statistics of its source.
 fn count(context: &Context, request: &InboundRequest, result: RequestResult) {
-    context.requests.add(&request.source.source, request.at, result);
+    let source = &request.source.source;
+    context.requests.add(source, request.at, result);
+    if result == RequestResult::Rejected {
+        context.engine.note_rejection(source.id);
+    }
 }
 
 const fn result_of(outcome: EventOutcome) -> RequestResult {

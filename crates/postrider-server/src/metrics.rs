@@ -1,6 +1,8 @@
 //! The server's metrics; the engine has its own.
 
 mod exposition;
+mod process;
+mod sandbox;
 
 use std::{
     fmt::{self, Write as _},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
+use postrider_engine::Engine;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{
@@ -19,6 +22,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+use self::{process::ProcessCollector, sandbox::SandboxCollector};
 
 pub(crate) use self::exposition::Exposition;
 
@@ -50,6 +55,17 @@ pub(crate) enum InboundResult {
     Unavailable,
 }
 
+impl InboundResult {
+    const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Handshake,
+        Self::Rejected,
+        Self::Refused,
+        Self::Unavailable,
+    ];
+}
+
 impl EncodeLabelValue for InboundResult {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         encoder.write_str(match self {
@@ -66,15 +82,15 @@ impl EncodeLabelValue for InboundResult {
 /// Labels of the counter of requests to sources. The provider is one that Postrider knows, so that
 /// the number of series is bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct InboundLabels {
-    pub(crate) provider: String,
-    pub(crate) result: InboundResult,
+struct InboundLabels {
+    provider: String,
+    result: InboundResult,
 }
 
 /// Metrics of receiving.
 #[derive(Clone, Debug)]
 pub(crate) struct InboundMetrics {
-    pub(crate) requests: Family<InboundLabels, Counter>,
+    requests: Family<InboundLabels, Counter>,
     pub(crate) duration: Histogram,
     pub(crate) dropped_rejections: Counter,
 }
@@ -97,16 +113,23 @@ impl InboundMetrics {
             inbound.duration.clone(),
         );
         registry.register(
-            "postrider_inbound_request_seconds",
-            "Deprecated: use postrider_inbound_request_duration_seconds",
-            inbound.duration.clone(),
-        );
-        registry.register(
             "postrider_inbound_rejections_dropped",
             "Rejected requests that were not kept for inspection",
             inbound.dropped_rejections.clone(),
         );
         inbound
+    }
+
+    /// Counts a request. The first one of a provider creates the series of all results: a counter
+    /// that begins with 1 has no increase, so an alert would miss it.
+    pub(crate) fn count(&self, provider: &str, result: InboundResult) {
+        let labels = |result| InboundLabels { provider: provider.to_owned(), result };
+        if self.requests.get(&labels(result)).is_none() {
+            for other in InboundResult::ALL {
+                drop(self.requests.get_or_create(&labels(other)));
+            }
+        }
+        self.requests.get_or_create_owned(&labels(result)).inc();
     }
 }
 
@@ -255,6 +278,88 @@ impl LiveMetrics {
     }
 }
 
+/// Whether programs listen with a token.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AccessLabels {
+    access: &'static str,
+}
+
+/// What became of a request to a listening program.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RelayLabels {
+    result: &'static str,
+}
+
+/// Metrics of the relay of `postrider listen`.
+#[derive(Clone, Debug)]
+pub(crate) struct RelayMetrics {
+    pub(crate) anonymous: Gauge,
+    pub(crate) authenticated: Gauge,
+    pub(crate) responded: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl RelayMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let sessions = Family::<AccessLabels, Gauge>::default();
+        let requests = Family::<RelayLabels, Counter>::default();
+        registry.register(
+            "postrider_relay_sessions",
+            "Programs that listen through this node, with a token or without",
+            sessions.clone(),
+        );
+        registry.register(
+            "postrider_relay_requests",
+            "Requests to listening programs, by result",
+            requests.clone(),
+        );
+        let session = |access| sessions.get_or_create_owned(&AccessLabels { access });
+        let request = |result| requests.get_or_create_owned(&RelayLabels { result });
+        Self {
+            anonymous: session("anonymous"),
+            authenticated: session("authenticated"),
+            responded: request("responded"),
+            failed: request("failed"),
+        }
+    }
+}
+
+/// A gauge that counts this as long as it exists.
+#[derive(Debug)]
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Labels of the metric about this program.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    store: &'static str,
+}
+
+/// A metric that is always 1: its labels say what runs.
+fn register_build(registry: &mut Registry, engine: &Engine) {
+    let store = if engine.store().is_shared() { "postgres" } else { "embedded" };
+    let build = Family::<BuildLabels, Gauge>::default();
+    build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), store }).set(1);
+    registry.register(
+        "postrider_build_info",
+        "Version of the server, and kind of its store",
+        build,
+    );
+}
+
 /// Labels of the counter of refusals.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct QuotaLabels {
@@ -272,6 +377,7 @@ pub(crate) struct Metrics {
     pub(crate) inbound: InboundMetrics,
     pub(crate) consumers: ConsumerMetrics,
     pub(crate) live: LiveMetrics,
+    pub(crate) relay: RelayMetrics,
     pub(crate) schemas: SchemaMetrics,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
@@ -292,11 +398,15 @@ pub(crate) struct OperationMetrics {
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry, engine: &Engine) -> Self {
+        register_build(registry, engine);
+        registry.register_collector(Box::new(ProcessCollector::new()));
+        registry.register_collector(Box::new(SandboxCollector(engine.clone())));
         let metrics = Self {
             inbound: InboundMetrics::register(registry),
             consumers: ConsumerMetrics::register(registry),
             live: LiveMetrics::register(registry),
+            relay: RelayMetrics::register(registry),
             schemas: SchemaMetrics::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
@@ -315,11 +425,6 @@ impl Metrics {
         registry.register(
             "postrider_http_request_duration_seconds",
             "Time from the head of a request until its response, by operation",
-            metrics.durations.clone(),
-        );
-        registry.register(
-            "postrider_http_request_seconds",
-            "Deprecated: use postrider_http_request_duration_seconds",
             metrics.durations.clone(),
         );
         metrics

@@ -64,7 +64,7 @@ impl Server {
     ) -> Self {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
-        let metrics = Metrics::register(&mut registry);
+        let metrics = Metrics::register(&mut registry, &engine);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
         let errors = Arc::new(ErrorReporter::new(engine.clone()));
         let sso = SingleSignOn::of(&settings, &engine).map(Arc::new);
@@ -108,6 +108,7 @@ impl Server {
             memory: resources.memory.clone(),
             errors: Arc::clone(&self.errors),
             sso: self.sso.clone(),
+            metrics: self.metrics.relay.clone(),
         });
         let live = Live::new(live::Dependencies {
             engine: resources.engine.clone(),

@@ -44,8 +44,14 @@ pub use crate::{
             MessageFilter, Stats, StatusFilter,
         },
         idempotency::{Idempotency, KeyReservation},
-        maintenance::{Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize},
-        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
+        maintenance::{
+            ConnectionUse, DiskSize, Maintenance, Retention, Rewrite, RewritePage, RewritePosition,
+            StoreSize,
+        },
+        overview::{
+            EndpointCounts, EndpointPlace, EndpointRow, EndpointTotals, NodeRow, Overview, Queued,
+            Space,
+        },
         polling::{LogEntry, LogKey, LogPage, PollLogs, SavedConsumer},
         rejections::{MAX_REJECTIONS, Rejections},
         search::{AttemptSearch, EndpointKey, MAX_LOOKUPS, MessageSearch, Reach, Search},

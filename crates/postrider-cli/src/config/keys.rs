@@ -27,7 +27,11 @@ pub(super) fn file_variable(key: &str) -> Option<String> {
     is_secret(key).then(|| format!("{}_FILE", variable(key)))
 }
 
+/// Keys whose values are URLs that may contain a password, or are secret as a whole.
+const SECRET_KEYS: [&str; 5] =
+    ["proxy", "database_url", "alerts.smtp_url", "alerts.slack_url", "alerts.webhook_url"];
+
 /// Whether a value of the key may be or contain a secret.
 pub(super) fn is_secret(key: &str) -> bool {
-    key.ends_with("_secret") || ["proxy", "database_url"].contains(&key)
+    key.ends_with("_secret") || SECRET_KEYS.contains(&key)
 }

@@ -9,6 +9,7 @@ use postrider_core::ports::Ports;
 use url::Host;
 
 use super::{
+    alerts::Alerts,
     section::settings,
     value::{
         ClientSecret, DatabaseUrl, DefaultSignature, IssuerUrl, LogFormat, LogLevel, NoProxyHosts,
@@ -103,6 +104,10 @@ settings! {
         /// If it is not set, there are no metrics. They need no token: choose an address that only
         /// your monitoring reaches, such as 127.0.0.1:8072.
         metrics_listen: Option<SocketAddr> = "";
+        /// Maximum number of endpoints that have metrics of their own, labelled with their id and
+        /// that of their application. Each has 13 series. An endpoint that got no attempt for an
+        /// hour makes room for another one; see metrics.md.
+        metrics_endpoints: Option<NonZeroUsize> = "";
         /// PEM file with the certificate of the API's address, followed by those of the
         /// intermediate authorities. With `tls_key`, the server accepts only TLS on `listen`. A
         /// changed file is used within seconds; see operations.md.
@@ -160,6 +165,8 @@ settings! {
         quotas: Quotas;
         /// How people sign in with OpenID Connect; see single-sign-on.md.
         sso: Sso;
+        /// Which alerts the operator gets, and where; see monitoring.md.
+        alerts: Alerts;
     }
 }
 
@@ -514,7 +521,7 @@ impl Config {
         rules
             .into_iter()
             .find(|(is_broken, ..)| *is_broken)
-            .map_or(Ok(()), |(_, key, expected)| Err((key, expected)))
+            .map_or_else(|| self.alerts.check(), |(_, key, expected)| Err((key, expected)))
     }
 }
 

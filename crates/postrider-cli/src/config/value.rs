@@ -30,7 +30,7 @@ pub(super) enum Raw {
 }
 
 impl Raw {
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Lines(text) => Some(text.trim()),
             Self::List(_) => None,
@@ -38,7 +38,7 @@ impl Raw {
     }
 
     /// The items of a list, of a text with commas, or of lines.
-    fn items(&self) -> Vec<&str> {
+    pub(super) fn items(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => {
                 text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()

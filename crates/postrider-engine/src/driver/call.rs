@@ -12,7 +12,7 @@ use postrider::{AttemptId, api::EndpointKind};
 use postrider_core::{
     batch_request,
     catalog::Endpoint,
-    delivery::{Attempt, Delivery},
+    delivery::{Attempt, Delivery, Trigger},
     dispatch::{Input, OutgoingCall},
     message::Message,
     time::Timestamp,
@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     components::Components,
     directory::Route,
-    metrics::Metrics,
+    metrics::{AttemptResult, Metrics},
     panic_text::panic_text,
     polling::Polling,
     sender::{Call, Report, Sender, record_shadow},
@@ -40,16 +40,24 @@ pub(super) struct Caller {
     calls: JoinSet<FinishedCall>,
 }
 
+/// A delivery that a call is made for.
+#[derive(Debug)]
+struct CalledDelivery {
+    delivery: Delivery,
+    /// Made when the call began.
+    id: AttemptId,
+    /// When the delivery should have been made.
+    expected_at: Timestamp,
+}
+
 /// A call that ended.
 #[derive(Debug)]
 pub(super) struct FinishedCall {
-    delivery: Delivery,
+    first: CalledDelivery,
     /// The other deliveries of a batch.
-    others: Vec<(Delivery, AttemptId)>,
+    others: Vec<CalledDelivery>,
     /// As it was when the call began.
     endpoint: Arc<Endpoint>,
-    /// Made when the call began.
-    id: AttemptId,
     report: Report,
 }
 
@@ -71,16 +79,16 @@ impl Caller {
     pub(super) fn start(&mut self, call: OutgoingCall<Route, Arc<Message>>, now: Timestamp) {
         let OutgoingCall { delivery, route, payload: message, others } = call;
         let Route { endpoint, target, .. } = route;
-        self.observe(&delivery, &message, now);
+        let first = self.called(delivery, &message, now);
         let sender = Arc::clone(&self.sender);
-        let id = self.clock.attempt_id();
         let (others, batch) = self.batch(&endpoint, &message, others, now);
-        let is_polling = endpoint.kind == EndpointKind::Polling && !target.is_shadow;
+        let subject = CallSubject { first, others, endpoint };
+        let is_polling = subject.endpoint.kind == EndpointKind::Polling && !target.is_shadow;
         if is_polling {
             let call = Call { target, message, batch, body: Bytes::new(), at: now };
             let polling = self.polling.clone();
             let appended = async move { polling.deliver(&call).await };
-            self.calls.spawn(finished(appended, (delivery, others, endpoint, id)));
+            self.calls.spawn(finished(appended, subject));
             return;
         }
         let body = if batch.is_empty() {
@@ -91,11 +99,11 @@ impl Caller {
         let call = Call { target, message, batch, body, at: now };
         if call.target.is_shadow {
             let recorded = record_shadow(sender.shaper().cloned(), call);
-            self.calls.spawn(finished(recorded, (delivery, others, endpoint, id)));
+            self.calls.spawn(finished(recorded, subject));
             return;
         }
         let sent = async move { sender.send(call).await };
-        self.calls.spawn(finished(sent, (delivery, others, endpoint, id)));
+        self.calls.spawn(finished(sent, subject));
     }
 
     /// The other deliveries of a batch with the ids of their attempts, and its messages; nothing if
@@ -106,23 +114,40 @@ impl Caller {
         first: &Arc<Message>,
         others: Vec<(Delivery, Arc<Message>)>,
         now: Timestamp,
-    ) -> (Vec<(Delivery, AttemptId)>, Vec<Arc<Message>>) {
+    ) -> (Vec<CalledDelivery>, Vec<Arc<Message>>) {
         if endpoint.batch.is_none() && others.is_empty() {
             return (Vec::new(), Vec::new());
         }
         let mut messages = vec![Arc::clone(first)];
         let deliveries = others.into_iter().map(|(delivery, message)| {
-            self.observe(&delivery, &message, now);
+            let called = self.called(delivery, &message, now);
             messages.push(message);
-            (delivery, self.clock.attempt_id())
+            called
         });
         (deliveries.collect(), messages)
     }
 
-    fn observe(&self, delivery: &Delivery, message: &Message, now: Timestamp) {
+    fn called(&self, delivery: Delivery, message: &Message, now: Timestamp) -> CalledDelivery {
+        let expected_at = message.deliver_at.unwrap_or_else(|| message.created_at());
         if delivery.attempt == 1 {
-            let delay = now.since(message.created_at());
+            let delay = now.since(expected_at);
             self.metrics.first_attempt_delay.observe(delay.as_secs_f64());
+        }
+        CalledDelivery { delivery, id: self.clock.attempt_id(), expected_at }
+    }
+
+    /// Counts the result of an attempt.
+    fn observe(&self, called: &CalledDelivery, report: &Report, now: Timestamp) {
+        let delivery = &called.delivery;
+        self.metrics.count_failure(report.outcome);
+        let place = (delivery.application, delivery.id.endpoint);
+        let is_delivered = report.outcome.delivered();
+        let result = if is_delivered { AttemptResult::Delivered } else { AttemptResult::Failed };
+        self.metrics.endpoints.observe(place, result, report.duration, now);
+        // A delivery that a client asked to repeat says nothing about the time that it took.
+        if is_delivered && delivery.trigger == Trigger::Scheduled {
+            let delay = now.since(called.expected_at);
+            self.metrics.delivery_delay.observe(delay.as_secs_f64());
         }
     }
 
@@ -136,25 +161,28 @@ impl Caller {
 
     /// Hands the result of a call to the dispatcher.
     pub(super) fn finish(&self, call: FinishedCall, dispatcher: &mut Dispatcher, now: Timestamp) {
-        let FinishedCall { delivery, others, endpoint, id, report } = call;
+        let FinishedCall { first, others, endpoint, report } = call;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
+        for called in std::iter::once(&first).chain(&others) {
+            self.observe(called, &report, now);
+        }
         let jitter = self.clock.jitter();
         if others.is_empty() {
-            let attempt = attempt(&delivery, id, &endpoint, report);
+            let attempt = attempt(&first, &endpoint, report);
             return dispatcher.handle(Input::CallEnded { attempt, jitter }, now);
         }
         let repeated = report.repeated();
-        let rest = others.into_iter();
-        let rest = rest.map(|(delivery, id)| attempt(&delivery, id, &endpoint, repeated.clone()));
+        let rest = others.iter().map(|called| attempt(called, &endpoint, repeated.clone()));
         let rest: Vec<_> = rest.collect();
-        let attempts = std::iter::once(attempt(&delivery, id, &endpoint, report)).chain(rest);
+        let attempts = std::iter::once(attempt(&first, &endpoint, report)).chain(rest);
         dispatcher.handle(Input::BatchEnded { attempts: attempts.collect(), jitter }, now);
     }
 }
 
-fn attempt(delivery: &Delivery, id: AttemptId, endpoint: &Endpoint, report: Report) -> Attempt {
+fn attempt(called: &CalledDelivery, endpoint: &Endpoint, report: Report) -> Attempt {
+    let CalledDelivery { delivery, id, .. } = called;
     Attempt {
-        id,
+        id: *id,
         delivery: delivery.id,
         number: delivery.attempt,
         trigger: delivery.trigger,
@@ -167,15 +195,17 @@ fn attempt(delivery: &Delivery, id: AttemptId, endpoint: &Endpoint, report: Repo
     }
 }
 
-/// What a call is for: its delivery, the others of its batch, the endpoint and the attempt.
-type CallSubject = (Delivery, Vec<(Delivery, AttemptId)>, Arc<Endpoint>, AttemptId);
+/// What a call is for.
+struct CallSubject {
+    first: CalledDelivery,
+    others: Vec<CalledDelivery>,
+    endpoint: Arc<Endpoint>,
+}
 
 /// Waits for the report of a call, also if the call panics.
-async fn finished(
-    call: impl Future<Output = Report>,
-    (delivery, others, endpoint, id): CallSubject,
-) -> FinishedCall {
+async fn finished(call: impl Future<Output = Report>, subject: CallSubject) -> FinishedCall {
     let sent = AssertUnwindSafe(call).catch_unwind().await;
     let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-    FinishedCall { delivery, others, endpoint, id, report }
+    let CallSubject { first, others, endpoint } = subject;
+    FinishedCall { first, others, endpoint, report }
 }

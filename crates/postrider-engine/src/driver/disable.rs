@@ -9,6 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
+    alert,
     catalog::{DisableReason, DisabledBy, Disablement, Endpoint},
     dispatch::Input,
     time::Timestamp,
@@ -18,9 +19,11 @@ use tokio::task::JoinSet;
 
 use super::lanes::Dispatcher;
 use crate::{
+    alerts::AlertInbox,
     changes::Changes,
     clock::Clock,
     components::Components,
+    metrics::{Metrics, ReasonLabels},
     operational::{NoticeContext, OperationalListeners, OperationalMessages},
     store_errors::StoreErrors,
 };
@@ -51,6 +54,8 @@ impl Disabler {
             changes: components.changes.clone(),
             operational: Arc::clone(&components.operational),
             listeners: Arc::clone(&components.listeners),
+            metrics: Arc::clone(&components.metrics),
+            alerts: Arc::clone(&components.alerts),
             errors: Arc::clone(&components.errors),
         };
         Self { disable: Arc::new(disable), tasks: JoinSet::new() }
@@ -96,6 +101,8 @@ struct Disable {
     changes: Changes,
     operational: Arc<OperationalMessages>,
     listeners: Arc<OperationalListeners>,
+    metrics: Arc<Metrics>,
+    alerts: Arc<AlertInbox>,
     errors: Arc<StoreErrors>,
 }
 
@@ -105,6 +112,7 @@ impl Disable {
     /// failing endpoints.
     async fn run(&self, context: &NoticeContext) -> Result<bool, StoreError> {
         let (id, application) = (context.route.endpoint.id, context.route.endpoint.application);
+        let mut label = "gone";
         let mut reason = DisableReason::Gone;
         if !context.attempt.outcome.gone() {
             let failing = self.store.failing(application).await?;
@@ -114,8 +122,12 @@ impl Disable {
                 return Ok(false);
             }
             reason = DisableReason::Failing { since };
+            label = "failing";
         }
         self.save_as_disabled(application, id, reason).await?;
+        self.metrics.endpoints_disabled.get_or_create(&ReasonLabels { reason: label }).inc();
+        let address = &context.route.endpoint.url;
+        self.alerts.report(alert::disabled((application, id), address, reason));
         self.changes.apply(application).await?;
         let messages = self.operational.write(std::slice::from_ref(context)).await;
         if !messages.is_empty() {

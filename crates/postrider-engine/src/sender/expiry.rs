@@ -62,6 +62,12 @@ impl ExpiryLog {
         ExpiringCertificates { endpoints: warned.len(), earliest }
     }
 
+    /// When each of these certificates expires.
+    pub(super) fn list(&self, now: Timestamp) -> Vec<(EndpointId, Timestamp)> {
+        self.expiring(now);
+        self.lock().iter().map(|(endpoint, it)| (*endpoint, it.not_after)).collect()
+    }
+
     fn is_new(&self, endpoint: EndpointId, not_after: Timestamp, day: u64) -> bool {
         let mut warned = self.lock();
         if warned.len() >= MAX_ENDPOINTS {

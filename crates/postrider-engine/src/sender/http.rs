@@ -19,7 +19,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use postrider::provider::KeyRequest;
+use postrider::{EndpointId, provider::KeyRequest};
 use postrider_core::{
     batch_request,
     delivery::Response,
@@ -168,6 +168,14 @@ impl Sender for HttpSender {
 
     fn expiring_certificates(&self, now: Timestamp) -> ExpiringCertificates {
         self.expiry.expiring(now)
+    }
+
+    fn certificate_expiries(&self, now: Timestamp) -> Vec<(EndpointId, Timestamp)> {
+        self.expiry.list(now)
+    }
+
+    fn idle_connections(&self) -> usize {
+        self.pool.idle_connections()
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {

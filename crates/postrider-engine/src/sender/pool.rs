@@ -135,6 +135,11 @@ impl Pool {
         None
     }
 
+    /// Connections that are kept.
+    pub(super) fn idle_connections(&self) -> usize {
+        self.lock().count
+    }
+
     /// Keeps a connection for the next call, unless there are too many.
     pub(super) fn put(&self, key: &PoolKey, connection: Connection) {
         let mut state = self.lock();

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postrider::{api::EndpointKind, provider::KeyRequest};
+use postrider::{EndpointId, api::EndpointKind, provider::KeyRequest};
 use postrider_core::{outcome::Failure, target::Target, time::Timestamp};
 use tokio::time::Instant;
 
@@ -120,6 +120,14 @@ impl Sender for Senders {
 
     fn expiring_certificates(&self, now: Timestamp) -> ExpiringCertificates {
         self.http.expiring_certificates(now)
+    }
+
+    fn certificate_expiries(&self, now: Timestamp) -> Vec<(EndpointId, Timestamp)> {
+        self.http.certificate_expiries(now)
+    }
+
+    fn idle_connections(&self) -> usize {
+        self.http.idle_connections()
     }
 
     fn live(&self) -> Option<&Arc<LiveHub>> {

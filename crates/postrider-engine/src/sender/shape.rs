@@ -66,6 +66,11 @@ impl Shaper {
         Self { sandbox, rules: Arc::new(rules) }
     }
 
+    /// What the processes that run code have done.
+    pub fn counts(&self) -> postrider_sandbox::SandboxCounts {
+        self.sandbox.counts()
+    }
+
     /// Whether the code compiles and defines `handler`.
     pub async fn check(&self, code: &str) -> Result<(), ShapeError> {
         let script = postrider_sandbox::Script::new(code);

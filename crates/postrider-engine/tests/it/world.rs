@@ -450,6 +450,8 @@ pub(crate) fn settings() -> Settings {
         breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 60 * SECOND },
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/simulation"),
+        endpoint_metrics: 0,
+        alerts: None,
         operator: None,
         retention: Retention {
             rows: 1_000_000 * SECOND,

@@ -137,6 +137,8 @@ fn settings() -> Settings {
         breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 60 * SECOND },
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/test"),
+        endpoint_metrics: 0,
+        alerts: None,
         operator: None,
         retention: Retention {
             rows: long,

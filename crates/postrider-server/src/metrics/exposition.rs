@@ -1,9 +1,6 @@
 //! The response to `GET /metrics`, in the format that the client accepts.
 
-use std::{
-    fmt::{self, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::fmt::{self, Write as _};
 
 use http::{HeaderMap, header};
 use prometheus_client::{encoding::text, registry::Registry};
@@ -15,23 +12,15 @@ const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(crate) struct Exposition {
     registry: Registry,
-    /// The warning about deprecated names has been logged.
-    has_warned: AtomicBool,
 }
 
 impl Exposition {
     pub(crate) const fn new(registry: Registry) -> Self {
-        Self { registry, has_warned: AtomicBool::new(false) }
+        Self { registry }
     }
 
     /// All metrics, with their media type.
     pub(crate) fn render(&self, headers: &HeaderMap) -> Result<(&'static str, String), fmt::Error> {
-        if !self.has_warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "metrics are also exported under deprecated names (see their HELP), which the next \
-                 release removes"
-            );
-        }
         let mut openmetrics = String::new();
         text::encode(&mut openmetrics, &self.registry)?;
         if accepts_openmetrics(headers) {

@@ -101,6 +101,7 @@ async fn admit(
 async fn serve(relay: Arc<Relay>, admitted: Admitted, socket: WebSocket, address: IpAddr) {
     let mut connection = Connection::new(socket, address);
     let Ok(Some(start)) = timeout(START_TIMEOUT, connection.start()).await else { return };
+    let _counted = relay.count(trust(admitted.caller.as_ref()));
     let knows_close_codes = start.knows_close_codes();
     let ended = if start.source.is_some() {
         follow::run(&relay, &mut connection, admitted.caller.as_deref(), &start).await

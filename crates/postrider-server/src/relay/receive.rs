@@ -51,6 +51,8 @@ pub(crate) async fn receive(relay: &Relay, request: Request) -> Response {
         from
     });
     let response = forwarded.and_then(|from| response(from).ok_or_else(redirect));
+    let metrics = &relay.metrics;
+    if response.is_ok() { &metrics.responded } else { &metrics.failed }.inc();
     response.unwrap_or_else(|error| relay.errors.response(error).into_response())
 }
 

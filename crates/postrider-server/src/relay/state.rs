@@ -14,6 +14,7 @@ use crate::{
     api::{error::ApiError, error_report::ErrorReporter},
     auth::Authenticator,
     http::memory::MemoryBudget,
+    metrics::{Counted, RelayMetrics},
     settings::Settings,
     sso::SingleSignOn,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Dependencies {
     pub(crate) memory: MemoryBudget,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) sso: Option<Arc<SingleSignOn>>,
+    pub(crate) metrics: RelayMetrics,
 }
 
 /// What all listeners share.
@@ -38,6 +40,7 @@ pub(crate) struct Relay {
     pub(super) memory: MemoryBudget,
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) sso: Option<Arc<SingleSignOn>>,
+    pub(super) metrics: RelayMetrics,
     pub(super) sessions: Sessions,
     pub(super) guess_limiter: GuessLimiter,
     anonymous: Capacity,
@@ -46,7 +49,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(dependencies: Dependencies) -> Arc<Self> {
-        let Dependencies { engine, settings, authenticator, memory, errors, sso } = dependencies;
+        let Dependencies { engine, settings, authenticator, memory, errors, sso, metrics } =
+            dependencies;
         let limits = &settings.limits;
         Arc::new(Self {
             sessions: Sessions::default(),
@@ -59,6 +63,7 @@ impl Relay {
             memory,
             errors,
             sso,
+            metrics,
         })
     }
 
@@ -67,6 +72,14 @@ impl Relay {
             Trust::Anonymous => &self.anonymous,
             Trust::Authenticated => &self.authenticated,
         }
+    }
+
+    /// Counts a listener as long as the result exists.
+    pub(super) fn count(&self, trust: Trust) -> Counted {
+        Counted::new(match trust {
+            Trust::Anonymous => &self.metrics.anonymous,
+            Trust::Authenticated => &self.metrics.authenticated,
+        })
     }
 
     /// The error for a client without an API token while the relay is closed.

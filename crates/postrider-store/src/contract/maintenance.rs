@@ -76,6 +76,29 @@ pub struct StoreSize {
     /// When the oldest of them fell due; paused deliveries do not count.
     pub oldest_due: Option<Timestamp>,
     pub bytes: u64,
+    /// The disk of the data, if this process can know it.
+    pub disk: Option<DiskSize>,
+    /// Commits that lists and statistics do not show yet, if the store has an index of its own.
+    pub index_lag: Option<u64>,
+    /// The connections to the database, if there is one.
+    pub connections: Option<ConnectionUse>,
+}
+
+/// The space of a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskSize {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// The use of a pool of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionUse {
+    pub idle: u64,
+    pub busy: u64,
+    /// Calls that wait for a connection.
+    pub waiting: u64,
+    pub max: u64,
 }
 
 /// Keeps the store small, safe and observable.

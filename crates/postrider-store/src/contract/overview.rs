@@ -35,6 +35,15 @@ pub struct EndpointCounts {
     pub active_applications: u64,
 }
 
+/// How many endpoints all organizations have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointTotals {
+    pub enabled: u64,
+    /// They are not disabled.
+    pub paused: u64,
+    pub disabled: u64,
+}
+
 /// The deliveries of an endpoint that have not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
@@ -83,6 +92,10 @@ pub trait Overview: Send + Sync + fmt::Debug + 'static {
         &self,
         organization: OrganizationId,
     ) -> Result<EndpointCounts, StoreError>;
+
+    /// Counts the endpoints of all organizations. It looks at every endpoint, so it is not for
+    /// requests.
+    async fn endpoint_totals(&self) -> Result<EndpointTotals, StoreError>;
 
     /// Counts the pending deliveries of each of these endpoints, up to `at_most` for each.
     async fn queued(

@@ -18,7 +18,7 @@ pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
 use super::{checkpoint, database, ledger::Ledger, readers::Reader, store::EmbeddedStore, thread};
 use crate::{
     contract::maintenance::{
-        Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
+        DiskSize, Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
     },
     error::StoreError,
 };
@@ -75,8 +75,21 @@ impl Maintenance for EmbeddedStore {
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
         let backlog = self.commit(|ledger| Ok(ledger.backlog())).await?;
-        let bytes = self.open_store()?.folder().bytes().map_err(StoreError::Unavailable)?;
-        Ok(StoreSize { waiting: backlog.waiting, oldest_due: backlog.oldest_due, bytes })
+        let open = self.open_store()?;
+        let (folder, handles) = (open.folder(), open.handles());
+        let disk = rustix::fs::statvfs(folder.path()).ok().map(|it| DiskSize {
+            free_bytes: it.f_bavail.saturating_mul(it.f_frsize),
+            total_bytes: it.f_blocks.saturating_mul(it.f_frsize),
+        });
+        let lag = handles.commits.position().0.saturating_sub(handles.index.applied().0);
+        Ok(StoreSize {
+            waiting: backlog.waiting,
+            oldest_due: backlog.oldest_due,
+            bytes: folder.bytes().map_err(StoreError::Unavailable)?,
+            disk,
+            index_lag: Some(lag),
+            connections: None,
+        })
     }
 
     async fn check_writable(&self) -> Result<(), StoreError> {

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     contract::{
         catalog::record::decode,
-        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
+        overview::{
+            EndpointCounts, EndpointPlace, EndpointRow, EndpointTotals, NodeRow, Overview, Queued,
+            Space,
+        },
     },
     error::StoreError,
 };
@@ -33,6 +36,10 @@ impl Overview for EmbeddedStore {
         organization: OrganizationId,
     ) -> Result<EndpointCounts, StoreError> {
         self.search(move |reader| Ok(count_endpoints(&reader.main, &organization)?)).await
+    }
+
+    async fn endpoint_totals(&self) -> Result<EndpointTotals, StoreError> {
+        self.read(|reader| Ok(endpoint_totals(&reader.main)?)).await
     }
 
     async fn queued(
@@ -117,6 +124,23 @@ pub(super) const COUNT_ENDPOINTS: &str = "SELECT
     FROM applications AS a
     CROSS JOIN endpoints AS e ON e.application = a.id
     WHERE a.organization = ?1";
+
+const ENDPOINT_TOTALS: &str = "SELECT
+        count(*) FILTER (WHERE NOT disabled AND NOT paused),
+        count(*) FILTER (WHERE NOT disabled AND paused),
+        count(*) FILTER (WHERE disabled)
+    FROM (
+        SELECT
+            coalesce(record ->> '$.disabled', 0) AS disabled,
+            coalesce(record ->> '$.paused', 0) AS paused
+        FROM endpoints
+    )";
+
+fn endpoint_totals(db: &Connection) -> rusqlite::Result<EndpointTotals> {
+    db.prepare_cached(ENDPOINT_TOTALS)?.query_row([], |row| {
+        Ok(EndpointTotals { enabled: row.get(0)?, paused: row.get(1)?, disabled: row.get(2)? })
+    })
+}
 
 fn count_endpoints(
     main: &Connection,

@@ -156,6 +156,7 @@ impl State {
                 as u64,
             oldest_due: self.offered().map(|(due_at, _)| due_at).min(),
             bytes: bodies.map(|body| body.len() as u64).sum(),
+            ..StoreSize::default()
         }
     }
 

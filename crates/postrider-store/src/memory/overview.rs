@@ -10,7 +10,10 @@ use super::{MemoryStore, state::State};
 use crate::{
     contract::{
         catalog::{RecordKind, record::decode},
-        overview::{EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space},
+        overview::{
+            EndpointCounts, EndpointPlace, EndpointRow, EndpointTotals, NodeRow, Overview, Queued,
+            Space,
+        },
     },
     error::StoreError,
 };
@@ -64,6 +67,23 @@ impl Overview for MemoryStore {
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         let lease = self.lease();
         self.transact(|_| Ok(vec![NodeRow::own(lease.epoch, "memory")]))
+    }
+
+    async fn endpoint_totals(&self) -> Result<EndpointTotals, StoreError> {
+        self.transact(|state| {
+            let mut totals = EndpointTotals::default();
+            for (_, row) in state.records.values().filter(|(_, it)| it.kind == RecordKind::Endpoint)
+            {
+                let endpoint: Endpoint = decode(&row.json)?;
+                let total = match (endpoint.disabled, endpoint.paused) {
+                    (true, _) => &mut totals.disabled,
+                    (false, true) => &mut totals.paused,
+                    (false, false) => &mut totals.enabled,
+                };
+                *total += 1;
+            }
+            Ok(totals)
+        })
     }
 
     async fn space(&self) -> Result<Space, StoreError> {

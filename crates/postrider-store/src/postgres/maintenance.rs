@@ -53,7 +53,9 @@ impl Maintenance for PostgresStore {
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
-        with_session!(self.node.api_session(), |session| size::size(session, &self.node.size))
+        let size: Result<StoreSize, StoreError> =
+            with_session!(self.node.api_session(), |session| size::size(session, &self.node.size));
+        Ok(StoreSize { connections: Some(self.node.connections()), ..size? })
     }
 
     async fn failed(&self) {

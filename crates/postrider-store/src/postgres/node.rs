@@ -26,7 +26,7 @@ use super::{
     options::PostgresOptions,
     session::Session,
 };
-use crate::contract::cluster::StoreEvent;
+use crate::contract::{cluster::StoreEvent, maintenance::ConnectionUse};
 
 /// Connections for background tasks: renewing the lease must not wait for the others.
 const BACKGROUND_CONNECTIONS: usize = 3;
@@ -105,6 +105,19 @@ impl Node {
     /// A connection for background tasks.
     pub(super) async fn background_session(&self) -> Result<Session, DatabaseError> {
         self.open_session(&self.pools.background).await
+    }
+
+    /// The use of all pools together.
+    pub(super) fn connections(&self) -> ConnectionUse {
+        let Pools { deliveries, api, background } = &self.pools;
+        let mut all = ConnectionUse::default();
+        for status in [deliveries, api, background].map(Pool::status) {
+            all.idle += status.available as u64;
+            all.busy += status.size.saturating_sub(status.available) as u64;
+            all.waiting += status.waiting as u64;
+            all.max += status.max_size as u64;
+        }
+        all
     }
 
     async fn open_session(&self, pool: &Pool) -> Result<Session, DatabaseError> {

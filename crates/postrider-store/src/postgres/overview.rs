@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     contract::overview::{
-        EndpointCounts, EndpointPlace, EndpointRow, NodeRow, Overview, Queued, Space,
+        EndpointCounts, EndpointPlace, EndpointRow, EndpointTotals, NodeRow, Overview, Queued,
+        Space,
     },
     error::StoreError,
 };
@@ -44,6 +45,10 @@ impl Overview for PostgresStore {
         organization: OrganizationId,
     ) -> Result<EndpointCounts, StoreError> {
         with_session!(self.node.api_session(), |session| count_endpoints(session, &organization))
+    }
+
+    async fn endpoint_totals(&self) -> Result<EndpointTotals, StoreError> {
+        with_session!(self.node.background_session(), |session| endpoint_totals(session))
     }
 
     async fn queued(
@@ -131,6 +136,23 @@ async fn count_endpoints(
         applications: count(2),
         active_applications: count(3),
     })
+}
+
+const ENDPOINT_TOTALS: &str = "SELECT
+        count(*) FILTER (WHERE NOT disabled AND NOT paused),
+        count(*) FILTER (WHERE NOT disabled AND paused),
+        count(*) FILTER (WHERE disabled)
+    FROM (
+        SELECT
+            coalesce((json ->> 'disabled')::boolean, false) AS disabled,
+            coalesce((json ->> 'paused')::boolean, false) AS paused
+        FROM (SELECT record::jsonb AS json FROM endpoint) AS parsed
+    ) AS states";
+
+async fn endpoint_totals(session: &mut Session) -> Result<EndpointTotals, DatabaseError> {
+    let row = session.query_one(ENDPOINT_TOTALS, &[]).await?;
+    let count = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+    Ok(EndpointTotals { enabled: count(0), paused: count(1), disabled: count(2) })
 }
 
 /// Ordered by the primary key, so that the planner uses no other index.

@@ -5,8 +5,8 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    EndpointCounts, EndpointPlace, EndpointRow, Expected, Hold, Maintenance, Overview, Records,
-    Store,
+    EndpointCounts, EndpointPlace, EndpointRow, EndpointTotals, Expected, Hold, Maintenance,
+    Overview, Records, Store,
 };
 
 use crate::{
@@ -58,6 +58,10 @@ store_tests! {
         let expected =
             EndpointCounts { enabled: 2, disabled: 2, applications: 2, active_applications: 1 };
         assert_eq!(counts, expected);
+        let paused = Endpoint { paused: true, ..endpoint(5) };
+        store.save(&paused, Expected::Any).await.unwrap();
+        let totals = store.endpoint_totals().await.unwrap();
+        assert_eq!(totals, EndpointTotals { enabled: 2, paused: 1, disabled: 2 });
     }
 
     async fn pending_deliveries_are_counted_up_to_a_limit(store) {

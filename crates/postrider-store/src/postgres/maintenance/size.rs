@@ -97,5 +97,6 @@ pub(in crate::postgres) async fn size(
         waiting: u64::try_from(waiting).unwrap_or_default(),
         oldest_due: oldest.map(value::timestamp),
         bytes: cached.lock().bytes,
+        ..StoreSize::default()
     })
 }
