@@ -110,7 +110,7 @@ fn target(kind: EndpointKind, config: Value) -> Result<Target, Vec<Problem>> {
 
 const fn of(destination: Destination) -> Target {
     let (application, endpoint) = (ApplicationId::from_u128(0), EndpointId::from_u128(0));
-    Target { application, endpoint, destination, script: None }
+    Target { application, endpoint, destination, script: None, is_shadow: false }
 }
 
 #[cfg(test)]
