@@ -80,7 +80,8 @@ fn normalize_name(part: &str) -> String {
 
 fn normalize_token(token: &str) -> String {
     let known = ["whsec_", "whsk_", "whpk_", "sk_poll_"];
-    let digits = |range| token.get(range).is_some_and(|it: &str| it.bytes().all(|b| b.is_ascii_digit()));
+    let digits =
+        |range| token.get(range).is_some_and(|it: &str| it.bytes().all(|b| b.is_ascii_digit()));
     if let Some(prefix) = known.iter().find(|prefix| token.starts_with(**prefix)) {
         return format!("{prefix}SECRET");
     }
