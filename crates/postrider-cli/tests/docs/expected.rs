@@ -1,6 +1,6 @@
 //! Compares the output that a page shows with the real one.
 //!
-//! `…` stands for any text, and a line with nothing else for any lines.
+//! `…` represents any text, and a line with nothing else for any lines.
 //! Ids, secrets, times and durations may differ.
 
 /// Whether the output is what the page shows.

@@ -88,8 +88,8 @@ impl Session {
             Action::Wait(condition) => self.wait(condition),
             Action::Run { terminal, script, fails } => {
                 self.run(terminal, script, *fails)?;
-                let serves = ["postrider serve", "postrider dev"].iter();
-                let serves = serves.map(|it| script.contains(it)).any(|it| it);
+                let mut servers = ["postrider serve", "postrider dev"].into_iter();
+                let serves = servers.any(|it| script.contains(it));
                 if serves && !fails { self.wait(READY) } else { Ok(()) }
             },
             Action::Compare { terminal, text, is_json } => self.compare(terminal, text, *is_json),
