@@ -157,8 +157,9 @@ impl Session {
             let control = self.control(name);
             writeln!(self.starts, "{}", control.display()).map_err(|error| error.to_string())?;
             let fifo = control.with_extension("in");
-            if !until(MAX_WAIT, || fifo.exists()) {
-                return Err("no shell: network namespaces are not available".to_owned());
+            until(MAX_WAIT, || fifo.exists() || self.driver.try_wait().unwrap().is_some());
+            if !fifo.exists() {
+                return Err("`unshare` fails: this user needs network namespaces".to_owned());
             }
             let mut input = fs::OpenOptions::new().write(true).open(fifo).unwrap();
             let ended = control.with_extension("ended");
