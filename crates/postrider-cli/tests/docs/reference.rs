@@ -60,6 +60,37 @@ fn commands_in_prose_exist_with_their_flags() {
     assert_eq!(faults, [""; 0]);
 }
 
+/// Whether the binary accepts a configuration, or what it says about it.
+fn check_settings(settings: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postrider.toml");
+    fs::write(&file, settings).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
+    let command = command.args(["config", "--config"]).arg(&file).env_clear();
+    let variables = quoted(settings, "from_env = ");
+    let value = |name: &str| {
+        let scheme = if name.contains("NATS") { "nats" } else { "postgres" };
+        format!("{scheme}://postrider:password@service.example.com")
+    };
+    command.envs(variables.map(|name| (name, value(name))));
+    let output = command.current_dir(&folder).output().unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn settings_in_pages_are_valid() {
+    for path in all_pages() {
+        let text = page(&path);
+        for rest in text.split("\n```toml\n").skip(1) {
+            let settings = rest.split("\n```").next().unwrap();
+            check_settings(settings).unwrap_or_else(|reason| panic!("{path}: {reason}\n{settings}"));
+        }
+    }
+}
+
 /// The text of all sources below a folder.
 fn sources(folder: &Path, into: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
