@@ -36,7 +36,12 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         valid = is_valid(self.secret, self.headers, body)
-        print(self.headers.get("webhook-id"), "valid" if valid else "NOT VALID", body.decode(errors="replace"))
+        print(
+            self.headers.get("webhook-id"),
+            "valid" if valid else "NOT VALID",
+            body.decode(errors="replace"),
+            flush=True,
+        )
         self.send_response(204 if valid else 400)
         self.send_header("content-length", "0")
         self.end_headers()

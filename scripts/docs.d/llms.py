@@ -22,7 +22,7 @@ def first_sentence(text: str) -> str:
             is_code = not is_code
         elif not is_code and not is_comment and line and not line.startswith(SKIPPED):
             plain = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", line)
-            return re.split(r"(?<=[.:]) ", plain)[0].rstrip(":")
+            return re.split(r"(?<=\.) ", plain)[0].rstrip(":")
         is_comment = is_comment and not line.endswith("-->")
     sys.exit("a page has no sentence: " + text.splitlines()[0])
 

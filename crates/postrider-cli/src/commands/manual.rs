@@ -49,21 +49,21 @@ Regenerate it with `postrider manual --markdown > docs/cli.md`.
 fn markdown(commands: clap::Command) -> String {
     let mut commands = commands.term_width(100);
     commands.build();
-    let mut page = INTRODUCTION.to_owned();
-    section(&commands, "##", &mut page);
-    page
+    let mut sections = vec![INTRODUCTION.to_owned()];
+    add_section(&commands, "##", &mut sections);
+    sections.concat()
 }
 
 /// Adds a command and those below it.
-fn section(command: &clap::Command, heading: &str, page: &mut String) {
+fn add_section(command: &clap::Command, heading: &str, sections: &mut Vec<String>) {
     let name = command.get_bin_name().unwrap_or(command.get_name());
     // The values in the environment are those of this machine.
     let mut shown = command.clone().term_width(100).mut_args(|it| it.hide_env_values(true));
     let help = shown.render_long_help().to_string();
     let lines = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    page.push_str(&format!("\n{heading} {name}\n\n```text\n{}\n```\n", lines.trim_end()));
+    sections.push(format!("\n{heading} {name}\n\n```text\n{}\n```\n", lines.trim_end()));
     let below = command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
     for command in below {
-        section(command, "###", page);
+        add_section(command, "###", sections);
     }
 }

@@ -1,6 +1,6 @@
 //! Compares the output that a page shows with the real one.
 //!
-//! `…` stands for any text, and a line with nothing else for any lines.
+//! `…` represents any text, and a line with nothing else for any lines.
 //! Ids, secrets, times and durations may differ.
 
 /// Whether the output is what the page shows.
@@ -80,7 +80,8 @@ fn normalize_name(part: &str) -> String {
 
 fn normalize_token(token: &str) -> String {
     let known = ["whsec_", "whsk_", "whpk_", "sk_poll_"];
-    let digits = |range| token.get(range).is_some_and(|it: &str| it.bytes().all(|b| b.is_ascii_digit()));
+    let digits =
+        |range| token.get(range).is_some_and(|it: &str| it.bytes().all(|b| b.is_ascii_digit()));
     if let Some(prefix) = known.iter().find(|prefix| token.starts_with(**prefix)) {
         return format!("{prefix}SECRET");
     }

@@ -160,7 +160,7 @@ impl Reader {
                 "sh" => {
                     self.follows_run = true;
                     self.step(line, Action::Run { terminal, script: text, fails: how.fails });
-                }
+                },
                 "text" | "json" if follows_run && !how.not_output => {
                     let is_json = language == "json";
                     if is_json && !is_adjacent {
@@ -168,11 +168,11 @@ impl Reader {
                     }
                     self.follows_run = true;
                     self.step(line, Action::Compare { terminal, text, is_json });
-                }
+                },
                 "console" | "bash" | "shell" => {
                     return Err(mistake(line, "commands are in blocks of the language sh"));
-                }
-                _ => {}
+                },
+                _ => {},
             }
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Reader {
                 for name in names {
                     self.step(line, Action::Given(name));
                 }
-            }
+            },
             Directive::NotRun(reason) => how.not_run = Some(reason),
             Directive::Fails => how.fails = true,
             Directive::Terminal(name) => how.terminal = Some(name),
@@ -194,7 +194,7 @@ impl Reader {
             Directive::Setup(script) => {
                 let terminal = MAIN.to_owned();
                 self.step(line, Action::Run { terminal, script, fails: false });
-            }
+            },
         }
     }
 }

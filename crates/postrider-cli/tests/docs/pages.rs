@@ -100,7 +100,8 @@ fn markdown(folder: &Path, into: &mut Vec<String>) {
     }
 }
 
-fn all_pages() -> Vec<String> {
+/// The paths of all pages in the repository.
+pub(crate) fn all_pages() -> Vec<String> {
     let mut all = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for folder in ["docs", "examples"] {
         markdown(&repository().join(folder), &mut all);

@@ -84,19 +84,19 @@ impl Session {
                 let script = fs::read_to_string(repository().join(given));
                 let script = script.map_err(|error| format!("{name} is not known: {error}"))?;
                 self.run(MAIN, &script, false)
-            }
+            },
             Action::Wait(condition) => self.wait(condition),
             Action::Run { terminal, script, fails } => {
                 self.run(terminal, script, *fails)?;
-                let serves = ["postrider serve", "postrider dev"].iter();
-                let serves = serves.map(|it| script.contains(it)).any(|it| it);
+                let mut servers = ["postrider serve", "postrider dev"].into_iter();
+                let serves = servers.any(|it| script.contains(it));
                 if serves && !fails { self.wait(READY) } else { Ok(()) }
-            }
+            },
             Action::Compare { terminal, text, is_json } => self.compare(terminal, text, *is_json),
             Action::Save { name, content } => {
                 let path = self.work().join(name);
                 fs::write(path, content).map_err(|error| error.to_string())
-            }
+            },
         }
     }
 
@@ -113,7 +113,8 @@ impl Session {
         let script = format!("until {condition}; do sleep 0.1; done >/dev/null 2>&1\n");
         // The output of the block before is still to be compared.
         let output = self.terminals.iter().find(|it| it.name == MAIN).map(|it| it.output.clone());
-        let result = self.run(MAIN, &script, false).map_err(|error| format!("{condition}: {error}"));
+        let result =
+            self.run(MAIN, &script, false).map_err(|error| format!("{condition}: {error}"));
         if let Some(terminal) = self.terminals.iter_mut().find(|it| it.name == MAIN) {
             terminal.output = output.unwrap_or_else(|| terminal.output.clone());
         }
@@ -134,7 +135,9 @@ impl Session {
             output.display(),
             status.display(),
         );
-        self.terminal(terminal, &output)?.write_all(line.as_bytes()).map_err(|it| it.to_string())?;
+        self.terminal(terminal, &output)?
+            .write_all(line.as_bytes())
+            .map_err(|it| it.to_string())?;
         if terminal != MAIN {
             return Ok(());
         }
@@ -154,8 +157,9 @@ impl Session {
             let control = self.control(name);
             writeln!(self.starts, "{}", control.display()).map_err(|error| error.to_string())?;
             let fifo = control.with_extension("in");
-            if !until(MAX_WAIT, || fifo.exists()) {
-                return Err("no shell: network namespaces are not available".to_owned());
+            until(MAX_WAIT, || fifo.exists() || self.driver.try_wait().unwrap().is_some());
+            if !fifo.exists() {
+                return Err("`unshare` fails: this user needs network namespaces".to_owned());
             }
             let mut input = fs::OpenOptions::new().write(true).open(fifo).unwrap();
             let ended = control.with_extension("ended");
@@ -219,12 +223,8 @@ fn environment(folder: &Path) -> Vec<(&'static str, String)> {
     let binary = Path::new(env!("CARGO_BIN_EXE_postrider")).parent().unwrap();
     let sdk = binary.parent().unwrap().join("sdk");
     let path = std::env::var_os("PATH").unwrap();
-    let path = format!(
-        "{}:{}:{}",
-        binary.display(),
-        sdk.join("python-2/bin").display(),
-        path.display()
-    );
+    let path =
+        format!("{}:{}:{}", binary.display(), sdk.join("python-2/bin").display(), path.display());
     vec![
         ("PATH", path),
         ("HOME", folder.display().to_string()),
