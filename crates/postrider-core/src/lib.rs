@@ -55,6 +55,7 @@ pub mod schema_example;
 pub mod schema_report;
 pub mod sign_in;
 pub mod statistics;
+pub mod svix_key;
 pub mod target;
 pub mod template;
 pub mod time;
