@@ -60,6 +60,7 @@ pub mod sign_in;
 pub mod signing;
 pub mod slots;
 pub mod statistics;
+pub mod svix_key;
 pub mod target;
 pub mod template;
 pub mod time;

@@ -16,6 +16,8 @@ mod dev;
 mod disk;
 mod dns;
 mod example;
+mod import;
+mod import_svix_db;
 #[cfg(feature = "full")]
 mod kinds_brokers;
 #[cfg(feature = "full")]

@@ -28,6 +28,7 @@ mod lists;
 mod live;
 mod loops;
 mod memory;
+mod message_import;
 mod messages;
 mod openapi;
 mod operational;

@@ -176,7 +176,11 @@ fn words(problems: &mut Problems<'_>, rule: &WordRule, given: Option<Vec<String>
     given.map(|it| problems.words(rule, it)).unwrap_or_default()
 }
 
-async fn store(call: &Call, entry: &Arc<Entry>, valid: ValidImport) -> Result<Outcome, ApiError> {
+async fn store(
+    call: &Call,
+    entry: &Arc<Entry>,
+    mut valid: ValidImport,
+) -> Result<Outcome, ApiError> {
     if let Some(id) = valid.id
         && is_stored(call, entry, id).await?
     {
@@ -191,11 +195,22 @@ async fn store(call: &Call, entry: &Arc<Entry>, valid: ValidImport) -> Result<Ou
             Submitted::Accepted(_) if is_stored(call, entry, id).await? => {
                 return Ok(Outcome::Created);
             },
-            Submitted::Accepted(_) => id = draw_id(call, valid.created_at),
+            Submitted::Accepted(_) => {
+                id = draw_id(call, valid.created_at);
+                valid.name_by_event_id();
+            },
         }
     }
     let detail = "too many messages of the same millisecond".to_owned();
     Err(ApiError::Bad { code: "too_many", detail })
+}
+
+impl ValidImport {
+    /// The message cannot keep its id, so a repeated import has to know it by its event id.
+    fn name_by_event_id(&mut self) {
+        let name = || self.id.and_then(|id| format!("imported-{id}").parse().ok());
+        self.event_id = self.event_id.take().or_else(name);
+    }
 }
 
 async fn is_stored(call: &Call, entry: &Entry, id: MessageId) -> Result<bool, ApiError> {

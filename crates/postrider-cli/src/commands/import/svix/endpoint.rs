@@ -69,8 +69,8 @@ impl Svix {
                 endpoint.secrets = vec![Secret { key: key.to_owned(), expires_at: None }];
             },
             Some(_) => hide(
-                "its private key is hidden; set one with `postrider endpoint \
-                             rotate-secret`, and give the receiver its public key"
+                "its private key is hidden; set one (POST …/secret/rotate with `key`), and give \
+                 the receiver its public key"
                     .to_owned(),
             ),
             None => {},
