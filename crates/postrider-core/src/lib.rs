@@ -57,6 +57,7 @@ pub mod shadow;
 pub mod sign_in;
 pub mod signing;
 pub mod statistics;
+pub mod svix_key;
 pub mod target;
 pub mod template;
 pub mod time;

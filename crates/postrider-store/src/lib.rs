@@ -58,8 +58,8 @@ pub use crate::{
     memory::MemoryStore,
     page::{Scan, ScanPage},
     postgres::{
-        Installation, MigrationReport, OpenError, PostgresOptions, PostgresStore,
-        PostgresTransferStore, database_location,
+        ForeignDatabase, Installation, MigrationReport, OpenError, PostgresOptions, PostgresStore,
+        PostgresTransferStore, TextRow, database_location,
     },
     root_certificates::root_certificates,
     weight::{LIST_BYTES, Weight},

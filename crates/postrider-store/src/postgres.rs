@@ -38,6 +38,7 @@ mod cluster;
 mod connect;
 mod deliveries;
 mod error;
+mod foreign;
 mod history;
 mod idempotency;
 mod in_doubt;
@@ -67,7 +68,12 @@ mod transfer;
 mod value;
 
 pub use self::{
-    connect::database_location, error::OpenError, installation::Installation,
-    migrate::MigrationReport, options::PostgresOptions, store::PostgresStore,
+    connect::database_location,
+    error::OpenError,
+    foreign::{ForeignDatabase, TextRow},
+    installation::Installation,
+    migrate::MigrationReport,
+    options::PostgresOptions,
+    store::PostgresStore,
     transfer::PostgresTransferStore,
 };

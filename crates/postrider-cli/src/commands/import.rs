@@ -18,6 +18,7 @@ mod snapshot;
 mod source;
 mod state;
 mod svix;
+mod svix_db;
 mod target;
 
 use std::{cell::RefCell, fs, path::PathBuf, process::ExitCode, time::Duration};
@@ -33,6 +34,7 @@ use self::{
     run::Plan,
     source::Source,
     svix::Svix,
+    svix_db::{SvixDb, SvixDbArgs},
     target::Target,
 };
 use super::{api::ApiArgs, duration, target::http_url};
@@ -48,6 +50,12 @@ pub(crate) enum ImportCommand {
     /// Imports from the API of Svix, or of another Postrider
     #[command(after_help = SVIX_EXAMPLES)]
     Svix(SvixArgs),
+    /// Imports from the PostgreSQL of the open-source Svix server
+    ///
+    /// The database is only read, and the server may run. Unlike its API, it contains private keys,
+    /// secrets that were rotated and the values of all headers.
+    #[command(after_help = SVIX_DB_EXAMPLES)]
+    SvixDb(SvixDbArgs),
     /// Imports a project of Convoy
     #[command(after_help = legacy::CONVOY_EXAMPLES)]
     Convoy(ConvoyArgs),
@@ -72,6 +80,13 @@ Exit codes:
   0  everything was imported
   1  the import was interrupted, or the server refused a record
   2  the command line is wrong";
+
+const SVIX_DB_EXAMPLES: &str = "\
+Examples:
+  postrider import svix-db --from postgres://svix@db/svix --main-secret @main-secret --dry-run
+  postrider import svix-db --from postgres://svix@db/svix --messages 30d --report report.json
+
+The exit codes are those of `postrider import svix`.";
 
 /// What to import, and what to write.
 #[derive(Args, Debug)]
@@ -109,10 +124,7 @@ pub(crate) struct FromApiArgs {
 
 impl FromApiArgs {
     fn api(&self) -> anyhow::Result<Api> {
-        let token = match self.from_token.strip_prefix('@') {
-            Some(path) => input::read_text(path.as_ref()).map_err(usage)?,
-            None => self.from_token.clone(),
-        };
+        let token = text_or_file(&self.from_token)?;
         let token = client::token(Some(&token)).ok_or_else(|| {
             usage(Advice {
                 message: "--from-token is empty".to_owned(),
@@ -124,6 +136,15 @@ impl FromApiArgs {
     }
 }
 
+/// The text itself, or the content of the file that `@FILE` names.
+fn text_or_file(text: &str) -> anyhow::Result<String> {
+    match text.strip_prefix('@') {
+        Some(path) => input::read_text(path.as_ref()).map_err(usage),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Another system's API, and what to import from it.
 #[derive(Args, Debug)]
 pub(crate) struct SvixArgs {
     #[command(flatten)]
@@ -135,7 +156,14 @@ pub(crate) struct SvixArgs {
 impl ImportCommand {
     pub(crate) fn run(self, target: &ApiArgs) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Svix(SvixArgs { from, import }) => import.run(&Svix::new(from.api()?), target),
+            Self::Svix(SvixArgs { from, import }) => {
+                let source = Svix::new(from.api()?);
+                super::on_runtime(import.run(&source, target))
+            },
+            Self::SvixDb(SvixDbArgs { from, import }) => super::on_runtime(async {
+                let source = SvixDb::open(from).await?;
+                import.run(&source, target).await
+            }),
             Self::Convoy(args) => args.run(target),
             Self::Outpost(args) => args.run(target),
             Self::Hook0(args) => args.run(target),
@@ -146,14 +174,14 @@ impl ImportCommand {
 
 impl ImportArgs {
     /// Imports from the source, and prints what was done.
-    fn run(self, source: &impl Source, target: &ApiArgs) -> anyhow::Result<ExitCode> {
+    async fn run(self, source: &impl Source, target: &ApiArgs) -> anyhow::Result<ExitCode> {
         let Self { app, messages, dry_run, shadow, report: file, state } = self;
         let server = target.client()?;
         let api = Api::new(Side::Target, &server.url, &server.token)?;
         let into = Target::new(api, dry_run, shadow);
         let plan = Plan { applications: app, messages, dry_run, state };
         let report = RefCell::new(Report::new(source.location(), into.location(), dry_run));
-        let result = super::on_runtime(run::run(source, &into, &plan, &report));
+        let result = run::run(source, &into, &plan, &report).await;
         let report = report.into_inner();
         let json = serde_json::to_string_pretty(&report)?;
         if let Some(file) = file {

@@ -16,6 +16,9 @@ mod dev;
 mod disk;
 mod dns;
 mod example;
+mod import;
+mod import_legacy;
+mod import_svix_db;
 #[cfg(feature = "full")]
 mod kinds_brokers;
 #[cfg(feature = "full")]

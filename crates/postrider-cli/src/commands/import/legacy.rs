@@ -138,8 +138,10 @@ fn finish(
             source: None,
         }));
     }
-    let snapshot = commands::on_runtime(read)?;
-    import.run(&snapshot, target)
+    commands::on_runtime(async {
+        let snapshot = read.await?;
+        import.run(&snapshot, target).await
+    })
 }
 
 fn text_or_file(text: &str) -> anyhow::Result<String> {

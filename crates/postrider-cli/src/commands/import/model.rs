@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use postrider::api::Metadata;
+use postrider::{ApplicationId, ConnectorId, EndpointId, api::Metadata};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -26,6 +26,15 @@ pub(crate) struct Environment {
     /// Settings by their names in our API.
     pub settings: Fields,
     pub hidden: Vec<Finding>,
+}
+
+/// The identifier in the target of a record that has none in the source: its id there. The id of
+/// another Postrider gets a prefix, because a uid must not look like an id.
+pub(crate) fn uid_of(source_id: &str) -> String {
+    let is_ours = source_id.parse::<ApplicationId>().is_ok()
+        || source_id.parse::<EndpointId>().is_ok()
+        || source_id.parse::<ConnectorId>().is_ok();
+    if is_ours { format!("imported-{source_id}") } else { source_id.to_owned() }
 }
 
 /// A customer.
@@ -180,7 +189,25 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// A finding about this record.
     pub(crate) fn new(kind: Kind, record: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { kind, record: record.into(), detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uid_of;
+
+    #[test]
+    fn ids_of_other_systems_are_kept_and_ours_are_not_ambiguous() {
+        for (id, expected) in [
+            ("app_2srOrx2ZWZBpBUvZwXKQmoEYga2", "app_2srOrx2ZWZBpBUvZwXKQmoEYga2"),
+            ("app_01m8g3dqhbe009ytgarfwcqt6x", "imported-app_01m8g3dqhbe009ytgarfwcqt6x"),
+            ("ep_01m8g3dqhbe009ytgarfwcqt6x", "imported-ep_01m8g3dqhbe009ytgarfwcqt6x"),
+            ("17", "17"),
+        ] {
+            assert_eq!(uid_of(id), expected);
+        }
     }
 }

@@ -41,11 +41,12 @@ pub(crate) async fn run(
     let environment = source.environment().await?;
     import_types(target, &environment, report).await?;
     let applications = chosen(source.applications().await?, &plan.applications)?;
-    stream::iter(&applications)
+    let existing: Vec<_> = stream::iter(&applications)
         .map(|application| import_application(source, target, application, report))
         .buffer_unordered(CONCURRENCY)
-        .try_collect::<Vec<()>>()
+        .try_collect()
         .await?;
+    let existing: Vec<_> = existing.into_iter().flatten().collect();
     for endpoint in &environment.operational_endpoints {
         let outcome = target.put_endpoint(&Collection::operational(), endpoint).await?;
         report.borrow_mut().add(Kind::OperationalEndpoint, &endpoint.uid, outcome);
@@ -53,7 +54,7 @@ pub(crate) async fn run(
     // A setting may forbid endpoints that exist in the source, so settings come last.
     import_settings(target, &environment.settings, report).await?;
     report.borrow_mut().hide(environment.hidden);
-    import_messages(source, target, &applications, plan, report).await?;
+    import_messages(source, target, &existing, plan, report).await?;
     report.borrow_mut().finish();
     Ok(())
 }
@@ -106,12 +107,13 @@ async fn import_settings(
     Ok(())
 }
 
-async fn import_application(
+/// Imports an application; returns it unless the target refused it.
+async fn import_application<'a>(
     source: &impl Source,
     target: &Target,
-    application: &Application,
+    application: &'a Application,
     report: &RefCell<Report>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<&'a Application>> {
     let uid = &application.uid;
     let content = source.content(application).await?;
     let outcome = target.put_application(application).await?;
@@ -120,7 +122,7 @@ async fn import_application(
     let ApplicationContent { endpoints, integrations, hidden } = content;
     report.borrow_mut().hide(hidden);
     if is_missing {
-        return Ok(());
+        return Ok(None);
     }
     for endpoint in &endpoints {
         let outcome = target.put_endpoint(&Collection::of(uid), endpoint).await?;
@@ -130,13 +132,13 @@ async fn import_application(
         let outcome = target.put_integration(uid, integration).await?;
         report.borrow_mut().add(Kind::Integration, format!("{uid}/{}", integration.name), outcome);
     }
-    Ok(())
+    Ok(Some(application))
 }
 
 async fn import_messages(
     source: &impl Source,
     target: &Target,
-    applications: &[Application],
+    applications: &[&Application],
     plan: &Plan,
     report: &RefCell<Report>,
 ) -> anyhow::Result<()> {

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::commands::import::model::{
-    Application, Connector, Endpoint, EventType, Fields, Finding, Integration, Kind, Transformation,
+    Application, Connector, Endpoint, EventType, Fields, Finding, Integration, Kind,
+    Transformation, uid_of,
 };
 
 /// Fields of a connector.
@@ -52,7 +53,10 @@ pub(super) fn application(it: &Value) -> Application {
 
 /// The record's own identifier, or else its id, so that a second import finds it again.
 fn uid(it: &Value) -> String {
-    it["uid"].as_str().filter(|uid| !uid.is_empty()).map_or_else(|| text(&it["id"]), str::to_owned)
+    it["uid"]
+        .as_str()
+        .filter(|uid| !uid.is_empty())
+        .map_or_else(|| uid_of(&text(&it["id"])), str::to_owned)
 }
 
 pub(super) fn event_type(it: &Value) -> EventType {

@@ -1,0 +1,343 @@
+//! `postrider import svix`: from one server into another, over the API that is compatible with Svix.
+
+use std::{path::Path, process::Output, time::Duration};
+
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::any};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    receiver::{Behavior, Receiver},
+    server::{Server, postrider, until},
+};
+
+const CODE: &str = "function handler(webhook) { return webhook; }";
+
+/// The command, which keeps its files in the target's folder.
+fn command(source: &str, token: &str, target: &Server, more: &[&str]) -> std::process::Command {
+    let mut command = postrider(&["import", "svix", "--from", source, "--from-token", token]);
+    command.args(["--url", &target.url, "--token", &target.token, "--report", "report.json"]);
+    command.args(more).current_dir(target.folder.path());
+    command
+}
+
+fn import(source: &Server, target: &Server, more: &[&str]) -> (Output, Value) {
+    let output = command(&source.url, &source.token, target, more).output().unwrap();
+    let report = report(target.folder.path());
+    (output, report)
+}
+
+fn report(folder: &Path) -> Value {
+    let text = std::fs::read(folder.join("report.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[track_caller]
+fn import_ok(source: &Server, target: &Server, more: &[&str]) -> Value {
+    let (output, report) = import(source, target, more);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said} {report:#}");
+    report
+}
+
+/// Numbers of created, updated and unchanged records of a kind.
+fn counts(report: &Value, kind: &str) -> [u64; 3] {
+    let totals = &report["totals"][kind];
+    ["created", "updated", "unchanged"].map(|it| totals[it].as_u64().unwrap())
+}
+
+/// A source with a record of each kind; returns the secret of the endpoint `one`.
+async fn fill(source: &Server, receiver: &Receiver) -> String {
+    let flagged = json!({
+        "name": "test.event", "description": "d", "schemas": { "1": { "type": "object" } },
+        "featureFlags": ["beta"], "groupName": "test",
+    });
+    source.post("/event-type", flagged).await;
+    let archived = json!({ "name": "test.old", "description": "d", "archived": true });
+    source.post("/event-type", archived).await;
+    let acme = json!({
+        "name": "Acme", "uid": "acme", "throttleRate": 50, "metadata": { "plan": "gold" },
+    });
+    source.post("/app", acme).await;
+    let one = json!({
+        "url": receiver.url("one"), "uid": "one", "eventTypes": ["test.event"],
+        "channels": ["c"], "description": "first", "metadata": { "k": "v" },
+        "headers": { "x-tenant": "1", "authorization": "Bearer hidden" },
+    });
+    source.post("/app/acme/endpoint", one).await;
+    let code = json!({ "code": CODE, "enabled": true });
+    let path = "/app/acme/endpoint/one/transformation";
+    source.must(Method::PATCH, path, Some(code)).await;
+    source.post("/app/acme/integration", json!({ "name": "partner" })).await;
+    let connector = json!({ "name": "Chat", "uid": "chat", "transformation": CODE });
+    source.post("/connector", connector).await;
+    let settings = json!({ "displayName": "Shop" });
+    source.must(Method::PATCH, "/management/environment-settings", Some(settings)).await;
+    // Neither has an identifier of its own.
+    let other = source.post("/app", json!({ "name": "Other" })).await;
+    let path = format!("/app/{}/endpoint", other["id"].as_str().unwrap());
+    let private =
+        postrider::signature::Secret::generate(postrider::signature::Kind::Ed25519, [5; 32]);
+    let two = json!({ "url": receiver.url("two"), "disabled": true, "secret": private.reveal() });
+    source.post(&path, two).await;
+    let secret = source.get("/app/acme/endpoint/one/secret").await;
+    secret["key"].as_str().unwrap().to_owned()
+}
+
+fn message(number: usize, event_id: Option<&str>) -> Value {
+    let mut message = json!({
+        "eventType": "test.event", "payload": { "n": number }, "channels": ["c"], "tags": ["t"],
+    });
+    if let Some(event_id) = event_id {
+        message["eventId"] = json!(event_id);
+    }
+    message
+}
+
+/// All messages of an application, newest first.
+async fn messages(server: &Server, app: &str) -> Vec<Value> {
+    let (mut all, mut iterator) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/app/{app}/msg?limit=250&with_content=true{iterator}");
+        let page = server.get(&path).await;
+        all.extend(page["data"].as_array().unwrap().clone());
+        if page["done"] == true {
+            return all;
+        }
+        iterator = format!("&iterator={}", page["iterator"].as_str().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn everything_arrives_and_a_second_import_changes_only_what_changed() {
+    let receiver = Receiver::start().await;
+    let (source, target) = (Server::start(), Server::start());
+    let secret = fill(&source, &receiver).await;
+    let first = source.post("/app/acme/msg", message(1, Some("first"))).await;
+    let raw = r#"{ "eventType": "test.event", "payload": {"exact": 1.00000000000000000001} }"#;
+    let exact = source.post_text("/app/acme/msg", raw).await;
+    receiver.until("one", |calls| calls.len() == 1).await;
+
+    let planned = import_ok(&source, &target, &["--messages", "30d", "--dry-run"]);
+    assert_eq!(counts(&planned, "endpoint"), [2, 0, 0]);
+    assert_eq!(target.get("/app").await["data"], json!([]), "a dry run changes nothing");
+
+    let done = import_ok(&source, &target, &["--messages", "30d"]);
+    for (kind, expected) in [
+        ("eventType", [2, 0, 0]),
+        ("connector", [1, 0, 0]),
+        ("application", [2, 0, 0]),
+        ("endpoint", [2, 0, 0]),
+        ("integration", [1, 0, 0]),
+        ("message", [2, 0, 0]),
+    ] {
+        assert_eq!(counts(&done, kind), expected, "{kind}: {done:#}");
+    }
+    let hidden = done["hidden"].to_string();
+    for what in ["`authorization` is hidden", "private key is hidden", "its key is valid only"] {
+        assert!(hidden.contains(what), "{what}: {hidden}");
+    }
+    check_records(&source, &target).await;
+    let found = messages(&target, "acme").await;
+    assert_eq!(found, [exact.clone(), first.clone()], "ids, times and payloads are kept");
+
+    let again = import_ok(&source, &target, &["--messages", "30d"]);
+    for kind in ["eventType", "connector", "application", "endpoint", "integration", "setting"] {
+        assert_eq!(counts(&again, kind)[..2], [0, 0], "{kind}: {again:#}");
+    }
+    assert_eq!(counts(&again, "message"), [0, 0, 2]);
+    assert_eq!(messages(&target, "acme").await.len(), 2);
+
+    change(&source).await;
+    let changed = import_ok(&source, &target, &[]);
+    assert_eq!(counts(&changed, "endpoint"), [0, 1, 1], "{changed:#}");
+    assert_eq!(counts(&changed, "application"), [0, 1, 1], "{changed:#}");
+    let fields = changed["changes"].as_array().unwrap().iter().find(|it| it["kind"] == "endpoint");
+    assert_eq!(fields.unwrap()["fields"], json!(["description", "headers"]));
+
+    // Nothing was delivered again, and a resent message is what the source sent.
+    receiver.set_behavior("one", Behavior::Status(200));
+    assert_eq!(receiver.calls("one").len(), 1);
+    let id = first["id"].as_str().unwrap();
+    target.post(&format!("/app/acme/msg/{id}/endpoint/one/resend"), json!({})).await;
+    let calls = receiver.until("one", |calls| calls.len() == 2).await;
+    assert_eq!(calls[1].id(), id);
+    assert_eq!(calls[1].body, calls[0].body);
+    assert!(calls[1].is_verified(&secret), "signed with the source's secret");
+}
+
+async fn check_records(source: &Server, target: &Server) {
+    let ignored = ["id", "createdAt", "updatedAt", "orgId", "transformationUpdatedAt"];
+    let without = |mut it: Value| {
+        let fields = it.as_object_mut().unwrap();
+        fields.retain(|name, _| !ignored.contains(&name.as_str()));
+        it
+    };
+    for path in [
+        "/app/acme",
+        "/app/acme/endpoint/one",
+        "/app/acme/endpoint/one/secret",
+        "/event-type/test.event",
+        "/event-type/test.old",
+        "/connector/chat",
+    ] {
+        assert_eq!(without(source.get(path).await), without(target.get(path).await), "{path}");
+    }
+    let headers = target.get("/app/acme/endpoint/one/headers").await;
+    assert_eq!(headers, json!({ "headers": { "x-tenant": "1" }, "sensitive": [] }));
+    let code = target.get("/app/acme/endpoint/one/transformation").await;
+    assert_eq!(code["code"], CODE);
+    let settings = target.get("/environment/settings").await;
+    assert_eq!(settings["displayName"], "Shop");
+    let other = source.get("/app").await["data"].as_array().unwrap().clone();
+    let other = other.iter().find(|it| it["name"] == "Other").unwrap()["id"].clone();
+    let uid = format!("imported-{}", other.as_str().unwrap());
+    let endpoints = target.get(&format!("/app/{uid}/endpoint")).await;
+    assert_eq!(endpoints["data"][0]["disabled"], true);
+}
+
+async fn change(source: &Server) {
+    let plan = json!({ "name": "Acme Inc.", "uid": "acme", "throttleRate": 50 });
+    source.must(Method::PUT, "/app/acme", Some(plan)).await;
+    let description = json!({ "description": "changed" });
+    source.must(Method::PATCH, "/app/acme/endpoint/one", Some(description)).await;
+    let headers = json!({ "headers": { "x-tenant": "2" } });
+    source.must(Method::PATCH, "/app/acme/endpoint/one/headers", Some(headers)).await;
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_continues_without_gaps_or_duplicates() {
+    const BATCH: usize = 500;
+    const MESSAGES: usize = 3_000;
+    let (source, target) = (Server::start(), Server::start());
+    source.application("acme").await;
+    source.application("bolt").await;
+    for (app, count) in [("acme", MESSAGES), ("bolt", BATCH)] {
+        for start in (0..count).step_by(BATCH) {
+            let batch: Vec<_> = (start..start + BATCH).map(|it| message(it, None)).collect();
+            let path = format!("/app/{app}/msg/batch?with_content=false");
+            source.post(&path, json!({ "messages": batch })).await;
+        }
+    }
+    let state = target.folder.path().join("postrider-import.json");
+    let more = ["--messages", "30d"];
+    let mut first = command(&source.url, &source.token, &target, &more)
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the import has begun", || state.exists());
+    first.kill().unwrap();
+    first.wait().unwrap();
+
+    let report = import_ok(&source, &target, &more);
+    let [created, _, existing] = counts(&report, "message");
+    assert!(created + existing <= (MESSAGES + BATCH) as u64, "{report:#}");
+    for app in ["acme", "bolt"] {
+        assert_eq!(messages(&source, app).await, messages(&target, app).await, "{app}");
+    }
+    let report = import_ok(&source, &target, &more);
+    assert_eq!(counts(&report, "message")[0], 0, "{report:#}");
+    // Only what was accepted since then is read again, with an overlap of some minutes.
+    source.post("/app/acme/msg", message(0, Some("later"))).await;
+    let report = import_ok(&source, &target, &more);
+    assert_eq!(counts(&report, "message")[0], 1, "{report:#}");
+}
+
+#[tokio::test]
+async fn only_chosen_applications_are_imported() {
+    let (source, target) = (Server::start(), Server::start());
+    source.application("acme").await;
+    source.application("bolt").await;
+    import_ok(&source, &target, &["--app", "bolt"]);
+    let found = target.get("/app").await;
+    assert_eq!(found["data"].as_array().unwrap().len(), 1);
+    assert_eq!(found["data"][0]["uid"], "bolt");
+    let (output, _) = import(&source, &target, &["--app", "nobody"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("the source has no application `nobody`"), "{said}");
+}
+
+#[tokio::test]
+async fn errors_say_which_side_to_correct() {
+    let (source, target) = (Server::start(), Server::start());
+    for (from, from_token, token, code, expected) in [
+        (&*source.url, "wrong", &*target.token, 1, "the source"),
+        (&*source.url, &*source.token, "wrong", 1, "the target"),
+        (&*source.url, "@missing", &*target.token, 2, "missing"),
+        (&*source.url, "", &*target.token, 2, "--from-token is empty"),
+    ] {
+        let mut command = postrider(&["import", "svix", "--from", from]);
+        command.args(["--from-token", from_token, "--url", &target.url, "--token", token]);
+        let output = command.current_dir(target.folder.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{expected}: {said}");
+        if code == 1 {
+            assert!(said.contains("rejected the token") && said.contains("hint: "), "{said}");
+        }
+    }
+    // What the target refuses is reported, and the rest is imported.
+    let limited = Server::with_variables(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
+    source.application("acme").await;
+    source.endpoint("acme", "http://127.0.0.1:8080/hook").await;
+    let (output, report) = import(&source, &limited, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(report["totals"]["endpoint"]["failed"], 1, "{report:#}");
+    assert_eq!(counts(&report, "application"), [1, 0, 0]);
+    assert_eq!(report["complete"], true);
+}
+
+/// A proxy in front of a source, which fails every third call.
+async fn unreliable(source: &Server, tasks: &mut JoinSet<()>) -> String {
+    type Shared = (String, std::sync::Arc<std::sync::atomic::AtomicUsize>);
+    async fn forward(
+        State((url, count)): State<Shared>,
+        request: axum::extract::Request,
+    ) -> impl IntoResponse {
+        let failure = match count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 9 {
+            2 => Some((StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")])),
+            5 => Some((StatusCode::INTERNAL_SERVER_ERROR, [("x-a", "b")])),
+            8 => Some((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")])),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            return failure.into_response();
+        }
+        let (mut head, body) = request.into_parts();
+        head.uri = format!("{url}{}", head.uri.path_and_query().unwrap()).parse().unwrap();
+        let request = axum::extract::Request::from_parts(head, body);
+        let client =
+            hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+                .build_http();
+        client.request(request).await.unwrap().into_response()
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router =
+        Router::new().fallback(any(forward)).with_state((source.url.clone(), Default::default()));
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_fails_now_and_then_is_imported_completely() {
+    let receiver = Receiver::start().await;
+    let (source, target) = (Server::start(), Server::start());
+    fill(&source, &receiver).await;
+    for number in 0..3 {
+        source.post("/app/acme/msg", message(number, None)).await;
+    }
+    let mut tasks = JoinSet::new();
+    let url = unreliable(&source, &mut tasks).await;
+    let mut command = command(&url, &source.token, &target, &["--messages", "1h"]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = tokio::time::timeout(Duration::from_secs(120), output).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = report(target.folder.path());
+    assert_eq!(counts(&report, "endpoint"), [2, 0, 0]);
+    assert_eq!(counts(&report, "message"), [3, 0, 0]);
+    check_records(&source, &target).await;
+}
