@@ -1,13 +1,20 @@
 //! `postrider import`: takes over applications, endpoints and messages from another system.
 
+mod convoy;
 mod diff;
+mod fields;
+mod hook0;
+mod hookdeck;
 mod http;
+mod legacy;
 mod messages;
 mod model;
+mod outpost;
 mod progress;
 mod report;
 mod retry;
 mod run;
+mod snapshot;
 mod source;
 mod state;
 mod svix;
@@ -22,6 +29,7 @@ use url::Url;
 
 use self::{
     http::{Api, Side},
+    legacy::{ConvoyArgs, Hook0Args, HookdeckArgs, OutpostArgs},
     report::Report,
     run::Plan,
     source::Source,
@@ -48,6 +56,18 @@ pub(crate) enum ImportCommand {
     /// secrets that were rotated and the values of all headers.
     #[command(after_help = SVIX_DB_EXAMPLES)]
     SvixDb(SvixDbArgs),
+    /// Imports a project of Convoy
+    #[command(after_help = legacy::CONVOY_EXAMPLES)]
+    Convoy(ConvoyArgs),
+    /// Imports the tenants of Outpost
+    #[command(after_help = legacy::OUTPOST_EXAMPLES)]
+    Outpost(OutpostArgs),
+    /// Imports applications of Hook0
+    #[command(after_help = legacy::HOOK0_EXAMPLES)]
+    Hook0(Hook0Args),
+    /// Imports a project of Hookdeck Event Gateway
+    #[command(after_help = legacy::HOOKDECK_EXAMPLES)]
+    Hookdeck(HookdeckArgs),
 }
 
 const SVIX_EXAMPLES: &str = "\
@@ -80,6 +100,9 @@ pub(crate) struct ImportArgs {
     /// Change nothing; show what would be created and updated. Messages are not read
     #[arg(long)]
     dry_run: bool,
+    /// Create applications in shadow mode: their messages are recorded, and not sent
+    #[arg(long)]
+    shadow: bool,
     /// Write a report as JSON to this file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -141,6 +164,10 @@ impl ImportCommand {
                 let source = SvixDb::open(from).await?;
                 import.run(&source, target).await
             }),
+            Self::Convoy(args) => args.run(target),
+            Self::Outpost(args) => args.run(target),
+            Self::Hook0(args) => args.run(target),
+            Self::Hookdeck(args) => args.run(target),
         }
     }
 }
@@ -148,10 +175,10 @@ impl ImportCommand {
 impl ImportArgs {
     /// Imports from the source, and prints what was done.
     async fn run(self, source: &impl Source, target: &ApiArgs) -> anyhow::Result<ExitCode> {
-        let Self { app, messages, dry_run, report: file, state } = self;
+        let Self { app, messages, dry_run, shadow, report: file, state } = self;
         let server = target.client()?;
         let api = Api::new(Side::Target, &server.url, &server.token)?;
-        let into = Target::new(api, dry_run);
+        let into = Target::new(api, dry_run, shadow);
         let plan = Plan { applications: app, messages, dry_run, state };
         let report = RefCell::new(Report::new(source.location(), into.location(), dry_run));
         let result = run::run(source, &into, &plan, &report).await;

@@ -127,6 +127,7 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
             skip_after: parsed.skip_after,
             trusted_certificates: parsed.trusted_certificates,
             authentication: parsed.authentication,
+            signing: None,
             metadata: parsed.metadata.unwrap_or_default(),
             secret: parsed.secret,
             headers: parsed.headers.unwrap_or_default(),

@@ -17,6 +17,7 @@ mod disk;
 mod dns;
 mod example;
 mod import;
+mod import_legacy;
 mod import_svix_db;
 #[cfg(feature = "full")]
 mod kinds_brokers;

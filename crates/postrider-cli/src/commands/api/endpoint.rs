@@ -3,6 +3,7 @@
 mod authentication;
 mod filter;
 mod polling;
+mod signing;
 mod transform;
 mod trial;
 
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use self::authentication::{AuthCommand, MtlsCommand, OauthCommand};
 use self::polling::PollingCommand;
+use self::signing::SigningArgs;
 use self::transform::TransformArgs;
 use super::{
     ApiArgs, ApiRequest, PageArgs,
@@ -70,6 +72,14 @@ pub(crate) enum EndpointCommand {
     Secret(EndpointPath),
     /// Creates a new signing secret; the old one also signs for another 24 h
     Rotate(EndpointPath),
+    /// Sets how requests are signed, for receivers that verified the webhooks of another system
+    #[command(after_help = signing::EXAMPLES)]
+    Signing {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        #[command(flatten)]
+        signing: SigningArgs,
+    },
     /// Shows the custom headers of an endpoint
     Headers(EndpointPath),
     /// Sets the credential of every request: basic, bearer or a header
@@ -281,6 +291,7 @@ impl EndpointCommand {
             Self::Delete(endpoint) => endpoint.call(Method::DELETE, &[]),
             Self::Secret(endpoint) => endpoint.call(Method::GET, &["secret"]),
             Self::Rotate(endpoint) => endpoint.call(Method::POST, &["secret", "rotate"]).body("{}"),
+            Self::Signing { endpoint, signing } => signing.call(&endpoint)?,
             Self::Headers(endpoint) => endpoint.call(Method::GET, &["headers"]),
             Self::Transformation(endpoint) => endpoint.call(Method::GET, &["transformation"]),
             Self::Transform { endpoint, change } => {

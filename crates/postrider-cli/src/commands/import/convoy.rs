@@ -211,8 +211,11 @@ fn add_endpoint(
 fn secrets(list: &Value) -> Vec<Secret> {
     let mut valid: Vec<_> =
         items(list).iter().filter(|it| !text(&it["value"]).is_empty()).collect();
-    valid.sort_by_key(|it| (time(&it["expires_at"]).is_some(), std::cmp::Reverse(time(&it["created_at"]))));
-    let secret = |it: &Value| Secret { key: text(&it["value"]), expires_at: time(&it["expires_at"]) };
+    valid.sort_by_key(|it| {
+        (time(&it["expires_at"]).is_some(), std::cmp::Reverse(time(&it["created_at"])))
+    });
+    let secret =
+        |it: &Value| Secret { key: text(&it["value"]), expires_at: time(&it["expires_at"]) };
     valid.into_iter().map(secret).collect()
 }
 

@@ -7,8 +7,19 @@ use super::model::Fields;
 /// The names of the fields that differ. Fields that are not wanted do not count, and an absent
 /// field is the same as an empty or false one.
 pub(super) fn changed(wanted: &Fields, present: &Value) -> Vec<String> {
-    let differs = |(name, value): &(&String, &Value)| !is_same(value, &present[name.as_str()]);
+    let differs = |(name, value): &(&String, &Value)| {
+        let present = &present[name.as_str()];
+        // Secrets are not shown, and are compared separately.
+        if *name == SIGNING { !is_same_signing(value, present) } else { !is_same(value, present) }
+    };
     wanted.iter().filter(differs).map(|(name, _)| name.clone()).collect()
+}
+
+/// The signing profile of an endpoint.
+const SIGNING: &str = "signing";
+
+fn is_same_signing(wanted: &Value, present: &Value) -> bool {
+    ["profile", "model", "standard"].iter().all(|it| is_same(&wanted[*it], &present[*it]))
 }
 
 fn is_same(wanted: &Value, present: &Value) -> bool {
@@ -48,6 +59,12 @@ mod tests {
             (json!({ "a": ["x", "y"] }), json!({ "a": ["y", "x"] }), &[]),
             (json!({ "a": ["x", "y"] }), json!({ "a": ["y"] }), &["a"]),
             (json!({ "a": true }), json!({}), &["a"]),
+            (
+                json!({ "signing": { "profile": "convoy" } }),
+                json!({ "signing": { "profile": "convoy", "secrets": [{ "key": "***" }] } }),
+                &[],
+            ),
+            (json!({ "signing": { "profile": "convoy" } }), json!({}), &["signing"]),
         ] {
             let Value::Object(fields) = &wanted else { unreachable!() };
             assert_eq!(changed(fields, &present), expected, "{wanted} {present}");

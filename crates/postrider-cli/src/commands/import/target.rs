@@ -29,14 +29,16 @@ pub(crate) struct Target {
     api: Api,
     /// Change nothing.
     dry_run: bool,
+    /// Create applications in shadow mode.
+    shadow: bool,
 }
 
 /// What happened to a record, or the message of a refusal.
 type Change = anyhow::Result<Outcome>;
 
 impl Target {
-    pub(crate) const fn new(api: Api, dry_run: bool) -> Self {
-        Self { api, dry_run }
+    pub(crate) const fn new(api: Api, dry_run: bool, shadow: bool) -> Self {
+        Self { api, dry_run, shadow }
     }
 
     /// Where the server is.
@@ -77,7 +79,10 @@ impl Target {
             "throttleRate": rate_limit,
             "metadata": metadata,
         }));
-        self.put(&["app"], uid, &fields, &fields).await
+        // One that exists keeps its mode: it may have gone live since.
+        let mode = self.shadow.then(|| ("mode", json!("shadow")));
+        let new = fields_and(&fields, mode);
+        self.put(&["app"], uid, &fields, &new).await
     }
 
     /// Integrations have no uid, so their names identify them.

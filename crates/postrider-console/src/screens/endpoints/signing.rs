@@ -83,7 +83,8 @@ mod tests {
             model: Some(model),
             ..EndpointSigning::default()
         };
-        let form = Form::filled(filled(Some(&custom)).iter().map(|it| (it.0.as_str(), it.1.clone())));
+        let form =
+            Form::filled(filled(Some(&custom)).iter().map(|it| (it.0.as_str(), it.1.clone())));
         assert!(options(&form).iter().any(|(id, _)| *id == CUSTOM));
         let expected = json!({ "profile": "custom", "standard": false, "secrets": ["s"], "model": { "sign": {} } });
         check(Some(&custom), &[(PROFILE, CUSTOM), (SECRET, "s")], Some(expected));

@@ -16,7 +16,10 @@ fn owners_become_applications_with_their_endpoints() {
     let uids: Vec<_> = records.applications.iter().map(|it| it.application.uid.as_str()).collect();
     assert_eq!(uids, ["acme", "project-1"], "an endpoint without an owner belongs to the project");
     let endpoint = &records.applications[0].content.endpoints[0];
-    assert_eq!((endpoint.uid.as_str(), endpoint.url.as_str()), ("endpoint-1", "https://acme.example/hook"));
+    assert_eq!(
+        (endpoint.uid.as_str(), endpoint.url.as_str()),
+        ("endpoint-1", "https://acme.example/hook")
+    );
     assert_eq!(endpoint.rate_limit, Some(84));
     assert_eq!(endpoint.more["signing"], json!({ "profile": "convoy-advanced" }));
     let keys: Vec<_> = endpoint.secrets.iter().map(|it| it.key.as_str()).collect();
