@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod alerts;
 mod api;
 mod check;
 mod client;
@@ -24,6 +25,7 @@ mod kinds_brokers;
 #[cfg(feature = "full")]
 mod kinds_s3;
 mod listen;
+mod metrics;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
 mod order;

@@ -30,10 +30,10 @@ struct Source {
 
 /// A response.
 #[derive(Debug)]
-struct Reply {
-    status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: HeaderMap,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Source {
@@ -82,7 +82,7 @@ impl Source {
     }
 }
 
-async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> Reply {
+pub(crate) async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> Reply {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = client.request(request.body(Full::new(body.into())).unwrap());
     let response = tokio::time::timeout(MAX_WAIT, sent).await.unwrap().unwrap();

@@ -252,7 +252,7 @@ mod tests {
         book.observe(Observation::Cleared(key("a")), at(90_000));
         assert_eq!(book.holding().count(), 0);
         assert_eq!(told(&mut book, 90_000), only("a", Resolved));
-        assert_eq!(told(&mut book, 90_400), []);
+        assert_eq!(told(&mut book, 91_000), []);
         assert!(book.alerts.is_empty(), "it is forgotten");
     }
 

@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// Time between two rounds.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Rounds between two times at which disabled endpoints are looked at again.
-const ROUNDS_PER_CHECK: u64 = 6;
+const ROUNDS_PER_CHECK: u64 = 5;
 
 /// Endpoints that are looked at in one round.
 const CHECKED: usize = 100;

@@ -301,14 +301,12 @@ async fn requests_are_counted_by_operation_and_status() {
     let text = world.metrics().await;
     let counted = r#"postrider_http_requests_total{operation="v1.application.get",status="4xx"} 1"#;
     assert!(text.contains(counted), "{text}");
-    // The old name lasts for one more release.
-    for name in ["postrider_http_request_duration_seconds", "postrider_http_request_seconds"] {
-        let created = format!(r#"{name}_count{{operation="v1.application.create"}} 1"#);
-        assert!(text.contains(&created), "{text}");
-        // An operation that was never called has no histogram.
-        let deleted = format!(r#"{name}_count{{operation="v1.application.delete"}}"#);
-        assert!(!text.contains(&deleted), "{text}");
-    }
+    let name = "postrider_http_request_duration_seconds_count";
+    let created = format!(r#"{name}{{operation="v1.application.create"}} 1"#);
+    assert!(text.contains(&created), "{text}");
+    // An operation that was never called has no histogram.
+    let deleted = format!(r#"{name}{{operation="v1.application.delete"}}"#);
+    assert!(!text.contains(&deleted), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
