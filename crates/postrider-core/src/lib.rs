@@ -58,5 +58,6 @@ pub mod statistics;
 pub mod target;
 pub mod template;
 pub mod time;
+pub mod trace;
 pub mod transformation;
 pub mod vault;

@@ -32,6 +32,7 @@ mod settings;
 mod store_errors;
 mod submission;
 mod tasks;
+mod tracer;
 
 pub use crate::{
     background::{BackgroundRunner, Preview},
@@ -60,4 +61,5 @@ pub use crate::{
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},
     tasks::{EngineTasks, RunningTasks, TaskStopped},
+    tracer::{SpanQueue, Tracer},
 };

@@ -9,7 +9,7 @@ use postrider_core::{
 };
 use postrider_store::Retention;
 
-use crate::limits::Limits;
+use crate::{limits::Limits, tracer::Tracer};
 
 /// Configuration of the engine.
 #[derive(Clone, Debug)]
@@ -29,4 +29,6 @@ pub struct Settings {
     pub statistics_retention: StatisticsRetention,
     /// Number of drivers; each handles a part of the applications.
     pub shards: usize,
+    /// Records traces, if they are exported.
+    pub tracer: Option<Tracer>,
 }

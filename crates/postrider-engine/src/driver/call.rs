@@ -4,10 +4,12 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::Method;
 use postrider::{AttemptId, api::EndpointKind};
 use postrider_core::{
     batch_request,
@@ -16,6 +18,10 @@ use postrider_core::{
     dispatch::{Input, OutgoingCall},
     message::Message,
     time::Timestamp,
+    trace::{
+        TraceContext,
+        attempt::{EndedAttempt, Place},
+    },
 };
 use tokio::task::JoinSet;
 
@@ -28,6 +34,7 @@ use crate::{
     panic_text::panic_text,
     polling::Polling,
     sender::{Call, Report, Sender},
+    tracer::Tracer,
 };
 
 /// Makes calls, each in its own task.
@@ -37,6 +44,7 @@ pub(super) struct Caller {
     polling: Polling,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    tracer: Option<Tracer>,
     calls: JoinSet<FinishedCall>,
 }
 
@@ -51,6 +59,16 @@ pub(super) struct FinishedCall {
     /// Made when the call began.
     id: AttemptId,
     report: Report,
+    trace: Option<Box<AttemptTrace>>,
+}
+
+/// The span of an attempt that has begun.
+#[derive(Debug)]
+struct AttemptTrace {
+    place: Place,
+    began_at: Duration,
+    /// The method, if it is called over HTTP.
+    method: Option<Method>,
 }
 
 impl Caller {
@@ -60,6 +78,7 @@ impl Caller {
             polling: components.polling.clone(),
             clock: Arc::clone(&components.clock),
             metrics: Arc::clone(&components.metrics),
+            tracer: components.settings.tracer.clone(),
             calls: JoinSet::new(),
         }
     }
@@ -76,10 +95,11 @@ impl Caller {
         let id = self.clock.attempt_id();
         let (others, batch) = self.batch(&endpoint, &message, others, now);
         if endpoint.kind == EndpointKind::Polling {
-            let call = Call { target, message, batch, body: Bytes::new(), at: now };
+            let call = Call { target, message, batch, body: Bytes::new(), at: now, trace: None };
             let polling = self.polling.clone();
             let appended = async move { polling.deliver(&call).await };
-            self.calls.spawn(finished(appended, (delivery, others, endpoint, id)));
+            let subject = CallSubject { delivery, others, endpoint, id, trace: None };
+            self.calls.spawn(finished(appended, subject));
             return;
         }
         let body = if batch.is_empty() {
@@ -87,9 +107,25 @@ impl Caller {
         } else {
             batch_request::body(&batch)
         };
-        let call = Call { target, message, batch, body, at: now };
+        let mut call = Call { target, message, batch, body, at: now, trace: None };
+        let trace = self.tracer.as_ref().map(|it| Box::new(self.trace(it, &delivery, &call)));
+        call.trace = forwarded(&call, trace.as_deref());
         let sent = async move { sender.send(call).await };
-        self.calls.spawn(finished(sent, (delivery, others, endpoint, id)));
+        self.calls.spawn(finished(sent, CallSubject { delivery, others, endpoint, id, trace }));
+    }
+
+    fn trace(&self, tracer: &Tracer, delivery: &Delivery, call: &Call) -> AttemptTrace {
+        let messages: Vec<&Message> = if call.batch.is_empty() {
+            vec![&call.message]
+        } else {
+            call.batch.iter().map(|it| &**it).collect()
+        };
+        let made = (self.clock.span_ids(), tracer.sampler());
+        AttemptTrace {
+            place: Place::of_attempt(delivery, &messages, call.at, made),
+            began_at: self.clock.precise(),
+            method: call.target.http().map(|it| it.method.clone()),
+        }
     }
 
     /// The other deliveries of a batch with the ids of their attempts, and its messages; nothing if
@@ -130,7 +166,10 @@ impl Caller {
 
     /// Hands the result of a call to the dispatcher.
     pub(super) fn finish(&self, call: FinishedCall, dispatcher: &mut Dispatcher, now: Timestamp) {
-        let FinishedCall { delivery, others, endpoint, id, report } = call;
+        if let (Some(tracer), Some(trace)) = (&self.tracer, &call.trace) {
+            record(tracer, trace, &call);
+        }
+        let FinishedCall { delivery, others, endpoint, id, report, trace: _ } = call;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
         let jitter = self.clock.jitter();
         if others.is_empty() {
@@ -161,15 +200,56 @@ fn attempt(delivery: &Delivery, id: AttemptId, endpoint: &Endpoint, report: Repo
     }
 }
 
-/// What a call is for: its delivery, the others of its batch, the endpoint and the attempt.
-type CallSubject = (Delivery, Vec<(Delivery, AttemptId)>, Arc<Endpoint>, AttemptId);
+/// The trace context of the request, if the endpoint gets one: that of the attempt, or of the
+/// message if attempts are not traced.
+fn forwarded(call: &Call, trace: Option<&AttemptTrace>) -> Option<Box<TraceContext>> {
+    if !call.target.http().is_some_and(|it| it.forwards_trace_context) {
+        return None;
+    }
+    match trace {
+        Some(trace) => Some(Box::new(trace.place.context.clone())),
+        // Those of several messages contradict each other.
+        None if call.batch.len() > 1 => None,
+        None => call.message.trace.clone(),
+    }
+}
+
+/// Records the span of a call that has ended.
+fn record(tracer: &Tracer, trace: &AttemptTrace, call: &FinishedCall) {
+    if !trace.place.context.is_sampled() {
+        return;
+    }
+    let FinishedCall { delivery, others, endpoint, id, report, .. } = call;
+    let transformed = report.response.clone().take_transformed();
+    let transformed = transformed.and_then(|it| it.request).map(|it| it.method);
+    let ended = EndedAttempt {
+        delivery,
+        id: *id,
+        kind: endpoint.kind,
+        messages: others.len() + 1,
+        url: report.url.as_deref().unwrap_or(&endpoint.url),
+        address: report.address,
+        method: trace.method.as_ref().map(|it| transformed.as_deref().unwrap_or(it.as_str())),
+        outcome: report.outcome,
+        is_cancelled: report.response.is_cancelled(),
+    };
+    tracer.record(ended.span(trace.place.clone(), trace.began_at, report.duration));
+}
+
+/// What a call is for.
+struct CallSubject {
+    delivery: Delivery,
+    /// The other deliveries of a batch.
+    others: Vec<(Delivery, AttemptId)>,
+    endpoint: Arc<Endpoint>,
+    id: AttemptId,
+    trace: Option<Box<AttemptTrace>>,
+}
 
 /// Waits for the report of a call, also if the call panics.
-async fn finished(
-    call: impl Future<Output = Report>,
-    (delivery, others, endpoint, id): CallSubject,
-) -> FinishedCall {
+async fn finished(call: impl Future<Output = Report>, subject: CallSubject) -> FinishedCall {
     let sent = AssertUnwindSafe(call).catch_unwind().await;
     let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-    FinishedCall { delivery, others, endpoint, id, report }
+    let CallSubject { delivery, others, endpoint, id, trace } = subject;
+    FinishedCall { delivery, others, endpoint, id, report, trace }
 }
