@@ -18,6 +18,7 @@ mod secrets;
 mod settings;
 mod supervisor;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 mod api;
 mod check;
 mod client;
+mod collector;
 mod command_line;
 mod commands;
 mod connections;
@@ -46,5 +47,6 @@ mod sources;
 mod supervisor;
 mod tasks;
 mod tls;
+mod traces;
 mod unusual_receivers;
 mod upgrade;
