@@ -19,6 +19,7 @@ mod secrets;
 mod settings;
 mod supervisor;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -30,6 +30,7 @@ use crate::{
     secrets::{self, Secrets},
     settings,
     supervisor::Supervisor,
+    traces::{Exporter, RunningExporter, Traces},
 };
 
 /// Exit code after a second signal.
@@ -52,6 +53,7 @@ pub(crate) struct Node {
     declared: Declared,
     config: Config,
     supervisor: Supervisor,
+    exporter: Option<Exporter>,
 }
 
 /// What accepts connections.
@@ -84,22 +86,25 @@ impl Node {
         mut declared: Declared,
         accept_loss: bool,
     ) -> anyhow::Result<Self> {
+        let traces = Traces::of_process()?;
         warn_of_descriptor_limit(config, descriptors::raise());
         let clients = clients(config, declared::take_programs(&mut declared)?)?;
         let listeners = Listeners::open(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        let node = Self::with_store(config, listeners, store, secrets, clients).await?;
+        let node = Self::with_store(config, listeners, (store, secrets), clients, traces).await?;
         Ok(Self { declared, ..node })
     }
 
     async fn with_store(
         config: &Config,
         listeners: Listeners,
-        store: Arc<dyn Store>,
-        Secrets { jwt, vault, is_outdated }: Secrets,
+        (store, secrets): (Arc<dyn Store>, Secrets),
         Clients { senders, sandbox, queues, http }: Clients,
+        Traces { are_propagated, export }: Traces,
     ) -> anyhow::Result<Self> {
+        let Secrets { jwt, vault, is_outdated } = secrets;
+        let (tracer, exporter) = export.unzip();
         let address = listeners.api.local_addr()?;
         let metrics_address =
             listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -114,20 +119,19 @@ impl Node {
             None => senders,
         };
         let sender = Arc::new(senders);
-        let (engine, mut tasks) = Engine::new(
-            Arc::clone(&store),
-            sender,
-            clock,
-            vault,
-            settings::engine(config, address),
-        );
+        let engine =
+            postrider_engine::Settings { tracer, ..settings::engine(config, address) };
+        let (engine, mut tasks) = Engine::new(Arc::clone(&store), sender, clock, vault, engine);
         if engine.has_alerts() {
             tasks.alerts = engine.alert_task(alerts::sender(config, address)?);
         }
         if is_outdated {
             tasks.rotation.expect_plaintext();
         }
-        let server = settings::server(config, &jwt, address, &http);
+        let server = postrider_server::Settings {
+            propagates_traces: are_propagated,
+            ..settings::server(config, &jwt, address, &http)
+        };
         let grace = config.shutdown_grace;
         let (declared, config) = (Declared::default(), config.clone());
         let supervisor = Supervisor::of_process()?;
@@ -145,6 +149,7 @@ impl Node {
             declared,
             config,
             supervisor,
+            exporter,
         })
     }
 
@@ -154,7 +159,7 @@ impl Node {
     /// `pages` are served in addition to the API and the console. `companion` runs while the server does; if it
     /// fails, the server shuts down in order too.
     pub(crate) async fn run(
-        self,
+        mut self,
         pages: Pages,
         companion: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<ExitCode> {
@@ -163,7 +168,9 @@ impl Node {
         let (draining, delay) = (self.server.draining.clone(), self.config.shutdown_delay);
         let supervisor = self.supervisor.clone();
         let mut watched = pin!(supervisor.watch(self.engine.clone()));
-        let work = self.work(pages, stop.clone());
+        let exporter = self.exporter.take().map(Exporter::start).transpose();
+        let exporter = exporter.context("cannot start a thread")?;
+        let work = self.exported_work(exporter, pages, stop.clone());
         let companion = async {
             match companion.await {
                 Ok(()) => pending().await,
@@ -194,6 +201,20 @@ impl Node {
             never = delayed => match never {},
             never = watched => match never {},
         }
+    }
+
+    /// The same as [`Self::work`]. The spans of the last requests are exported when it has ended.
+    async fn exported_work(
+        self,
+        exporter: Option<RunningExporter>,
+        pages: Pages,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let worked = self.work(pages, stop).await;
+        if let Some(exporter) = exporter {
+            exporter.end().await;
+        }
+        worked
     }
 
     /// Shuts down the API and the consumers first, so that the engine still takes what they accepted; then the

@@ -75,6 +75,7 @@ pub(crate) fn engine(config: &Config, address: SocketAddr) -> engine::Settings {
             days: config.retention.statistics_days,
         },
         shards: config.shards.get(),
+        tracer: None,
     }
 }
 
@@ -283,6 +284,7 @@ pub(crate) fn server(
     let local = format!("{}/", base_url(config, address));
     let public = config.public_url.as_ref().map(|it| it.0.to_string());
     server::Settings {
+        propagates_traces: true,
         jwt_secret: jwt_secret(jwt),
         token_expiry: config.token_expiry,
         default_signature: match config.default_signature {

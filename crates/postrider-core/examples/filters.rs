@@ -151,5 +151,6 @@ fn message(payload: &str) -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::from_millis(0),
+        trace: None,
     }
 }

@@ -147,6 +147,9 @@ pub struct Endpoint {
     /// Certificates in PEM. If there are any, only these are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
+    /// Requests have the trace context of their attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forward_trace_context: bool,
     /// How requests authenticate, in addition to their signature.
     #[serde(default, skip_serializing_if = "Authentication::is_empty")]
     pub authentication: Authentication,

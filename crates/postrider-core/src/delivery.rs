@@ -248,7 +248,7 @@ impl Response {
     }
 
     /// Whether the transformation cancelled the delivery.
-    fn is_cancelled(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         #[derive(Deserialize)]
         struct Cancelled {
             is_cancelled: bool,

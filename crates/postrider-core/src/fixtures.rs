@@ -22,6 +22,7 @@ pub(crate) fn message() -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     }
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn endpoint() -> Endpoint {
         ordering: Ordering::Any,
         transformation: None,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: crate::catalog::Authentication::default(),
         signing: None,
         secret: SealedSecret(Vec::new()),

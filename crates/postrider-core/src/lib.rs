@@ -64,5 +64,6 @@ pub mod svix_key;
 pub mod target;
 pub mod template;
 pub mod time;
+pub mod trace;
 pub mod transformation;
 pub mod vault;

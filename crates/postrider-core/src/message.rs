@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postrider::{ApplicationId, EventTypeName, MessageId, RejectionId, SourceId, Uid};
 
-use crate::time::Timestamp;
+use crate::{time::Timestamp, trace::TraceContext};
 
 /// One accepted event. It is immutable, except that its body can be expunged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Message {
     pub deliver_at: Option<Timestamp>,
     /// When the body is removed.
     pub body_until: Timestamp,
+    /// The request that published it, in its distributed trace.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// The format of a body.

@@ -50,6 +50,8 @@ pub struct Prepared {
     /// The endpoint's own credential. It replaces every other header with its name.
     credential: Option<CredentialHeader>,
     pub method: Method,
+    /// Requests have the trace context of their attempt.
+    pub forwards_trace_context: bool,
     /// Host, user agent and the endpoint's custom headers.
     headers: HeaderMap,
     /// Those that a transformation set. They take precedence over all others except those of the
@@ -117,6 +119,7 @@ impl Prepared {
             oauth: oauth(authentication, vault)?.map(Arc::new),
             credential: credentials.as_ref().map(CredentialHeader::new).transpose()?,
             method: Method::POST,
+            forwards_trace_context: endpoint.forward_trace_context,
             headers,
             transformed: HeaderMap::new(),
             is_json: false,

@@ -16,7 +16,11 @@ use postrider::{
     ApiKeyId, ApplicationId, AttemptId, AuditId, AutoConfigId, ConnectorId, ConsumerId,
     DeadLetterId, EndpointId, IntegrationId, MessageId, RejectionId, SourceId, TaskId,
 };
-use postrider_core::{retry::JitterSample, time::Timestamp};
+use postrider_core::{
+    retry::JitterSample,
+    time::Timestamp,
+    trace::{SpanId, TraceId, attempt::NewIds},
+};
 use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
@@ -117,6 +121,24 @@ impl Clock {
         self.generator().fill_bytes(bytes);
     }
 
+    /// Ids for a new span.
+    pub fn span_ids(&self) -> NewIds {
+        let (mut trace_id, mut span_id) = ([0; 16], [0; 8]);
+        let mut generator = self.generator();
+        generator.fill_bytes(&mut trace_id);
+        generator.fill_bytes(&mut span_id);
+        NewIds { trace_id: TraceId(trace_id), span_id: SpanId(span_id) }
+    }
+
+    /// The time since 1970, as precisely as it is known. Spans of other services have the time of
+    /// their own clocks, so it does not follow the store's.
+    pub fn precise(&self) -> Duration {
+        match self.source {
+            Source::System => since_1970(),
+            Source::Virtual { .. } => Duration::from_millis(self.now().as_millis()),
+        }
+    }
+
     pub fn jitter(&self) -> JitterSample {
         JitterSample(self.generator().random())
     }
@@ -214,9 +236,12 @@ impl Clock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 fn system_millis() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ impl Submit {
             format: submission.format,
             deliver_at: submission.deliver_at,
             body_until: submission.body_until,
+            trace: submission.trace,
         });
         let entry = &submission.entry;
         let targets = match submission.only {

@@ -47,6 +47,7 @@ use crate::{
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
     tasks::EngineTasks,
+    tracer::Tracer,
 };
 
 /// The handle to the running engine; cheap to clone.
@@ -194,6 +195,11 @@ impl Engine {
         &self.inner.rotation
     }
 
+    /// Records traces, if they are exported.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.components().settings.tracer.as_ref()
+    }
+
     pub fn metrics(&self) -> &Metrics {
         &self.components().metrics
     }
@@ -219,7 +225,8 @@ impl Engine {
             return Report::delivered(POLLED);
         }
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { target, message, batch: Vec::new(), body, at: self.clock().now() };
+        let at = self.clock().now();
+        let call = Call { target, message, batch: Vec::new(), body, at, trace: None };
         caught(self.components().sender.send(call)).await
     }
 

@@ -33,6 +33,7 @@ mod settings;
 mod store_errors;
 mod submission;
 mod tasks;
+mod tracer;
 
 pub use crate::{
     alerts::{AlertSender, AlertSettings, AlertTask, SentAlert},
@@ -62,4 +63,5 @@ pub use crate::{
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},
     tasks::{EngineTasks, RunningTasks, TaskStopped},
+    tracer::{SpanQueue, Tracer},
 };

@@ -87,6 +87,7 @@ impl OperationalMessages {
             format: Format::Json,
             deliver_at: None,
             body_until: now + BODY_RETENTION,
+            trace: None,
         };
         let targets = listener
             .targets(&message)

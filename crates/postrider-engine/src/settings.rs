@@ -9,7 +9,7 @@ use postrider_core::{
 };
 use postrider_store::Retention;
 
-use crate::{alerts::AlertSettings, limits::Limits};
+use crate::{alerts::AlertSettings, limits::Limits, tracer::Tracer};
 
 /// Configuration of the engine.
 #[derive(Clone, Debug)]
@@ -33,4 +33,6 @@ pub struct Settings {
     pub alerts: Option<AlertSettings>,
     /// Number of drivers; each handles a part of the applications.
     pub shards: usize,
+    /// Records traces, if they are exported.
+    pub tracer: Option<Tracer>,
 }

@@ -7,6 +7,7 @@ use postrider::{EndpointId, EventTypeName, MessageId, Uid};
 use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
+    trace::TraceContext,
 };
 use postrider_store::StoreError;
 
@@ -25,6 +26,8 @@ pub struct Submission {
     pub format: Format,
     pub deliver_at: Option<Timestamp>,
     pub body_until: Timestamp,
+    /// The request that publishes it, in its distributed trace.
+    pub trace: Option<Box<TraceContext>>,
     /// Digest of the request's idempotency key and its scope.
     pub idempotency: Option<[u8; 32]>,
     /// Send to this endpoint only, whatever its filters say.

@@ -56,6 +56,7 @@ use crate::{
     http::upload::{self, BodyLimits},
     metrics::InboundResult,
     relay::{self, Relay},
+    traces::{RequestTrace, Route},
 };
 
 /// Methods that providers use: `POST` and `PUT` for events, all of them for handshakes.
@@ -102,12 +103,32 @@ impl Handled {
 /// Responds to the request, even if its handler panics, and counts it.
 async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Response {
     let started_at = Instant::now();
+    let route = Route { path: "/in/{token}", is_secret: true, operation: None };
+    let trace = RequestTrace::of_stranger(&context.engine, &context.settings, &request, route);
+    let response = receive(context, token, (request, trace.as_ref()), started_at).await;
+    if let Some(trace) = trace {
+        trace.respond(response.status());
+    }
+    response
+}
+
+async fn receive(
+    context: &Arc<Context>,
+    token: &str,
+    (request, trace): (Request, Option<&Arc<RequestTrace>>),
+    started_at: Instant,
+) -> Response {
     let source = match find_source(context, token).await {
         Ok(source) => source,
         Err(error) => return finish(context, "", started_at, refuse(context, error)),
     };
     let provider = source.provider.id.clone();
-    let result = AssertUnwindSafe(handle(context, source, request)).catch_unwind().await;
+    if let Some(trace) = trace {
+        trace.note("postrider.source.id", source.source.id.to_string());
+        trace.note("postrider.provider", provider.clone());
+    }
+    let handled = handle(context, source, request, trace.cloned());
+    let result = AssertUnwindSafe(handled).catch_unwind().await;
     let handled = match result {
         Ok(Ok(handled)) => handled,
         Ok(Err(error)) => refuse(context, error),
@@ -151,6 +172,7 @@ async fn handle(
     context: &Arc<Context>,
     source: Arc<OpenSource>,
     request: Request,
+    trace: Option<Arc<RequestTrace>>,
 ) -> Result<Handled, ApiError> {
     let (parts, body) = request.into_parts();
     if !METHODS.contains(&parts.method) {
@@ -159,6 +181,7 @@ async fn handle(
     let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
     let parts = RequestParts::from(parts);
     let mut inbound = InboundRequest::new(context, source, parts, reserved);
+    inbound.trace = trace;
     let counted = inbound.count_hop(&context.hops).map_err(ApiError::Loop);
     let read = match counted {
         Ok(()) => read(context, &mut inbound, body).await,
@@ -199,6 +222,9 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
         Ok(Received::Event(verified)) => {
             let outcome = event::accept(&context, &request, verified).await?;
             count(&context, &request, result_of(outcome));
+            if let (Some(trace), EventOutcome::Accepted(id)) = (&request.trace, outcome) {
+                trace.note_message(id);
+            }
             // The event is durable from here on, so that a 2xx may follow.
             let offload = &context.offload;
             let reply = request.process(offload, &settings, acknowledge).await?;

@@ -51,6 +51,7 @@ mod schemas;
 mod server;
 mod settings;
 mod sso;
+mod traces;
 mod trials;
 
 pub use postrider::api::{Role, access::UnknownRole};

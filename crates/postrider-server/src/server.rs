@@ -64,6 +64,9 @@ impl Server {
     ) -> Self {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
+        if let Some(tracer) = engine.tracer() {
+            tracer.register(registry.sub_registry_with_prefix("postrider"));
+        }
         let metrics = Metrics::register(&mut registry, &engine);
         let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
         let errors = Arc::new(ErrorReporter::new(engine.clone()));

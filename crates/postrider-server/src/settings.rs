@@ -15,6 +15,8 @@ const METRICS_CONNECTIONS: usize = 64;
 /// The server's settings. The configuration provides every field.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The trace context of a request is kept with the messages that it publishes.
+    pub propagates_traces: bool,
     /// The secret that signs tokens.
     pub jwt_secret: JwtSecret,
     /// How long tokens are valid that are exchanged for one-time tokens.

@@ -69,6 +69,7 @@ fn message(number: u64) -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::from_millis(START * 2),
+        trace: None,
     }
 }
 
@@ -124,6 +125,7 @@ fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
         polling_tokens: Vec::new(),

@@ -10,6 +10,7 @@
 //! for several nodes, and [`MemoryStore`] for tests. All of them pass the same conformance suite
 //! in `tests/it`, which states the contracts' promises as executable cases.
 
+mod at_end;
 mod contract;
 mod embedded;
 mod error;

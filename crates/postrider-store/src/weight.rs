@@ -61,7 +61,8 @@ impl Weight for Message {
             Format::Raw { headers } => listed(headers),
         };
         let body = self.body.as_ref().map_or(0, bytes::Bytes::len);
-        body + headers + texts(&self.channels) + texts(&self.tags)
+        let trace = self.trace.as_ref().map_or(0, |it| size_of_val(&**it) + it.state.len());
+        body + headers + texts(&self.channels) + texts(&self.tags) + trace
     }
 }
 

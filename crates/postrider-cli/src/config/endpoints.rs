@@ -66,6 +66,8 @@ entry! {
         secret: Option<String> = "`whsec_…` or `whsk_…`";
         /// PEM certificates that requests to an endpoint of the kind `http` trust exclusively.
         trusted_certificates: Option<String> = "a text";
+        /// Whether requests to an endpoint of the kind `http` have the headers `traceparent` and `tracestate`.
+        forward_trace_context: Option<bool> = "true or false, false by default";
         /// The credential of every request to an endpoint of the kind `http`. If it is absent, the present one stays.
         authentication: Option<EndpointAuthentication> = "a table with `type` (`basic`, `bearer` or `header`) and its fields";
     }
@@ -126,6 +128,7 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
             paused: parsed.paused,
             skip_after: parsed.skip_after,
             trusted_certificates: parsed.trusted_certificates,
+            forward_trace_context: parsed.forward_trace_context,
             authentication: parsed.authentication,
             signing: None,
             metadata: parsed.metadata.unwrap_or_default(),

@@ -130,6 +130,7 @@ async fn fill(folder: &Path, messages: u64) {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     for part in 0..messages / 1_000 {
         let new = |number: u64| NewMessage {

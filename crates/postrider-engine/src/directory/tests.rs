@@ -57,6 +57,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         polling_tokens: Vec::new(),

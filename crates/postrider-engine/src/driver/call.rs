@@ -4,10 +4,12 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::Method;
 use postrider::{AttemptId, api::EndpointKind};
 use postrider_core::{
     batch_request,
@@ -16,6 +18,10 @@ use postrider_core::{
     dispatch::{Input, OutgoingCall},
     message::Message,
     time::Timestamp,
+    trace::{
+        TraceContext,
+        attempt::{EndedAttempt, Place},
+    },
 };
 use tokio::task::JoinSet;
 
@@ -28,6 +34,7 @@ use crate::{
     panic_text::panic_text,
     polling::Polling,
     sender::{Call, Report, Sender, record_shadow},
+    tracer::Tracer,
 };
 
 /// Makes calls, each in its own task.
@@ -37,6 +44,7 @@ pub(super) struct Caller {
     polling: Polling,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    tracer: Option<Tracer>,
     calls: JoinSet<FinishedCall>,
 }
 
@@ -59,6 +67,16 @@ pub(super) struct FinishedCall {
     /// As it was when the call began.
     endpoint: Arc<Endpoint>,
     report: Report,
+    trace: Option<Box<AttemptTrace>>,
+}
+
+/// The span of an attempt that has begun.
+#[derive(Debug)]
+struct AttemptTrace {
+    place: Place,
+    began_at: Duration,
+    /// The method, if it is called over HTTP.
+    method: Option<Method>,
 }
 
 impl Caller {
@@ -68,6 +86,7 @@ impl Caller {
             polling: components.polling.clone(),
             clock: Arc::clone(&components.clock),
             metrics: Arc::clone(&components.metrics),
+            tracer: components.settings.tracer.clone(),
             calls: JoinSet::new(),
         }
     }
@@ -82,12 +101,12 @@ impl Caller {
         let first = self.called(delivery, &message, now);
         let sender = Arc::clone(&self.sender);
         let (others, batch) = self.batch(&endpoint, &message, others, now);
-        let subject = CallSubject { first, others, endpoint };
-        let is_polling = subject.endpoint.kind == EndpointKind::Polling && !target.is_shadow;
+        let is_polling = endpoint.kind == EndpointKind::Polling && !target.is_shadow;
         if is_polling {
-            let call = Call { target, message, batch, body: Bytes::new(), at: now };
+            let call = Call { target, message, batch, body: Bytes::new(), at: now, trace: None };
             let polling = self.polling.clone();
             let appended = async move { polling.deliver(&call).await };
+            let subject = CallSubject { first, others, endpoint, trace: None };
             self.calls.spawn(finished(appended, subject));
             return;
         }
@@ -96,14 +115,31 @@ impl Caller {
         } else {
             batch_request::body(&batch)
         };
-        let call = Call { target, message, batch, body, at: now };
+        let mut call = Call { target, message, batch, body, at: now, trace: None };
         if call.target.is_shadow {
             let recorded = record_shadow(sender.shaper().cloned(), call);
+            let subject = CallSubject { first, others, endpoint, trace: None };
             self.calls.spawn(finished(recorded, subject));
             return;
         }
+        let trace = self.tracer.as_ref().map(|it| Box::new(self.trace(it, &first.delivery, &call)));
+        call.trace = forwarded(&call, trace.as_deref());
         let sent = async move { sender.send(call).await };
-        self.calls.spawn(finished(sent, subject));
+        self.calls.spawn(finished(sent, CallSubject { first, others, endpoint, trace }));
+    }
+
+    fn trace(&self, tracer: &Tracer, delivery: &Delivery, call: &Call) -> AttemptTrace {
+        let messages: Vec<&Message> = if call.batch.is_empty() {
+            vec![&call.message]
+        } else {
+            call.batch.iter().map(|it| &**it).collect()
+        };
+        let made = (self.clock.span_ids(), tracer.sampler());
+        AttemptTrace {
+            place: Place::of_attempt(delivery, &messages, call.at, made),
+            began_at: self.clock.precise(),
+            method: call.target.http().map(|it| it.method.clone()),
+        }
     }
 
     /// The other deliveries of a batch with the ids of their attempts, and its messages; nothing if
@@ -161,7 +197,10 @@ impl Caller {
 
     /// Hands the result of a call to the dispatcher.
     pub(super) fn finish(&self, call: FinishedCall, dispatcher: &mut Dispatcher, now: Timestamp) {
-        let FinishedCall { first, others, endpoint, report } = call;
+        if let (Some(tracer), Some(trace)) = (&self.tracer, &call.trace) {
+            record(tracer, trace, &call);
+        }
+        let FinishedCall { first, others, endpoint, report, trace: _ } = call;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
         for called in std::iter::once(&first).chain(&others) {
             self.observe(called, &report, now);
@@ -195,17 +234,54 @@ fn attempt(called: &CalledDelivery, endpoint: &Endpoint, report: Report) -> Atte
     }
 }
 
+/// The trace context of the request, if the endpoint gets one: that of the attempt, or of the
+/// message if attempts are not traced.
+fn forwarded(call: &Call, trace: Option<&AttemptTrace>) -> Option<Box<TraceContext>> {
+    if !call.target.http().is_some_and(|it| it.forwards_trace_context) {
+        return None;
+    }
+    match trace {
+        Some(trace) => Some(Box::new(trace.place.context.clone())),
+        // Those of several messages contradict each other.
+        None if call.batch.len() > 1 => None,
+        None => call.message.trace.clone(),
+    }
+}
+
+/// Records the span of a call that has ended.
+fn record(tracer: &Tracer, trace: &AttemptTrace, call: &FinishedCall) {
+    if !trace.place.context.is_sampled() {
+        return;
+    }
+    let FinishedCall { first, others, endpoint, report, .. } = call;
+    let transformed = report.response.clone().take_transformed();
+    let transformed = transformed.and_then(|it| it.request).map(|it| it.method);
+    let ended = EndedAttempt {
+        delivery: &first.delivery,
+        id: first.id,
+        kind: endpoint.kind,
+        messages: others.len() + 1,
+        url: report.url.as_deref().unwrap_or(&endpoint.url),
+        address: report.address,
+        method: trace.method.as_ref().map(|it| transformed.as_deref().unwrap_or(it.as_str())),
+        outcome: report.outcome,
+        is_cancelled: report.response.is_cancelled(),
+    };
+    tracer.record(ended.span(trace.place.clone(), trace.began_at, report.duration));
+}
+
 /// What a call is for.
 struct CallSubject {
     first: CalledDelivery,
     others: Vec<CalledDelivery>,
     endpoint: Arc<Endpoint>,
+    trace: Option<Box<AttemptTrace>>,
 }
 
 /// Waits for the report of a call, also if the call panics.
 async fn finished(call: impl Future<Output = Report>, subject: CallSubject) -> FinishedCall {
     let sent = AssertUnwindSafe(call).catch_unwind().await;
     let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-    let CallSubject { first, others, endpoint } = subject;
-    FinishedCall { first, others, endpoint, report }
+    let CallSubject { first, others, endpoint, trace } = subject;
+    FinishedCall { first, others, endpoint, report, trace }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider_core::{message::Message, target::Target, time::Timestamp};
+use postrider_core::{message::Message, target::Target, time::Timestamp, trace::TraceContext};
 
 /// One delivery to make, or a batch.
 #[derive(Clone, Debug)]
@@ -17,4 +17,6 @@ pub struct Call {
     pub body: Bytes,
     /// When it starts; part of the signature.
     pub at: Timestamp,
+    /// The trace context of the request, if the endpoint gets one.
+    pub trace: Option<Box<TraceContext>>,
 }

@@ -29,6 +29,7 @@ use postrider_core::{
     retry_after,
     target::Target,
     time::Timestamp,
+    trace::TraceContext,
 };
 use tokio::time::Instant;
 
@@ -59,13 +60,15 @@ struct HttpCall<'a> {
     at: Timestamp,
     /// The `Authorization` header with an access token.
     authorization: Option<&'a HeaderValue>,
+    /// The trace context to forward.
+    trace: Option<&'a TraceContext>,
 }
 
 impl<'a> HttpCall<'a> {
     fn of(call: &'a Call) -> Option<Self> {
-        let Call { target, message, batch, body, at } = call;
-        let prepared = target.http()?;
-        Some(Self { prepared, message, batch, body, at: *at, authorization: None })
+        let Call { target, message, batch, body, at, trace } = call;
+        let (prepared, trace) = (target.http()?, trace.as_deref());
+        Some(Self { prepared, message, batch, body, at: *at, authorization: None, trace })
     }
 
     fn request(&self) -> Request<Bytes> {
@@ -78,6 +81,9 @@ impl<'a> HttpCall<'a> {
         };
         if let Some(authorization) = self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
+        if let Some(trace) = self.trace {
+            trace.set_headers(request.headers_mut());
         }
         request
     }

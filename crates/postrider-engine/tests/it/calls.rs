@@ -92,9 +92,17 @@ fn call_to(application: ApplicationId, url: &str, trusted_certificates: Option<S
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     let at = Timestamp::from_millis(1_700_000_000_000);
-    Call { target: Arc::new(target), message: Arc::new(message), batch: Vec::new(), body, at }
+    Call {
+        target: Arc::new(target),
+        message: Arc::new(message),
+        batch: Vec::new(),
+        body,
+        at,
+        trace: None,
+    }
 }
 
 async fn send(options: SenderOptions, url: &str) -> Report {

@@ -134,6 +134,7 @@ impl Node {
                 format: Format::Json,
                 deliver_at: None,
                 body_until: Timestamp::MAX,
+                trace: None,
                 idempotency: None,
                 only: None,
                 history: None,

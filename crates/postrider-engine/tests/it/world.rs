@@ -368,6 +368,7 @@ impl World {
                 format: Format::Json,
                 deliver_at,
                 body_until: Timestamp::MAX,
+                trace: None,
                 idempotency: None,
                 only: None,
                 history: None,
@@ -462,6 +463,7 @@ pub(crate) fn settings() -> Settings {
         },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
+        tracer: None,
     }
 }
 
@@ -510,6 +512,7 @@ pub(crate) fn endpoint(
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
         polling_tokens: Vec::new(),

@@ -75,9 +75,17 @@ pub(crate) fn call(target: &Arc<Target>, number: u64, body: &'static [u8]) -> Ca
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     let at = Timestamp::from_millis(ACCEPTED + 5);
-    Call { target: Arc::clone(target), message: Arc::new(message), batch: Vec::new(), body, at }
+    Call {
+        target: Arc::clone(target),
+        message: Arc::new(message),
+        batch: Vec::new(),
+        body,
+        at,
+        trace: None,
+    }
 }
 
 pub(crate) fn said(report: &Report) -> String {

@@ -113,6 +113,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: vault.seal(&secret, [0; 24]),
         polling_tokens: Vec::new(),
@@ -149,6 +150,7 @@ fn settings() -> Settings {
         },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
+        tracer: None,
     }
 }
 
@@ -195,6 +197,7 @@ fn submission(entry: Arc<postrider_engine::Entry>) -> Submission {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
         idempotency: None,
         only: None,
         history: None,

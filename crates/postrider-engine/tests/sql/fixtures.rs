@@ -51,7 +51,14 @@ impl Fixture {
         let body = message.body.clone().unwrap();
         let (target, message) = (Arc::clone(target), Arc::new(message));
         self.senders
-            .send(Call { target, message, batch: Vec::new(), body, at: Timestamp::default() })
+            .send(Call {
+                target,
+                message,
+                batch: Vec::new(),
+                body,
+                at: Timestamp::default(),
+                trace: None,
+            })
             .await
     }
 
@@ -107,6 +114,7 @@ pub(crate) fn message(number: u64, payload: impl Into<String>) -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
     },
     settings::Settings,
     sso::{self, SingleSignOn},
+    traces::{self, RequestTrace},
 };
 
 /// What the routes of all operations share.
@@ -80,7 +81,8 @@ struct Route {
 /// Responds to a request, even if its handler panics, and measures it.
 async fn respond(route: Arc<Route>, request: Request) -> Response {
     let began_at = Instant::now();
-    let handled = handle(Arc::clone(&route), request);
+    let trace = trace(&route, &request);
+    let handled = handle(Arc::clone(&route), request, trace.clone());
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => route.api.errors.response(error),
@@ -88,6 +90,9 @@ async fn respond(route: Arc<Route>, request: Request) -> Response {
     };
     let took = began_at.elapsed();
     route.metrics.record(response.status, took);
+    if let Some(trace) = trace {
+        trace.respond(response.status);
+    }
     tracing::debug!(
         operation = route.operation.declaration.id,
         status = response.status.as_u16(),
@@ -97,10 +102,26 @@ async fn respond(route: Arc<Route>, request: Request) -> Response {
     response.into_response()
 }
 
+/// The trace of a request. Those that anyone may make, such as checks of the health, have none.
+fn trace(route: &Route, request: &Request) -> Option<Arc<RequestTrace>> {
+    let declaration = &route.operation.declaration;
+    if declaration.access == Access::Anyone {
+        return None;
+    }
+    let resources = route.api.operations.resources();
+    let place =
+        traces::Route { path: declaration.path, is_secret: false, operation: Some(declaration.id) };
+    RequestTrace::of_request(&resources.engine, &resources.settings, request, place)
+}
+
 /// Authenticates and authorizes a request, reads its body, and runs the operation.
 ///
 /// The body is read last, so that clients without access cannot make the server hold one.
-async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiError> {
+async fn handle(
+    route: Arc<Route>,
+    request: Request,
+    trace: Option<Arc<RequestTrace>>,
+) -> Result<ApiResponse, ApiError> {
     let (mut parts, body) = request.into_parts();
     let declaration = &route.operation.declaration;
     let resources = Arc::clone(route.api.operations.resources());
@@ -130,7 +151,7 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
             .flatten(),
     };
     let store = AuditedStore::new(&resources.engine, &principal, origin);
-    let call = Call { resources, principal, store, now, idempotency, _memory: memory };
+    let call = Call { resources, principal, store, now, idempotency, trace, _memory: memory };
     let response = if declaration.runs_to_completion() {
         complete(route, call, path, parts, body).await?
     } else {

@@ -1,10 +1,17 @@
 //! What becomes of one message of a queue: published, tried again, or a dead letter.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use http::HeaderName;
 use postrider::api::DeadLetterCause;
-use postrider_core::queue::mapping::QueueInput;
-use postrider_engine::Receipt;
+use postrider_core::{
+    queue::mapping::QueueInput,
+    trace::{
+        TraceContext,
+        context::{TRACEPARENT, TRACESTATE},
+    },
+};
+use postrider_engine::{QueueMessage, Receipt};
 
 use super::{
     accept::{Accepted, Instructions, accept, digest},
@@ -14,7 +21,7 @@ use super::{
     parked::{Pending, Reason},
     refusal::Refusal,
 };
-use crate::metrics::ConsumerResult;
+use crate::{metrics::ConsumerResult, operations::call::Call, traces::RequestTrace};
 
 /// How long a message waits whose dead letter could not be stored.
 const STORE_WAIT: Duration = Duration::from_secs(1);
@@ -37,7 +44,13 @@ pub(super) async fn publish(
     let (subject, headers) = (message.subject.as_deref(), &message.headers);
     let input = QueueInput { subject, headers, body: &message.body };
     let digest = digest(context.consumer.id, &message.id);
-    match accept(&context.call(), instructions.mapping.as_ref(), input, digest).await {
+    let trace = trace(context, message);
+    let call = Call { trace: trace.clone(), ..context.call() };
+    let accepted = accept(&call, instructions.mapping.as_ref(), input, digest).await;
+    if let Some(trace) = trace {
+        trace.end(accepted.as_ref().err().map(|refusal| refusal.error_type().to_owned()));
+    }
+    match accepted {
         Ok(accepted) => {
             context.state.count(match accepted {
                 Accepted::New(_) => ConsumerResult::Accepted,
@@ -47,6 +60,27 @@ pub(super) async fn publish(
         },
         Err(refusal) => refused(context, pending, refusal).await,
     }
+}
+
+/// The trace of the message, which continues that of its publisher.
+fn trace(context: &Context, message: &QueueMessage) -> Option<Arc<RequestTrace>> {
+    let header = |wanted: &HeaderName| {
+        let mut headers = message.headers.iter();
+        let found = headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted.as_str()));
+        found.map(|(_, value)| value.as_str())
+    };
+    let parent = header(&TRACEPARENT)
+        .and_then(|parent| TraceContext::parse(parent, header(&TRACESTATE).map(Some).into_iter()));
+    let resources = context.operations.resources();
+    RequestTrace::of_queue_message(&resources.engine, &resources.settings, parent, || {
+        vec![
+            ("messaging.system", context.consumer.kind.name().into()),
+            ("messaging.operation.name", "process".into()),
+            ("messaging.operation.type", "process".into()),
+            ("messaging.message.id", message.id.clone().into()),
+            ("postrider.consumer.id", context.consumer.id.to_string().into()),
+        ]
+    })
 }
 
 async fn refused(context: &Context, mut pending: Pending, refusal: Refusal) -> Step {

@@ -25,6 +25,16 @@ pub(crate) enum Refusal {
     Never { cause: DeadLetterCause, reason: String },
 }
 
+impl Refusal {
+    /// The class of the error, for a span.
+    pub(crate) const fn error_type(&self) -> &'static str {
+        match self {
+            Self::Wait { .. } => "unavailable",
+            Self::Retry { .. } | Self::Never { .. } => "refused",
+        }
+    }
+}
+
 impl From<Unreadable> for Refusal {
     fn from(error: Unreadable) -> Self {
         Self::Never { cause: DeadLetterCause::Unreadable, reason: error.to_string() }

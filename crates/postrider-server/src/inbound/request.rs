@@ -22,6 +22,7 @@ use crate::{
     http::memory::Reservation,
     offload::{self, Offload},
     settings::{Limits, SizeLimit},
+    traces::RequestTrace,
 };
 
 /// Most bytes of headers that are stored with a rejection.
@@ -46,6 +47,7 @@ pub(super) struct InboundRequest {
     pub(super) hops: String,
     /// The rejection that an operator accepts, if it is not a new request.
     pub(super) rejection: Option<RejectionId>,
+    pub(super) trace: Option<Arc<RequestTrace>>,
     /// The memory that the request takes.
     pub(super) reserved: Reservation,
 }
@@ -98,6 +100,7 @@ impl InboundRequest {
             body: Bytes::new(),
             hops: String::new(),
             rejection: None,
+            trace: None,
             reserved,
         }
     }

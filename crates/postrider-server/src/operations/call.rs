@@ -14,7 +14,7 @@ pub(crate) use super::resources::Resources;
 use crate::{
     api::error::ApiError, auth::Principal, http::memory::Reservation, idempotency::IdempotencyKey,
     locks::ChangeLocks, operations::audited::AuditedStore, quota::QuotaTracker, settings::Settings,
-    trials::Trials,
+    traces::RequestTrace, trials::Trials,
 };
 
 /// One call of an operation.
@@ -25,6 +25,8 @@ pub struct Call {
     pub(crate) store: AuditedStore,
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<IdempotencyKey>,
+    /// The distributed trace that it belongs to, if that is known or recorded.
+    pub(crate) trace: Option<Arc<RequestTrace>>,
     /// Memory for the request's body.
     pub(crate) _memory: Option<Reservation>,
 }

@@ -275,6 +275,7 @@ fn replaced(
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let flow = Flow::given(body.batch.take(), body.paused.take(), body.skip_after.take());
     let is_pinned = body.trusted_certificates.is_some();
+    let forwards_trace = body.forward_trace_context;
     let has_filter = body.filter.is_some();
     let given_kind = body.kind;
     let new = build(call, application, body.into(), |call, body, problems| {
@@ -295,6 +296,7 @@ fn replaced(
         } else {
             old.trusted_certificates.clone()
         },
+        forward_trace_context: forwards_trace.unwrap_or(old.forward_trace_context),
         authentication,
         signing,
         headers: old.headers.clone(),
@@ -399,6 +401,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },
     }
+    endpoint.forward_trace_context =
+        patch.forward_trace_context.unwrap_or(endpoint.forward_trace_context);
     endpoint.authentication =
         authentication::changed(call, &old, &endpoint.url, patch.authentication, &mut problems)?;
     endpoint.signing =
@@ -556,6 +560,7 @@ fn build(
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         strict_rate: body.strict_rate.unwrap_or_default(),
         trusted_certificates: trusted::checked(body.trusted_certificates, &mut problems),
+        forward_trace_context: body.forward_trace_context.unwrap_or_default(),
         authentication: authentication::of_new(call, body.authentication, &mut problems),
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),

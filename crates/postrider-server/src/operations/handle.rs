@@ -87,6 +87,7 @@ impl Operations {
             principal: Arc::clone(principal),
             now: self.resources.engine.clock().now(),
             idempotency: None,
+            trace: None,
             _memory: None,
         }
     }

@@ -170,6 +170,7 @@ pub(crate) fn secret() -> JwtSecret {
 
 pub(crate) fn settings() -> Settings {
     Settings {
+        propagates_traces: true,
         jwt_secret: secret(),
         token_expiry: 90 * DAY,
         default_signature: Kind::Symmetric,
@@ -209,6 +210,7 @@ fn engine_settings() -> engine::Settings {
         },
         statistics_retention: StatisticsRetention::DEFAULT,
         shards: 1,
+        tracer: None,
     }
 }
 

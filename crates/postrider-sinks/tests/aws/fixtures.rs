@@ -99,6 +99,7 @@ pub(crate) fn call_with(target: &Arc<Target>, number: u64, body: impl Into<Bytes
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     let at = Timestamp::from_millis(ACCEPTED + number + 1);
     Call { target: Arc::clone(target), message: Arc::new(message), batch: Vec::new(), body, at }

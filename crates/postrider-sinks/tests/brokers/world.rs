@@ -96,6 +96,7 @@ pub(crate) fn call(target: &Arc<Target>, body: &str) -> Call {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     Call {
         target: Arc::clone(target),

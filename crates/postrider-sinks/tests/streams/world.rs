@@ -86,6 +86,7 @@ pub(crate) fn call(target: &Arc<Target>, body: &str) -> Call {
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     };
     Call {
         target: Arc::clone(target),

@@ -69,6 +69,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(Vec::new()),
         polling_tokens: Vec::new(),
@@ -100,6 +101,7 @@ pub(crate) fn message(id: MessageId) -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: NOW + Duration::from_secs(90 * 86_400),
+        trace: None,
     }
 }
 

@@ -18,6 +18,7 @@ use postrider_core::{
     retry::RetryPlan,
     statistics::Counters,
     time::Timestamp,
+    trace::TraceContext,
 };
 use serde::{Deserialize, Serialize, Serializer};
 use tokio_postgres::Row;
@@ -26,6 +27,7 @@ use super::{
     error::DatabaseError,
     value::{self, Uuid},
 };
+use crate::at_end;
 
 const VERSION: u8 = 1;
 
@@ -37,6 +39,9 @@ struct MessageDetails {
     /// Headers of a raw body; none for JSON.
     headers: Option<Vec<(String, String)>>,
     deliver_at: Option<Timestamp>,
+    /// Takes no space if there is none. Versions that do not know it ignore it.
+    #[serde(with = "at_end")]
+    trace: Option<Box<TraceContext>>,
 }
 
 /// Fields of an attempt without a column.
@@ -58,6 +63,7 @@ pub(super) fn message_details(message: &Message) -> Vec<u8> {
             Format::Raw { headers } => Some(headers.clone()),
         },
         deliver_at: message.deliver_at,
+        trace: message.trace.clone(),
     })
 }
 
@@ -86,6 +92,7 @@ pub(super) fn message(row: &Row) -> Result<Message, DatabaseError> {
         format: details.headers.map_or(Format::Json, |headers| Format::Raw { headers }),
         deliver_at: details.deliver_at,
         body_until: value::timestamp(row.get(5)),
+        trace: details.trace,
     })
 }
 

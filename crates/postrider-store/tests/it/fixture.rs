@@ -115,6 +115,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         filter: None,
         ordering: Ordering::Any,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: postrider_core::catalog::Authentication::default(),
         secret: SealedSecret(vec![1, 2, 3]),
         polling_tokens: Vec::new(),
@@ -360,6 +361,7 @@ pub(crate) fn message(number: u64) -> Message {
         format: Format::Json,
         deliver_at: None,
         body_until: at(1_000_000_000),
+        trace: None,
     }
 }
 

@@ -146,6 +146,10 @@ pub struct EndpointIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
+    /// Whether requests have the headers `traceparent` and `tracestate`; by default, they do not. A
+    /// Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_trace_context: Option<bool>,
     /// The credential of every request. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,
@@ -176,8 +180,8 @@ impl fmt::Debug for EndpointIn {
 
 /// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
 /// their own operations. `kind`, `config`, `filter`, `ordering`, `strictRate`, `batch`, `paused`,
-/// `skipAfter`, `trustedCertificates`, `authentication` and `signing` do not change if they are
-/// absent, so that clients that do not know them cannot reset them.
+/// `skipAfter`, `trustedCertificates`, `forwardTraceContext`, `authentication` and `signing` do not
+/// change if they are absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
@@ -245,6 +249,9 @@ pub struct EndpointUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
+    /// Whether requests have the headers `traceparent` and `tracestate`; unchanged if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_trace_context: Option<bool>,
     /// The credential of every request; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,
@@ -276,6 +283,7 @@ impl From<EndpointUpdate> for EndpointIn {
             paused,
             skip_after,
             trusted_certificates,
+            forward_trace_context,
             authentication,
             signing,
             metadata,
@@ -297,6 +305,7 @@ impl From<EndpointUpdate> for EndpointIn {
             paused,
             skip_after,
             trusted_certificates,
+            forward_trace_context,
             authentication,
             signing,
             metadata,
@@ -327,6 +336,7 @@ impl From<EndpointIn> for EndpointUpdate {
             paused: it.paused,
             skip_after: it.skip_after,
             trusted_certificates: it.trusted_certificates,
+            forward_trace_context: Some(it.forward_trace_context.unwrap_or_default()),
             authentication: it.authentication,
             signing: it.signing,
             metadata: it.metadata,
@@ -402,6 +412,9 @@ pub struct EndpointPatch {
     /// PEM certificates that requests to the endpoint trust exclusively; `null` removes them.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub trusted_certificates: Patch<String>,
+    /// Whether requests have the headers `traceparent` and `tracestate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_trace_context: Option<bool>,
     /// The credential of every request; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub authentication: Patch<EndpointAuthentication>,
@@ -474,6 +487,10 @@ pub struct EndpointOut {
     /// PEM certificates that requests to the endpoint trust exclusively.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
+    /// Whether requests have the headers `traceparent` and `tracestate`; `false` if absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
+    pub forward_trace_context: bool,
     /// The credential of every request, with `***` instead of its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<EndpointAuthentication>,

@@ -40,6 +40,7 @@ fn endpoint() -> EndpointOut {
         paused: false,
         skip_after: None,
         trusted_certificates: None,
+        forward_trace_context: false,
         authentication: None,
         signing: None,
         metadata: [("a".to_owned(), "b".to_owned())].into(),

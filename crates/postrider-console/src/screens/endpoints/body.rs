@@ -58,6 +58,8 @@ fn common(kind: EndpointKind, form: &Form, old: &Map<String, Value>) -> Map<Stri
     body.insert("skipAfter".to_owned(), skip_after);
     if kind.is_http() {
         body.insert("batch".to_owned(), batch(form));
+        let forwards_trace = form.has("forwardTraceContext");
+        body.insert("forwardTraceContext".to_owned(), forwards_trace.into());
     }
     body.insert("metadata".to_owned(), config::pairs(form.text("metadata").unwrap_or_default()));
     body
@@ -111,6 +113,7 @@ pub(super) fn filled(endpoint: &EndpointOut) -> Vec<(String, String)> {
     ];
     let flag = |name: &str, is_set: bool| is_set.then(|| (name.to_owned(), "on".to_owned()));
     fields.extend(flag("strictRate", endpoint.strict_rate));
+    fields.extend(flag("forwardTraceContext", endpoint.forward_trace_context));
     fields.extend(flag("fifo", endpoint.ordering == EndpointOrdering::Fifo));
     if let Some(batch) = endpoint.batch {
         fields.push(("batch.size".to_owned(), batch.size.to_string()));
@@ -181,6 +184,7 @@ mod tests {
             "eventTypes": ["order.paid", "order.sent"], "channels": ["eu", "us"], "throttleRate": 10,
             "strictRate": false, "ordering": "fifo", "metadata": {"plan": "free"},
             "headers": {"X-Shop": "a:b"}, "batch": {"size": 20, "maxWaitSeconds": 0},
+            "forwardTraceContext": false,
         });
         assert_eq!(create(EndpointKind::Http, &http), expected);
         let redis = form(&[
@@ -204,7 +208,7 @@ mod tests {
             "id": "ep_01m8ev51d0e009haqpq8v4h9w2", "url": "https://example.com/", "uid": "a",
             "description": "b", "disabled": false, "eventTypes": ["order.paid"], "channels": ["eu"],
             "filter": "payload.n > 1", "throttleRate": 5, "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
-            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0,
+            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0, "forwardTraceContext": true,
             "version": 1, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
         }))
         .unwrap();
@@ -215,7 +219,7 @@ mod tests {
             "eventTypes": ["order.paid"], "channels": ["eu"], "throttleRate": 5,
             "ordering": "fifo", "strictRate": true, "metadata": {"a": "b: c"},
             "trustedCertificates": null, "filter": "payload.n > 1",
-            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0,
+            "batch": {"size": 7, "maxWaitSeconds": 9}, "skipAfter": 0, "forwardTraceContext": true,
         });
         assert_eq!(change(&endpoint, &form), expected);
     }

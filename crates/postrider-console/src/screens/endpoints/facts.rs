@@ -48,6 +48,7 @@ pub(super) fn card(context: &Context, subject: &Subject) -> Markup {
                     Some(count) => (format!("A message is skipped after {count} failed attempts")),
                 } }))
                 @if endpoint.trusted_certificates.is_some() { (fact("Certificates", &html! { "Only its own are trusted" })) }
+                @if endpoint.forward_trace_context { (fact("Traces", &html! { "Requests have the trace context" })) }
                 @if let Some(text) = authentication(context, subject) { (fact("Authentication", &text)) }
                 @if let Some(signing) = &endpoint.signing { (fact("Signatures", &html! {
                     (signing::name(&signing.profile))

@@ -144,6 +144,8 @@ impl Shown<'_> {
                         (self.signing())
                         (self.field("trustedCertificates", "Trusted certificates").code(3).placeholder("-----BEGIN CERTIFICATE-----")
                             .hint(html! { "In PEM. Requests to the endpoint trust only these." }).area())
+                        (self.field("forwardTraceContext", "Forward the trace context")
+                            .hint(html! { "Requests have the headers " code { "traceparent" } " and " code { "tracestate" } ", so that the receiver’s traces continue those of the publisher." }).checkbox())
                     }
                     (self.field("metadata", "Metadata").code(3).placeholder("team: billing")
                         .hint(html! { "One " code { "name: value" } " per line." }).area())

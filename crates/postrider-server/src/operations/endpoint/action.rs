@@ -155,6 +155,7 @@ async fn send_example(call: Call, input: SendExample) -> Result<Done<MessageOut>
         format: Format::Json,
         deliver_at: None,
         body_until: call.now + call.settings().payload_retention,
+        trace: None,
         idempotency: call.idempotency.map(|key| key.digest),
         only: Some(endpoint),
         history: None,

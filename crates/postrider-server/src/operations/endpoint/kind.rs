@@ -193,6 +193,8 @@ fn check_http_only(body: &EndpointIn, problems: &mut Problems<'_>) {
     problems.require(body.secret.is_none(), "secret", HTTP_ONLY);
     problems.require(body.trusted_certificates.is_none(), "trustedCertificates", HTTP_ONLY);
     problems.require(body.authentication.is_none(), "authentication", HTTP_ONLY);
+    let is_traced = body.forward_trace_context == Some(true);
+    problems.require(!is_traced, "forwardTraceContext", HTTP_ONLY);
 }
 
 /// The same for a change.
@@ -207,6 +209,8 @@ pub(super) fn check_http_only_patch(
     let is_pinned = matches!(patch.trusted_certificates, Patch::Set(_));
     problems.require(!is_pinned, "trustedCertificates", HTTP_ONLY);
     problems.require(patch.secret.is_none(), "secret", HTTP_ONLY);
+    let is_traced = patch.forward_trace_context == Some(true);
+    problems.require(!is_traced, "forwardTraceContext", HTTP_ONLY);
 }
 
 /// Clients that know only `http` send the URL that they were shown.

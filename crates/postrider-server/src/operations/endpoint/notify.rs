@@ -62,6 +62,7 @@ async fn try_send(
             format: Format::Json,
             deliver_at: None,
             body_until: call.now + call.settings().payload_retention,
+            trace: None,
             idempotency: None,
             only: None,
             history: None,

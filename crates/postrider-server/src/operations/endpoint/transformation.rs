@@ -350,6 +350,7 @@ fn message(
         format: Format::Json,
         deliver_at: None,
         body_until: Timestamp::MAX,
+        trace: None,
     })
 }
 

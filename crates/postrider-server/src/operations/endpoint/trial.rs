@@ -135,6 +135,7 @@ async fn message(call: &Call, entry: &Entry, body: EndpointTestIn) -> Result<Mes
         format: Format::Json,
         deliver_at: None,
         body_until: call.now,
+        trace: None,
     })
 }
 

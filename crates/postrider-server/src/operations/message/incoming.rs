@@ -159,6 +159,7 @@ impl<'a> IncomingMessage<'a> {
             format,
             deliver_at,
             body_until,
+            trace: call.trace.as_ref().map(|it| it.context()),
             idempotency,
             only: None,
             history: None,
@@ -290,7 +291,12 @@ async fn submit<'a>(
     // The submission is needed again only to compare it with the first one of its key.
     let again = submission.idempotency.map(|_| Box::new(submission.clone()));
     match call.engine().submit(submission).await? {
-        Submitted::Accepted(message) => Ok(AcceptedMessage::New { message, payload }),
+        Submitted::Accepted(message) => {
+            if let Some(trace) = &call.trace {
+                trace.note_message(message.id);
+            }
+            Ok(AcceptedMessage::New { message, payload })
+        },
         Submitted::EventIdTaken(_) => Err(ApiError::conflict(EVENT_ID_TAKEN)),
         Submitted::Repeated(id) => {
             let again = again.expect("only a submission with a key is repeated");

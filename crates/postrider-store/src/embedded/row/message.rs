@@ -5,14 +5,18 @@ use postrider::Uid;
 use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
+    trace::TraceContext,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::{blob_of, decode, optional_blob_of};
-use crate::embedded::{
-    number::{EndpointNumber, EventTypeNumber, MessageSequence},
-    numbers::Numbers,
+use crate::{
+    at_end,
+    embedded::{
+        number::{EndpointNumber, EventTypeNumber, MessageSequence},
+        numbers::Numbers,
+    },
 };
 
 /// A message without its id, its application and its body, which have columns.
@@ -28,6 +32,9 @@ pub(in crate::embedded) struct Head {
     pub(in crate::embedded) body_until: Timestamp,
     /// The endpoints that the message was accepted for.
     pub(in crate::embedded) targets: Vec<EndpointNumber>,
+    /// Takes no space if there is none. Versions that do not know it ignore it.
+    #[serde(with = "at_end")]
+    trace: Option<Box<TraceContext>>,
 }
 
 impl Head {
@@ -48,6 +55,7 @@ impl Head {
             deliver_at: message.deliver_at,
             body_until: message.body_until,
             targets,
+            trace: message.trace.clone(),
         }
     }
 
@@ -62,6 +70,7 @@ impl Head {
             deliver_at: None,
             body_until: Timestamp::from_millis(0),
             targets: Vec::new(),
+            trace: None,
         }
     }
 
@@ -86,5 +95,6 @@ pub(in crate::embedded) fn from_row(row: &Row<'_>, numbers: &Numbers) -> rusqlit
         format: head.headers.map_or(Format::Json, |headers| Format::Raw { headers }),
         deliver_at: head.deliver_at,
         body_until: head.body_until,
+        trace: head.trace,
     })
 }

@@ -1,8 +1,12 @@
 //! The promises about messages whose first attempts are made later.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use postrider_core::{message::Message, time::Timestamp};
+use postrider_core::{
+    message::Message,
+    time::Timestamp,
+    trace::{SpanId, TraceContext, TraceId},
+};
 use postrider_store::{Change, Changed, Claim, Hold, IdOrUid, MessageFilter, Retention, Store};
 
 use crate::{fixture, fixture::*, store_tests};
@@ -56,6 +60,25 @@ store_tests! {
         let found = found.unwrap();
         assert_eq!((found.deliver_at, found.body_until), (Some(at_hour(9)), at_hour(10)));
         assert_eq!(found.body, message(1).body);
+    }
+
+    async fn a_message_keeps_its_trace_context(store) {
+        let context = TraceContext::new(TraceId([1; 16]), SpanId([2; 8]), true);
+        let context = Some(Box::new(TraceContext { state: "shop=1".to_owned(), ..context }));
+        let mut traced = scheduled(1, &[1], 5);
+        Arc::make_mut(&mut traced.message).trace.clone_from(&context);
+        store.append(vec![traced, scheduled(2, &[1], 5)]).await.unwrap();
+        let trace = async |number| {
+            let id = IdOrUid::Id(message_id(number));
+            store.message(application_id(1), &id).await.unwrap().unwrap().trace
+        };
+        assert_eq!((trace(1).await, trace(2).await), (context.clone(), None));
+        assert!(reschedule(store, 1, 6, 1).await && reschedule(store, 2, 6, 2).await);
+        assert_eq!((trace(1).await, trace(2).await), (context.clone(), None));
+        let claimed = store.claim(claim_at(6)).await.unwrap();
+        let claimed: Vec<_> =
+            claimed.deliveries.iter().map(|(_, message)| message.trace.clone()).collect();
+        assert!(claimed.contains(&context) && claimed.contains(&None), "{claimed:?}");
     }
 
     async fn only_first_attempts_that_nobody_makes_are_moved(store) {
