@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod api;
+pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod config;
@@ -9,9 +10,11 @@ pub(crate) mod console;
 pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod listen;
 pub(crate) mod manual;
+pub(crate) mod mcp;
 pub(crate) mod migrate;
 mod provider;
 pub(crate) mod providers;

@@ -57,6 +57,9 @@ pub struct Application {
     pub id: ApplicationId,
     pub organization: OrganizationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub name: String,
     pub metadata: Metadata,
     /// Most calls per second to all endpoints of the application together.
@@ -95,6 +98,9 @@ pub struct Endpoint {
     pub id: EndpointId,
     pub application: ApplicationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     #[serde(default, skip_serializing_if = "EndpointKind::is_http")]
     pub kind: EndpointKind,
     /// Configuration of the kind, as the client specified it; empty for [`EndpointKind::Http`].
@@ -215,6 +221,9 @@ pub struct RetiredSecret {
 pub struct EventType {
     pub organization: OrganizationId,
     pub name: EventTypeName,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub description: String,
     pub archived: bool,
     pub deprecated: bool,
@@ -242,6 +251,9 @@ pub struct Source {
     /// The application was created for this source and is removed with it.
     pub owns_application: bool,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub name: String,
     /// The `type` as the client specified it.
     pub kind: String,

@@ -103,7 +103,12 @@ impl ApiArgs {
         serde_json::from_slice(&body).context("the server's response is not JSON")
     }
 
-    fn client(&self) -> anyhow::Result<Client> {
+    /// Whether JSON is printed.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let token = client::token(self.token.as_deref()).ok_or_else(|| {
             usage(Advice {
                 message: "no API token".to_owned(),

@@ -48,6 +48,7 @@ impl Operation {
         let limits = limits();
         if self.path.ends_with("/msg/batch")
             || self.path.ends_with("/environment/import")
+            || self.path.ends_with("/environment/apply")
             || self.path.ends_with("/import/openapi")
         {
             limits.batch_bytes
