@@ -61,6 +61,9 @@ pub struct Application {
     pub id: ApplicationId,
     pub organization: OrganizationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub name: String,
     pub metadata: Metadata,
     /// Most calls per second to all endpoints of the application together.
@@ -101,6 +104,9 @@ pub struct Endpoint {
     pub id: EndpointId,
     pub application: ApplicationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     #[serde(default, skip_serializing_if = "EndpointKind::is_http")]
     pub kind: EndpointKind,
     /// Configuration of the kind, as the client specified it; empty for [`EndpointKind::Http`].
@@ -227,6 +233,9 @@ pub struct RetiredSecret {
 pub struct EventType {
     pub organization: OrganizationId,
     pub name: EventTypeName,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub description: String,
     pub archived: bool,
     pub deprecated: bool,
@@ -254,6 +263,9 @@ pub struct Source {
     /// The application was created for this source and is removed with it.
     pub owns_application: bool,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub name: String,
     /// The `type` as the client specified it.
     pub kind: String,

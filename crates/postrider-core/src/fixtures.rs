@@ -28,6 +28,7 @@ pub(crate) fn message() -> Message {
 
 pub(crate) fn endpoint() -> Endpoint {
     Endpoint {
+        managed_by: None,
         id: EndpointId::from_u128(2),
         application: ApplicationId::from_u128(1),
         uid: None,

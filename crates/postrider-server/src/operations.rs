@@ -63,6 +63,7 @@ pub fn all() -> Vec<AnyOperation> {
         event_type::openapi::all(),
         event_type::validation::all(),
         environment::all(),
+        environment::declaration::all(),
         message::all(),
         message::batch::all(),
         message::expunge::all(),

@@ -207,11 +207,18 @@ impl QuotaTracker {
         directory: &Directory,
         application: ApplicationId,
     ) -> Result<(), ApiError> {
-        let Some(limit) = self.quotas.endpoints else { return Ok(()) };
-        let entry = directory.entry(application).await?;
-        if entry.is_none_or(|entry| entry.endpoints.len() < limit) {
+        if self.quotas.endpoints.is_none() {
             return Ok(());
         }
+        let entry = directory.entry(application).await?;
+        self.check_endpoint_total(entry.map_or(0, |entry| entry.endpoints.len()) + 1)
+    }
+
+    /// Refuses an application with this many endpoints, if that is more than it may have.
+    pub(crate) fn check_endpoint_total(&self, count: usize) -> Result<(), ApiError> {
+        let Some(limit) = self.quotas.endpoints.filter(|limit| count > *limit) else {
+            return Ok(());
+        };
         self.count_refusal("endpoints");
         let message = format!(
             "the application has {limit} endpoints, the most that it may have (quotas.endpoints)"

@@ -106,6 +106,7 @@ fn settlement(number: u64, message: &Message) -> Settlement {
 fn endpoint(number: u64) -> Endpoint {
     let at = Timestamp::from_millis(START);
     Endpoint {
+        managed_by: None,
         id: endpoint_id(number),
         application: application_id(number),
         uid: None,
@@ -144,6 +145,7 @@ async fn fill(store: &dyn Store, count: u64) {
     let at = Timestamp::from_millis(START);
     for number in 0..APPLICATIONS {
         let application = Application {
+            managed_by: None,
             id: application_id(number),
             organization: organization(),
             uid: None,

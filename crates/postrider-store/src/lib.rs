@@ -29,7 +29,7 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode, StatusKind};
 pub use crate::{
     contract::{
         Store,
-        audit::{AuditFilter, AuditLog, Change, Changed},
+        audit::{AuditFilter, AuditLog, BatchedChange, Change, Changed},
         catalog::{
             Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
             RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,

@@ -16,6 +16,8 @@ use postrider_core::{
     schema_report::{Mismatch, SchemaReport},
 };
 
+use crate::contract::catalog::Version;
+
 /// Bytes of items after which a list ends, as if the limit had been reached.
 ///
 /// The item that exceeds it is the last one, so every call makes progress.
@@ -96,6 +98,13 @@ impl Weight for ApiKeyUse {
 impl Weight for TokenPolicy {
     fn weight(&self) -> usize {
         self.cutoffs.iter().filter_map(|it| it.session.as_ref()).map(String::len).sum()
+    }
+}
+
+/// Records with their versions.
+impl<T: Weight> Weight for (T, Version) {
+    fn weight(&self) -> usize {
+        self.0.weight()
     }
 }
 

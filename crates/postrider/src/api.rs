@@ -15,6 +15,7 @@ pub mod authentication;
 pub mod autoconfig;
 pub mod connector;
 pub mod consumer;
+pub mod declaration;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_authentication;

@@ -11,6 +11,9 @@ pub struct Connector {
     pub id: ConnectorId,
     pub organization: OrganizationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     /// The service that it is for.
     pub kind: ConnectorKind,
     pub name: String,

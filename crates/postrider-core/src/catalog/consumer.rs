@@ -18,6 +18,9 @@ pub struct Consumer {
     pub id: ConsumerId,
     pub organization: OrganizationId,
     pub uid: Option<Uid>,
+    /// The set of declared records that it belongs to, if it was applied from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
     pub description: String,
     pub kind: QueueKind,
     /// Configuration of the queue, as the client specified it. It may contain credentials.

@@ -105,6 +105,7 @@ mod tests {
     #[track_caller]
     fn check(schema: &Value) {
         let event_type = EventType {
+            managed_by: None,
             organization: "org_a".parse().expect("it is a name"),
             name: "user.created".parse().expect("it is a name"),
             description: "A user was created.".to_owned(),

@@ -20,6 +20,7 @@ fn directory(store: &Arc<MemoryStore>, applications: usize, sources: usize) -> D
 
 fn application(number: u128, uid: Option<&str>) -> Application {
     Application {
+        managed_by: None,
         id: ApplicationId::from_u128(number),
         organization: ORGANIZATION.parse().unwrap(),
         uid: uid.map(|it| it.parse().unwrap()),
@@ -39,6 +40,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
 
 fn endpoint(application: u128, number: u128) -> Endpoint {
     Endpoint {
+        managed_by: None,
         id: EndpointId::from_u128(number),
         application: ApplicationId::from_u128(application),
         uid: None,
@@ -75,6 +77,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
 
 fn source(application: u128, number: u8) -> Source {
     Source {
+        managed_by: None,
         id: postrider::SourceId::from_u128(number.into()),
         organization: ORGANIZATION.parse().unwrap(),
         application: ApplicationId::from_u128(application),

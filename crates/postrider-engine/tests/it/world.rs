@@ -469,6 +469,7 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) fn example(id: ApplicationId) -> Application {
     Application {
+        managed_by: None,
         id,
         organization: "org_simulated".parse().unwrap(),
         uid: None,
@@ -494,6 +495,7 @@ pub(crate) fn endpoint(
 ) -> Endpoint {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
     Endpoint {
+        managed_by: None,
         id: EndpointId::from_u128(10 + index as u128),
         application,
         uid: None,

@@ -73,6 +73,7 @@ impl Sender for Limited {
 
 fn application() -> Application {
     Application {
+        managed_by: None,
         id: APPLICATION,
         organization: "org_simulated".parse().unwrap(),
         uid: None,
@@ -95,6 +96,7 @@ fn endpoint(vault: &Vault) -> Endpoint {
     let mut config = Fields::new();
     config.insert("url".to_owned(), json!("https://chat.example/hook"));
     Endpoint {
+        managed_by: None,
         id: EndpointId::from_u128(10),
         application: APPLICATION,
         uid: None,

@@ -113,6 +113,18 @@ fn whole(name: &str) -> Option<Value> {
         "ConsumerConfig" => json!({ "url": "nats://nats.example.com", "stream": "events" }),
         "EndpointConfig" => json!({}),
         "EnvironmentSettingsIn" => json!({ "enforceHttps": true }),
+        "Declaration" => json!({
+            "applications": [{ "uid": "acme", "name": "Acme" }],
+            "endpoints": [
+                { "application": "acme", "uid": "billing", "url": "https://example.com/webhooks" },
+            ],
+        }),
+        "DeclarationOut" => json!({
+            "applications": [{ "uid": "acme", "name": "Acme" }],
+            "endpoints": [
+                { "application": "acme", "uid": "billing", "url": "https://example.com/webhooks", "secret": "***" },
+            ],
+        }),
         _ => return None,
     })
 }

@@ -1,5 +1,7 @@
 //! Applications.
 
+pub(super) mod declaration;
+
 use std::sync::Arc;
 
 use postrider::{
@@ -211,6 +213,7 @@ async fn replace(
     let application = Application {
         id: old.id,
         mode,
+        managed_by: old.managed_by,
         ended_tokens: old.ended_tokens,
         cutoffs: old.cutoffs,
         integrations: old.integrations,
@@ -326,6 +329,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
     let mut problems = Problems::within(within);
     check_name(&body.name, &mut problems);
     let application = Application {
+        managed_by: None,
         id: call.engine().clock().application_id(),
         organization: call.organization().clone(),
         uid: problems.uid::<ApplicationId>("uid", body.uid.as_deref()),

@@ -3,7 +3,9 @@
 
 use std::{fmt::Display, net::IpAddr, ops::Deref, sync::Arc};
 
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, api::AuditChange};
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId, api::AuditChange,
+};
 use postrider_core::{
     audit::{self, AuditEntry, AuditedRecord},
     delivery::{DeliveryId, ResendMode},
@@ -11,7 +13,8 @@ use postrider_core::{
 };
 use postrider_engine::Engine;
 use postrider_store::{
-    BoxError, Change, Changed, Expected, IdOrUid, Record, Records, Store, StoreError, Version,
+    BatchedChange, BoxError, Change, Changed, Expected, IdOrUid, Record, RecordRow, Records, Store,
+    StoreError, Version,
 };
 use serde_json::{Value, json};
 
@@ -73,6 +76,39 @@ impl AuditedStore {
         );
         let entry = self.entry(audited(record), changes);
         self.save_audited(record, expected, entry).await
+    }
+
+    /// A save that is part of a batch, given the record as it was read before.
+    pub(crate) fn batched_save<R: Record>(
+        &self,
+        old: Option<(&R, Version)>,
+        new: &R,
+    ) -> Result<BatchedChange, StoreError> {
+        let before = old.map(|(record, _)| json_of(record)).transpose()?;
+        let changes = audit::changes(before.as_ref(), Some(&json_of(new)?));
+        let expected = old.map_or(Expected::New, |(_, version)| Expected::Version(version));
+        let change = Change::SaveRecord(RecordRow::of(new)?, expected);
+        Ok(BatchedChange { change, entry: Some(self.entry(audited(new), changes)) })
+    }
+
+    /// A removal that is part of a batch. The record is saved before, which fails if it does not
+    /// have the version any more.
+    pub(crate) fn batched_removal<R: Record>(
+        &self,
+        (old, version): (&R, Version),
+    ) -> Result<[BatchedChange; 2], StoreError> {
+        let changes = audit::changes(Some(&json_of(old)?), None);
+        let check = Change::SaveRecord(RecordRow::of(old)?, Expected::Version(version));
+        let change = Change::RemoveRecord(R::KIND, old.parent().into(), old.id().into());
+        let entry = Some(self.entry(audited(old), changes));
+        Ok([BatchedChange { change: check, entry: None }, BatchedChange { change, entry }])
+    }
+
+    /// Makes the changes of a batch in one transaction; see [`AuditLog::change_all`].
+    ///
+    /// [`AuditLog::change_all`]: postrider_store::AuditLog::change_all
+    pub(crate) async fn commit(&self, batch: Vec<BatchedChange>) -> Result<(), StoreError> {
+        self.change_all(batch).await.map(drop)
     }
 
     /// Removes the record; see [`Records::remove`].
@@ -227,6 +263,12 @@ pub(crate) fn of_application(
 ) -> AuditedRecord {
     let (kind, id) = (kind.to_owned(), id.to_string());
     AuditedRecord { kind, id, application: Some(application) }
+}
+
+/// An organization, as the audit log names it.
+pub(crate) fn of_organization(organization: &OrganizationId) -> AuditedRecord {
+    let (kind, id) = ("organization".to_owned(), organization.to_string());
+    AuditedRecord { kind, id, application: None }
 }
 
 fn audited<R: Record>(record: &R) -> AuditedRecord {

@@ -1,5 +1,6 @@
 //! Connectors: transformations that a platform offers to its customers.
 
+pub(super) mod declaration;
 mod fields;
 pub(super) mod render;
 pub(super) mod visibility;
@@ -211,6 +212,7 @@ async fn try_replace(
     let new = Connector {
         id: old.id,
         uid: old.uid,
+        managed_by: old.managed_by,
         options: old.options.filter(|_| old.kind == new.kind),
         created_at: old.created_at,
         transformation_updated_at: if is_same { old.transformation_updated_at } else { call.now },

@@ -1,6 +1,7 @@
 //! Consumers: queues that messages are read from.
 
 pub(super) mod dead_letter;
+pub(super) mod declaration;
 pub(crate) mod declared;
 mod fields;
 mod render;

@@ -4,6 +4,7 @@ pub(super) mod action;
 mod authentication;
 mod change;
 mod credential;
+pub(super) mod declaration;
 pub(crate) mod declared;
 mod disablement;
 mod event_types;
@@ -288,6 +289,7 @@ fn replaced(
     // A client that does not know these fields does not lose them.
     let mut endpoint = Endpoint {
         id: old.id,
+        managed_by: old.managed_by.clone(),
         ordering: order.map_or(old.ordering, ordering),
         strict_rate: strict_rate.unwrap_or(old.strict_rate),
         filter: if has_filter { new.filter.clone() } else { old.filter.clone() },
@@ -517,6 +519,21 @@ async fn report(call: &Call, application: &Application, old: &Endpoint, new: &En
     }
 }
 
+/// Reports what applying a declaration has made of an endpoint to the operator.
+pub(super) async fn report_declared(
+    call: &Call,
+    application: &Application,
+    old: Option<&Endpoint>,
+    new: Option<&Endpoint>,
+) {
+    match (old, new) {
+        (Some(old), Some(new)) => report(call, application, old, new).await,
+        (None, Some(new)) => notify::send(call, application, new, Change::Created).await,
+        (Some(old), None) => notify::send(call, application, old, Change::Deleted).await,
+        (None, None) => {},
+    }
+}
+
 const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
     match wire {
         EndpointOrdering::Any => catalog::Ordering::Any,
@@ -542,6 +559,7 @@ fn build(
     let secret = secrets::parse_or_generate(call, secret.as_deref(), "secret", &mut problems);
     let flow = Flow::given(body.batch, body.paused, body.skip_after);
     let mut endpoint = Endpoint {
+        managed_by: None,
         transformation: None,
         signing,
         id: call.engine().clock().endpoint_id(),

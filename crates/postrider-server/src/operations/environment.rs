@@ -1,5 +1,6 @@
 //! The environment of an organization: its settings and event types.
 
+pub(super) mod declaration;
 mod settings;
 mod theme;
 
@@ -36,7 +37,11 @@ use crate::{
 };
 use postrider::api::Permission;
 
-pub(super) use self::settings::check_endpoint;
+pub use self::declaration::{Apply, ExportQuery, ExportRecords};
+pub(super) use self::{
+    declaration::{open_document, secret_document},
+    settings::check_endpoint,
+};
 
 operations! {
     tag "Environment";

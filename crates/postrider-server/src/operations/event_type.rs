@@ -2,6 +2,7 @@
 
 pub(super) mod builtin;
 pub(super) mod bulk;
+pub(super) mod declaration;
 pub(crate) mod index;
 pub(super) mod openapi;
 pub(super) mod validation;
@@ -165,6 +166,7 @@ async fn try_create(call: &Call, body: EventTypeIn) -> Result<EventTypeOut, ApiE
         },
         Some((old, version)) => {
             event_type.created_at = old.created_at;
+            event_type.managed_by = old.managed_by;
             event_type.archived = false;
             Expected::Version(version)
         },
@@ -202,6 +204,7 @@ async fn try_update(call: &Call, input: &Update) -> Result<Upserted<EventTypeOut
     let mut expected = Expected::New;
     if let Some((old, version)) = old {
         event_type.created_at = old.created_at;
+        event_type.managed_by = old.managed_by;
         event_type.schema_validation = validation.apply(old.schema_validation);
         expected = version;
     }
@@ -305,6 +308,7 @@ pub(super) fn build(
     let feature_flags = problems.words(&FLAGS, flags);
     problems.finish()?;
     Ok(EventType {
+        managed_by: None,
         organization: call.organization().clone(),
         name: name.expect("a name that does not parse is a problem"),
         description: body.description,

@@ -32,6 +32,7 @@ fn new(call: &Call) -> Result<Application, ApiError> {
         detail: "the name of the organization is too long for this".to_owned(),
     })?;
     Ok(Application {
+        managed_by: None,
         id: call.engine().clock().application_id(),
         organization: call.engine().internal_organization().clone(),
         uid: Some(uid),

@@ -30,6 +30,7 @@ use crate::{
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
+        managed_by: it.managed_by,
         id: it.id,
         name: it.name,
         uid: it.uid,
@@ -47,6 +48,7 @@ pub(crate) fn application(it: Application) -> ApplicationOut {
 /// An endpoint without its configuration.
 pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
     EndpointOut {
+        managed_by: it.managed_by.clone(),
         id: it.id,
         url: it.url.clone(),
         kind: it.kind,
@@ -95,6 +97,7 @@ const fn skip_after(limit: AttemptLimit) -> Option<u16> {
 pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointOut {
     let created_at = to_wire(Timestamp::from_millis(id.millis()));
     EndpointOut {
+        managed_by: None,
         id,
         url: url.unwrap_or_default(),
         kind: EndpointKind::Http,
@@ -123,13 +126,14 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
 }
 
 /// Rates have 16 bits in requests.
-fn rate(rate: Option<u32>) -> Option<u16> {
+pub(crate) fn rate(rate: Option<u32>) -> Option<u16> {
     rate.map(|it| u16::try_from(it).unwrap_or(u16::MAX))
 }
 
 pub(crate) fn event_type(it: EventType, with_content: bool) -> EventTypeOut {
     let schemas = it.schemas.filter(|_| with_content);
     EventTypeOut {
+        managed_by: it.managed_by,
         name: it.name,
         description: it.description,
         archived: it.archived,

@@ -1,6 +1,7 @@
 //! Sources: the URLs that providers post to.
 
 pub(super) mod dashboard;
+pub(super) mod declaration;
 pub(super) mod endpoint;
 pub(super) mod endpoint_authentication;
 mod fields;
@@ -20,7 +21,10 @@ use postrider::{
         ingest::{DEFAULT_DEDUPE_SECONDS, Verification},
     },
 };
-use postrider_core::catalog::{Application, SealedSecret, Source};
+use postrider_core::{
+    catalog::{Application, SealedSecret, Source},
+    time::Timestamp,
+};
 use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
 use sha2::{Digest, Sha256};
 
@@ -296,6 +300,7 @@ fn with_defaults(
     let clock = call.engine().clock();
     let (token, token_digest) = new_token(call);
     Source {
+        managed_by: None,
         id: clock.source_id(),
         organization: call.organization().clone(),
         owns_application: chosen.is_none(),
@@ -326,8 +331,15 @@ fn with_defaults(
 
 /// Creates the application that belongs to the source.
 async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> {
+    let application = application_of(source, call.now);
+    Ok(call.store().save(&application, Expected::New).await.map(drop)?)
+}
+
+/// The application that belongs to the source.
+fn application_of(source: &Source, now: Timestamp) -> Application {
     let uid = source.id.to_string().parse().expect("an id has the characters of a uid");
-    let application = Application {
+    Application {
+        managed_by: None,
         id: source.application,
         organization: source.organization.clone(),
         uid: Some(uid),
@@ -340,10 +352,9 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         auto_configs: Vec::new(),
         settings: None,
         mode: postrider_core::catalog::ApplicationMode::Live,
-        created_at: call.now,
-        updated_at: call.now,
-    };
-    Ok(call.store().save(&application, Expected::New).await.map(drop)?)
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 async fn save(call: &Call, source: Source, expected: Expected) -> Result<(), ApiError> {

@@ -26,10 +26,10 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, Catalog,
-    Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected, History,
-    IdOrUid, Idempotency, KeyReservation, LogKey, LogPage, Maintenance, MessageFilter,
+    AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, BatchedChange,
+    Catalog, Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf,
+    DeliveryFilter, DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected,
+    History, IdOrUid, Idempotency, KeyReservation, LogKey, LogPage, Maintenance, MessageFilter,
     MessageSearch, NewMessage, NodeLease, NodeRow, Overview, Parent, PollLogs, PostgresOptions,
     PostgresStore, Queued, Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections,
     ResendMode, Retention, Rewrite, RewritePage, RewritePosition, SavedConsumer, Scan, ScanPage,
@@ -273,6 +273,11 @@ impl History for FrozenClockStore {
 
 #[async_trait]
 impl AuditLog for FrozenClockStore {
+    async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
+        let _guard = hold_clock();
+        self.store.change_all(changes).await
+    }
+
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
         let _guard = hold_clock();
         self.store.change(change, entry).await

@@ -49,6 +49,7 @@ impl Operation {
         if self.path.ends_with("/msg/batch")
             || self.path.ends_with("/msg/import")
             || self.path.ends_with("/environment/import")
+            || self.path.ends_with("/environment/apply")
             || self.path.ends_with("/import/openapi")
         {
             limits.batch_bytes

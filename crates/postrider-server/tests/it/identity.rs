@@ -229,6 +229,7 @@ fn source(
     let now = world.engine.clock().now();
     let secrets = verifying.secrets.iter();
     Source {
+        managed_by: None,
         id: world.engine.clock().source_id(),
         organization: ORGANIZATION.parse().unwrap(),
         application: application_id(application),

@@ -266,6 +266,7 @@ const CODE: &str = "function handler(webhook) { return webhook }";
 async fn put_connector(store: &dyn Store) {
     let at = Timestamp::from_millis(1_700_000_000_000);
     let connector = Connector {
+        managed_by: None,
         id: ConnectorId::from_parts(1 << 30, 1),
         organization: ORGANIZATION.parse().unwrap(),
         uid: Some("c".parse().unwrap()),
@@ -401,6 +402,10 @@ fn body(operation: &AnyOperation) -> String {
             "openapi": "3.1.0",
             "webhooks": { "imported": { "post": { "description": "D" } } },
         } }),
+        "v1.environment.apply" => {
+            let application = json!({ "name": "Declared", "uid": "declared" });
+            json!({ "records": { "applications": [application] } })
+        },
         "v1.environment.import" => {
             json!({ "eventTypes": [{ "name": "imported", "description": "D" }] })
         },

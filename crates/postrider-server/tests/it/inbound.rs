@@ -40,6 +40,7 @@ async fn receiving_in(world: World, change: impl FnOnce(&World, &mut Source)) ->
     let application = world.post("/api/v1/app", json!({ "name": "A" })).await.id();
     let now = world.engine.clock().now();
     let mut source = Source {
+        managed_by: None,
         id: world.engine.clock().source_id(),
         organization: ORGANIZATION.parse().unwrap(),
         application: application_id(&application),

@@ -32,6 +32,7 @@ pub(crate) fn organization() -> OrganizationId {
 
 pub(crate) fn application() -> Application {
     Application {
+        managed_by: None,
         id: APPLICATION,
         organization: organization(),
         uid: None,
@@ -51,6 +52,7 @@ pub(crate) fn application() -> Application {
 
 pub(crate) fn endpoint(number: u64) -> Endpoint {
     Endpoint {
+        managed_by: None,
         id: endpoint_id(number),
         application: APPLICATION,
         uid: None,

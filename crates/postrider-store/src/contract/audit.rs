@@ -72,6 +72,14 @@ pub enum Change {
     Elsewhere,
 }
 
+/// One of several changes that are made together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchedChange {
+    pub change: Change,
+    /// Its entry in the audit log; none if another entry of the batch records it.
+    pub entry: Option<AuditEntry>,
+}
+
 /// The result of a [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
@@ -104,6 +112,12 @@ pub trait AuditLog: Send + Sync + fmt::Debug + 'static {
     /// Where a change cancels very many deliveries, these may be cancelled in transactions of their
     /// own before that one.
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError>;
+
+    /// Makes all changes in their order, with their entries, in one transaction. If one of them
+    /// fails, none is made, and the result is its error.
+    ///
+    /// As with [`AuditLog::change`], very many deliveries may be cancelled before that transaction.
+    async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError>;
 
     /// Lists entries in the order of their ids.
     async fn audit_log(

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     contract::{
-        audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
+        audit::{self, AuditColumn, AuditFilter, AuditLog, BatchedChange, Change, Changed},
         deliveries::Scope,
     },
     error::StoreError,
@@ -36,6 +36,11 @@ impl AuditLog for EmbeddedStore {
         .await
     }
 
+    async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
+        self.commit(move |ledger| changes.into_iter().map(|it| ledger.change_one(it)).collect())
+            .await
+    }
+
     async fn audit_log(
         &self,
         organization: &OrganizationId,
@@ -48,6 +53,14 @@ impl AuditLog for EmbeddedStore {
 }
 
 impl Ledger {
+    fn change_one(&mut self, it: BatchedChange) -> Result<Changed, StoreError> {
+        let changed = self.change(it.change)?;
+        if let Some(entry) = it.entry.filter(|_| changed.has_effect()) {
+            self.insert_audit_entry(&entry)?;
+        }
+        Ok(changed)
+    }
+
     fn change(&mut self, change: Change) -> Result<Changed, StoreError> {
         Ok(match change {
             Change::SaveRecord(row, expected) => Changed::Saved(self.save_record(&row, expected)?),

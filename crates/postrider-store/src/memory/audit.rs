@@ -7,7 +7,7 @@ use postrider_core::audit::AuditEntry;
 use super::{MemoryStore, catalog, state::State};
 use crate::{
     contract::{
-        audit::{self, AuditFilter, AuditLog, Change, Changed},
+        audit::{self, AuditFilter, AuditLog, BatchedChange, Change, Changed},
         deliveries::Scope,
     },
     error::StoreError,
@@ -26,6 +26,18 @@ impl AuditLog for MemoryStore {
         })
     }
 
+    async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
+        self.transact(|state| {
+            let before = state.clone();
+            let changes = changes.into_iter().map(|it| state.change_one(it));
+            let changed = changes.collect::<Result<Vec<_>, _>>();
+            if changed.is_err() {
+                *state = before;
+            }
+            changed
+        })
+    }
+
     async fn audit_log(
         &self,
         organization: &OrganizationId,
@@ -37,6 +49,14 @@ impl AuditLog for MemoryStore {
 }
 
 impl State {
+    fn change_one(&mut self, it: BatchedChange) -> Result<Changed, StoreError> {
+        let changed = self.change(it.change)?;
+        if let Some(entry) = it.entry.filter(|_| changed.has_effect()) {
+            self.audit_log.insert(entry.id, entry);
+        }
+        Ok(changed)
+    }
+
     fn change(&mut self, change: Change) -> Result<Changed, StoreError> {
         Ok(match change {
             Change::SaveRecord(row, expected) => Changed::Saved(self.save_record(row, expected)?),

@@ -8,7 +8,7 @@ use postrider_core::{polling::PollConsumer, time::Timestamp};
 use crate::contract::catalog::Version;
 
 /// A log with its consumers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     pub(super) last: u64,
     pub(super) last_at: Timestamp,

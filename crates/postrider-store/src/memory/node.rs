@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::contract::cluster::NodeLease;
 
 /// What the nodes know of each other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Nodes {
     /// Ends of the leases by epoch.
     alive: BTreeMap<u64, Timestamp>,

@@ -27,7 +27,7 @@ use crate::contract::{
 /// The key of a record: event types are named within their organization, all other ids are unique.
 pub(super) type RecordKey = (RecordKind, Option<OrganizationId>, RecordId);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) nodes: Nodes,
     pub(super) messages: BTreeMap<MessageId, Arc<Message>>,
@@ -81,7 +81,7 @@ pub(super) enum DeliveryState {
 }
 
 /// An idempotency key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ReservedKey {
     pub(super) fingerprint: [u8; 32],
     /// The response and when it was given; `None` while the request runs.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     contract::{
-        audit::{self, AuditColumn, AuditFilter, AuditLog, Change, Changed},
+        audit::{self, AuditColumn, AuditFilter, AuditLog, BatchedChange, Change, Changed},
         catalog::{RecordKind, RecordRow, too_many_dead_letters},
         deliveries::Scope,
     },
@@ -29,12 +29,13 @@ use crate::{
 #[async_trait]
 impl AuditLog for PostgresStore {
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
-        if let Change::SaveRecord(row, _) = &change
-            && !self.has_room_for(row).await?
-        {
-            return Err(too_many_dead_letters());
-        }
-        with_session!(self.node.api_session(), |session| record(session, &change, &entry))
+        let changes = [BatchedChange { change, entry: Some(entry) }];
+        let changed = self.record(&changes).await?;
+        Ok(changed.into_iter().next().expect("one change has one result"))
+    }
+
+    async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
+        self.record(&changes).await
     }
 
     async fn audit_log(
@@ -53,24 +54,33 @@ impl AuditLog for PostgresStore {
 }
 
 impl PostgresStore {
+    async fn record(&self, changes: &[BatchedChange]) -> Result<Vec<Changed>, StoreError> {
+        for it in changes {
+            if let Change::SaveRecord(row, _) = &it.change
+                && !self.has_room_for(row).await?
+            {
+                return Err(too_many_dead_letters());
+            }
+        }
+        with_session!(self.node.api_session(), |session| record(session, changes))
+    }
+
     async fn has_room_for(&self, row: &RecordRow) -> Result<bool, StoreError> {
         Ok(row.kind != RecordKind::DeadLetter || self.has_room(&row.parent).await?)
     }
 }
 
-/// Makes the change and writes the entry.
+/// Makes the changes and writes their entries.
 async fn record(
     session: &mut Session,
-    change: &Change,
-    entry: &AuditEntry,
-) -> Result<Changed, DatabaseError> {
-    cancel_first(session, change).await?;
+    changes: &[BatchedChange],
+) -> Result<Vec<Changed>, DatabaseError> {
+    for it in changes {
+        cancel_first(session, &it.change).await?;
+    }
     session.begin_outer().await?;
-    match apply(session, change).await {
+    match apply_all(session, changes).await {
         Ok(changed) => {
-            if changed.has_effect() {
-                insert(session, entry).await?;
-            }
             session.commit_outer().await?;
             Ok(changed)
         },
@@ -80,6 +90,21 @@ async fn record(
         },
         Err(error) => Err(error),
     }
+}
+
+async fn apply_all(
+    session: &mut Session,
+    changes: &[BatchedChange],
+) -> Result<Vec<Changed>, DatabaseError> {
+    let mut results = Vec::with_capacity(changes.len());
+    for BatchedChange { change, entry } in changes {
+        let changed = apply(session, change).await?;
+        if let Some(entry) = entry.as_ref().filter(|_| changed.has_effect()) {
+            insert(session, entry).await?;
+        }
+        results.push(changed);
+    }
+    Ok(results)
 }
 
 /// Cancels what may be very many deliveries, in transactions of their own.

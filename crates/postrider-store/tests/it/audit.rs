@@ -6,8 +6,8 @@ use postrider_core::{
     catalog::{Application, Endpoint},
 };
 use postrider_store::{
-    AuditFilter, Change, Changed, Expected, IdOrUid, Records, ResendMode, Retention, Scan, Store,
-    StoreError,
+    AuditFilter, BatchedChange, Change, Changed, Expected, IdOrUid, RecordKind, RecordRow, Records,
+    ResendMode, Retention, Scan, Store, StoreError, Version,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -50,6 +50,39 @@ store_tests! {
         // The store is usable after that.
         write(store, [4]).await;
         assert_eq!(log(store).await, [audit_entry(4)]);
+    }
+
+    async fn several_changes_are_made_together_or_not_at_all(store) {
+        let save = |record: &Application, expected| Change::SaveRecord(RecordRow::of(record).unwrap(), expected);
+        let batched = |change, number: u64| BatchedChange { change, entry: Some(audit_entry(number)) };
+        let remove = || Change::RemoveRecord(RecordKind::Endpoint, application_id(1).into(), endpoint_id(1).into());
+        let (first, second) = (application(7), application(8));
+        let wrong = vec![
+            batched(save(&first, Expected::New), 1),
+            batched(remove(), 2),
+            batched(save(&second, Expected::Version(Version(3))), 3),
+        ];
+        let refused = store.change_all(wrong).await;
+        assert!(matches!(refused, Err(StoreError::VersionMismatch { .. })), "{refused:?}");
+        let same_uid = Application { uid: first.uid.clone().or(Some("u".parse().unwrap())), ..second.clone() };
+        let taken = Application { uid: same_uid.uid.clone(), ..first.clone() };
+        let wrong = vec![batched(save(&taken, Expected::New), 4), batched(save(&same_uid, Expected::New), 5)];
+        let refused = store.change_all(wrong).await;
+        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+        assert_eq!(store.find::<Application>(first.id).await.unwrap(), None);
+        let kept = store.get::<Endpoint>(&application_id(1), &IdOrUid::Id(endpoint_id(1))).await.unwrap();
+        assert!(kept.is_some());
+        assert_eq!(log(store).await, []);
+
+        let right = vec![
+            batched(save(&first, Expected::New), 6),
+            BatchedChange { change: save(&second, Expected::New), entry: None },
+            batched(remove(), 7),
+        ];
+        let done = store.change_all(right).await.unwrap();
+        assert_eq!(done, [Changed::Saved(Version(1)), Changed::Saved(Version(1)), Changed::Done(true)]);
+        assert_eq!(store.find::<Application>(second.id).await.unwrap(), Some(second));
+        assert_eq!(log(store).await, [6, 7].map(audit_entry));
     }
 
     async fn every_kind_of_change_is_recorded(store) {

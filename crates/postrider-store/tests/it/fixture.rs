@@ -77,6 +77,7 @@ pub(crate) const fn delivery_id(endpoint: u64, message: u64) -> DeliveryId {
 
 pub(crate) fn application(number: u64) -> Application {
     Application {
+        managed_by: None,
         id: application_id(number),
         organization: organization(),
         uid: None,
@@ -97,6 +98,7 @@ pub(crate) fn application(number: u64) -> Application {
 /// An endpoint of application 1.
 pub(crate) fn endpoint(number: u64) -> Endpoint {
     Endpoint {
+        managed_by: None,
         transformation: None,
         id: endpoint_id(number),
         application: application_id(1),
@@ -159,6 +161,7 @@ pub(crate) fn audit_entry(number: u64) -> AuditEntry {
 
 pub(crate) fn event_type(name: &str) -> EventType {
     EventType {
+        managed_by: None,
         organization: organization(),
         name: name.parse().unwrap(),
         description: "said something".to_owned(),
@@ -185,6 +188,7 @@ pub(crate) const fn rejection_id(number: u64) -> RejectionId {
 pub(crate) fn source(number: u64) -> Source {
     let sealed = |byte| SealedSecret(vec![byte, 2, 3]);
     Source {
+        managed_by: None,
         id: source_id(number),
         organization: organization(),
         application: application_id(1),
@@ -230,6 +234,7 @@ pub(crate) const fn dead_letter_id(number: u64) -> DeadLetterId {
 
 pub(crate) fn consumer(number: u64) -> Consumer {
     Consumer {
+        managed_by: None,
         id: consumer_id(number),
         organization: organization(),
         uid: None,
@@ -255,6 +260,7 @@ pub(crate) fn consumer(number: u64) -> Consumer {
 /// A connector with everything that it can have.
 pub(crate) fn connector(number: u64) -> Connector {
     Connector {
+        managed_by: None,
         id: ConnectorId::from_parts(START + number, 1),
         organization: organization(),
         uid: Some(format!("c{number}").parse().unwrap()),

@@ -15,7 +15,7 @@ use crate::{
 
 /// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
-const IGNORED: [&str; 3] = ["id", "createdAt", "updatedAt"];
+const IGNORED: [&str; 4] = ["id", "createdAt", "updatedAt", "managedBy"];
 
 /// Whether the messages of an application are sent. A Postrider extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,10 @@ pub struct ApplicationOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 /// Changes some fields of an application.

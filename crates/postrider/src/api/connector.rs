@@ -112,6 +112,10 @@ pub struct ConnectorOut {
     pub feature_flags: Option<Vec<String>>,
     /// What it is for.
     pub product_type: ConnectorProduct,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 /// Creates a connector.

@@ -30,7 +30,7 @@ pub const MAX_IN_FLIGHT: u32 = 1_000;
 
 /// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
-const IGNORED: [&str; 4] = ["id", "address", "createdAt", "updatedAt"];
+const IGNORED: [&str; 5] = ["id", "address", "createdAt", "updatedAt", "managedBy"];
 
 /// How a queue's message becomes a message. Each text is a JSON path if it starts with `$`, such as
 /// `$.body.customer.id`, and otherwise a template, such as `order.{{ body.kind }}`. Both see
@@ -171,6 +171,10 @@ pub struct ConsumerOut {
     pub created_at: Timestamp,
     /// When the consumer was last changed.
     pub updated_at: Timestamp,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 /// What a consumer is doing.

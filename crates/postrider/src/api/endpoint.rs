@@ -55,7 +55,7 @@ pub const VERSION: i32 = 1;
 
 /// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
-const IGNORED: [&str; 4] = ["id", "version", "createdAt", "updatedAt"];
+const IGNORED: [&str; 5] = ["id", "version", "createdAt", "updatedAt", "managedBy"];
 
 /// Whether the deliveries of an endpoint keep the order of their messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -505,6 +505,10 @@ pub struct EndpointOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 /// The signing secret of an endpoint.

@@ -10,12 +10,12 @@ use crate::{
         renamed::FeatureFlags,
     },
     id::{MessageId, SourceId},
-    name::EventTypeName,
+    name::{EventTypeName, Uid},
 };
 
 /// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
-const IGNORED: [&str; 2] = ["createdAt", "updatedAt"];
+const IGNORED: [&str; 3] = ["createdAt", "updatedAt", "managedBy"];
 
 /// What happens to a payload that does not match the schema of its event type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -299,6 +299,10 @@ pub struct EventTypeOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 #[cfg(feature = "schema")]

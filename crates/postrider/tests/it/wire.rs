@@ -23,6 +23,7 @@ fn write(value: &impl serde::Serialize) -> Value {
 
 fn endpoint() -> EndpointOut {
     EndpointOut {
+        managed_by: None,
         id: "ep_00000000000000000000000000".parse().unwrap(),
         url: "https://example.com/".to_owned(),
         kind: postrider::api::EndpointKind::Http,

@@ -36,6 +36,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
             "condition",
             html! {
                 (order::banner(&subject))
+                (order::managed(&subject))
                 (banner::banner(&context, &subject, &series))
                 (order::section(&context, &subject, next.as_ref()))
             },

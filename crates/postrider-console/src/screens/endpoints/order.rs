@@ -47,6 +47,14 @@ pub(super) fn banner(subject: &Subject) -> Markup {
     )
 }
 
+/// A note that files describe the endpoint.
+pub(super) fn managed(subject: &Subject) -> Markup {
+    let Some(set) = &subject.endpoint.managed_by else { return Markup::default() };
+    html! {
+        p.soft { "Managed by files (set " (set) "): the next " code { "postrider apply" } " undoes changes that are made here." }
+    }
+}
+
 /// What is sent next, and what can be done about it.
 pub(super) fn section(context: &Context, subject: &Subject, next: Option<&EventOut>) -> Markup {
     let Some(next) = next else { return Markup::default() };

@@ -57,6 +57,7 @@ pub(super) fn new(body: ConnectorUpsertIn, uid: String) -> ConnectorIn {
 pub(super) fn build(call: &Call, body: ConnectorIn) -> Result<Connector, ApiError> {
     let mut problems = Problems::within(&["body"]);
     let connector = Connector {
+        managed_by: None,
         id: call.engine().clock().connector_id(),
         organization: call.organization().clone(),
         uid: problems.uid::<ConnectorId>("uid", body.uid.as_deref()),

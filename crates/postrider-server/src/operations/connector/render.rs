@@ -11,6 +11,7 @@ use crate::api::convert::to_wire;
 pub(in crate::operations) fn connector(it: Connector) -> ConnectorOut {
     let product_type = product(&it);
     ConnectorOut {
+        managed_by: it.managed_by,
         id: it.id,
         org_id: it.organization,
         uid: it.uid,

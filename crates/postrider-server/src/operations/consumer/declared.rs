@@ -63,7 +63,7 @@ async fn try_declare(call: &Call, declared: &DeclaredConsumer) -> Result<Declare
 
 /// The present consumer with what the file says. What means the same stays as it is stored, so that
 /// it can be compared.
-fn merged(
+pub(super) fn merged(
     call: &Call,
     declared: &DeclaredConsumer,
     old: &Consumer,
@@ -73,6 +73,7 @@ fn merged(
         secrets::open_at_rest(call, &old.config)? == secrets::open_at_rest(call, &new.config)?;
     Ok(Consumer {
         id: old.id,
+        managed_by: old.managed_by.clone(),
         config: if is_same_config { old.config.clone() } else { new.config },
         disabled: declared.disabled.unwrap_or(old.disabled),
         created_at: old.created_at,

@@ -38,6 +38,7 @@ pub(super) fn build(call: &Call, body: ConsumerIn) -> Result<Consumer, ApiError>
     let max_in_flight = in_flight(body.max_in_flight, &mut problems);
     problems.finish()?;
     Ok(Consumer {
+        managed_by: None,
         id: call.engine().clock().consumer_id(),
         organization: call.organization().clone(),
         uid,
@@ -64,7 +65,12 @@ pub(super) fn replace(
         body.config = ConsumerConfig(unmasked(call, old, body.config.0)?);
     }
     let new = build(call, body)?;
-    Ok(Consumer { id: old.id, created_at: old.created_at, ..new })
+    Ok(Consumer {
+        id: old.id,
+        managed_by: old.managed_by.clone(),
+        created_at: old.created_at,
+        ..new
+    })
 }
 
 /// Changes the given fields.

@@ -23,6 +23,7 @@ const MAX_SHOWN: usize = 64 << 10;
 pub(super) fn consumer(call: &Call, it: Consumer) -> Result<ConsumerOut, ApiError> {
     let config = secrets::open_at_rest(call, &it.config)?;
     Ok(ConsumerOut {
+        managed_by: it.managed_by,
         id: it.id,
         uid: it.uid,
         description: it.description,
@@ -38,7 +39,7 @@ pub(super) fn consumer(call: &Call, it: Consumer) -> Result<ConsumerOut, ApiErro
     })
 }
 
-fn mapping(texts: MappingTexts) -> ConsumerMapping {
+pub(super) fn mapping(texts: MappingTexts) -> ConsumerMapping {
     let MappingTexts { application, event_type, event_id, channels, payload } = texts;
     ConsumerMapping { application, event_type, event_id, channels, payload }
 }

@@ -108,7 +108,7 @@ fn locate(
 
 /// The present endpoint with what the file says. What means the same stays as it is stored, so that
 /// it can be compared.
-fn merged(
+pub(super) fn merged(
     call: &Call,
     declared: &DeclaredEndpoint,
     old: &Endpoint,
@@ -141,6 +141,7 @@ fn merged(
     }
     let mut merged = Endpoint {
         id: old.id,
+        managed_by: old.managed_by.clone(),
         config: if is_same_config { old.config.clone() } else { new.config },
         headers: if is_same_headers { old.headers.clone() } else { new.headers },
         disabled: declared.disabled.unwrap_or(old.disabled),

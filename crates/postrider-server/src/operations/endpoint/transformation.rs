@@ -154,7 +154,12 @@ async fn refuse_polling(
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<(), ApiError> {
     let entry = call.application(path).await?;
-    if call::endpoint(&entry, endpoint_id)?.kind != EndpointKind::Polling {
+    check_kind(call::endpoint(&entry, endpoint_id)?.kind)
+}
+
+/// Refuses a transformation of a kind that has none.
+pub(super) fn check_kind(kind: EndpointKind) -> Result<(), ApiError> {
+    if kind != EndpointKind::Polling {
         return Ok(());
     }
     let detail = "endpoints of the kind `polling` have no transformation".to_owned();
@@ -162,11 +167,11 @@ async fn refuse_polling(
 }
 
 /// A change of a transformation.
-struct Change<'a> {
-    body: &'a EndpointTransformationPatch,
-    form: Form,
+pub(super) struct Change<'a> {
+    pub(super) body: &'a EndpointTransformationPatch,
+    pub(super) form: Form,
     /// Where the code comes from, if not from the client.
-    connector: Option<ConnectorId>,
+    pub(super) connector: Option<ConnectorId>,
 }
 
 /// Takes the code of a connector.
@@ -232,7 +237,7 @@ async fn try_patch(
 }
 
 /// The transformation after the change; `None` if there is nothing left of it.
-fn changed(
+pub(super) fn changed(
     call: &Call,
     endpoint: &Endpoint,
     &Change { body, form, connector }: &Change<'_>,

@@ -52,6 +52,7 @@ fn built_in(call: &Call, name: &EventTypeName) -> Option<EventType> {
 fn operational(organization: &OrganizationId, name: &EventTypeName) -> Option<EventType> {
     let index = OperationalEvent::NAMES.iter().position(|it| *it == name.as_str())?;
     Some(EventType {
+        managed_by: None,
         organization: organization.clone(),
         name: name.clone(),
         description: DESCRIPTIONS[index].to_owned(),

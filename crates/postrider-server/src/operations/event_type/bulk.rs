@@ -70,6 +70,7 @@ async fn save_one(call: &Call, new: &EventType, place: &[&str]) -> Result<bool, 
         return Ok(false);
     }
     let event_type = EventType {
+        managed_by: old.managed_by,
         created_at: old.created_at,
         schema_validation: new.schema_validation.or(old.schema_validation),
         ..new.clone()
@@ -81,6 +82,7 @@ async fn save_one(call: &Call, new: &EventType, place: &[&str]) -> Result<bool, 
 /// Whether saving the new event type would change anything but times.
 pub(super) fn differs(old: &EventType, new: &EventType) -> bool {
     let same = EventType {
+        managed_by: old.managed_by.clone(),
         created_at: old.created_at,
         updated_at: old.updated_at,
         schemas: old.schemas.clone(),

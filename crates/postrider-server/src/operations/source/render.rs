@@ -36,6 +36,7 @@ pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiErro
     let public_url = it.public_url.as_ref();
     let public_url = public_url.map(|it| secrets::open_at_rest(call, it)).transpose()?;
     Ok(IngestSourceOut {
+        managed_by: it.managed_by.clone(),
         config: config(call, &it)?,
         ingest_url: ingest_url(call, &it)?,
         status: status(call, &it),

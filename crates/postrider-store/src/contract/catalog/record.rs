@@ -314,7 +314,8 @@ impl Record for TokenPolicy {
 }
 
 impl RecordRow {
-    pub(crate) fn of<R: Record>(record: &R) -> Result<Self, StoreError> {
+    /// The record as a store receives it.
+    pub fn of<R: Record>(record: &R) -> Result<Self, StoreError> {
         let corrupt = |error: serde_json::Error| StoreError::Corrupt {
             what: R::KIND.name(),
             source: error.into(),

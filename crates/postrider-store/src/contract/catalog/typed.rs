@@ -76,6 +76,15 @@ pub trait Records: Catalog + AuditLog {
         list(self, parent, scan, true)
     }
 
+    /// Lists the records of the parent, with the hidden ones, each with its version.
+    fn list_versioned<R: Record>(
+        &self,
+        parent: &R::Parent,
+        scan: Scan<R::Id>,
+    ) -> impl Future<Output = Result<ScanPage<(R, Version), R::Id>, StoreError>> + Send {
+        list_versioned(self, parent, scan)
+    }
+
     /// Lists the consumers of all organizations; see [`Catalog::consumers`].
     fn all_consumers(
         &self,
@@ -149,6 +158,30 @@ async fn list<R: Record, C: Catalog + ?Sized>(
     scan: Scan<R::Id>,
     with_hidden: bool,
 ) -> Result<ScanPage<R, R::Id>, StoreError> {
+    let limit = scan.limit;
+    let found = stored::<R, C>(catalog, parent, scan, with_hidden).await?;
+    let records = found.iter().map(StoredRecord::decode::<R>).collect::<Result<Vec<_>, _>>()?;
+    Ok(ScanPage::cut(records, limit, R::id))
+}
+
+async fn list_versioned<R: Record, C: Catalog + ?Sized>(
+    catalog: &C,
+    parent: &R::Parent,
+    scan: Scan<R::Id>,
+) -> Result<ScanPage<(R, Version), R::Id>, StoreError> {
+    let limit = scan.limit;
+    let found = stored::<R, C>(catalog, parent, scan, true).await?;
+    let decode = |it: &StoredRecord| Ok((it.decode::<R>()?, it.version));
+    let records = found.iter().map(decode).collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(ScanPage::cut(records, limit, |(record, _)| record.id()))
+}
+
+async fn stored<R: Record, C: Catalog + ?Sized>(
+    catalog: &C,
+    parent: &R::Parent,
+    scan: Scan<R::Id>,
+    with_hidden: bool,
+) -> Result<Vec<StoredRecord>, StoreError> {
     let range = RecordRange {
         parent: parent.clone().into(),
         with_hidden,
@@ -157,7 +190,5 @@ async fn list<R: Record, C: Catalog + ?Sized>(
         // One more than the limit tells whether there are more.
         limit: scan.limit.saturating_add(1),
     };
-    let found = catalog.list_records(R::KIND, range).await?;
-    let records = found.iter().map(StoredRecord::decode::<R>).collect::<Result<Vec<_>, _>>()?;
-    Ok(ScanPage::cut(records, scan.limit, R::id))
+    catalog.list_records(R::KIND, range).await
 }

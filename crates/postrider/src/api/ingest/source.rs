@@ -17,8 +17,16 @@ use crate::{
 
 /// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
-const IGNORED: [&str; 7] =
-    ["id", "ingestUrl", "status", "secretCount", "parameterNames", "createdAt", "updatedAt"];
+const IGNORED: [&str; 8] = [
+    "id",
+    "ingestUrl",
+    "status",
+    "secretCount",
+    "parameterNames",
+    "createdAt",
+    "updatedAt",
+    "managedBy",
+];
 
 /// Maximum length of a source's name in characters.
 pub const MAX_SOURCE_NAME: usize = MAX_NAME;
@@ -369,6 +377,10 @@ pub struct IngestSourceOut {
     pub created_at: Timestamp,
     /// When it was last updated.
     pub updated_at: Timestamp,
+    /// The set of declared records that it belongs to, if it was applied from files: applying them
+    /// again undoes other changes. A Postrider extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Uid>,
 }
 
 /// The new inbound URL of a source. The old one is no longer valid.

@@ -1,0 +1,51 @@
+//! `postrider mcp` with the official client and the inspector of the Model Context Protocol.
+
+use std::{path::PathBuf, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    Server,
+    scripts::{installed, source},
+    server,
+};
+
+fn run(server: &Server, command: &mut Command) -> String {
+    let output = command
+        .env("POSTRIDER_BINARY", env!("CARGO_BIN_EXE_postrider"))
+        .env("POSTRIDER_URL", &server.url)
+        .env("POSTRIDER_TOKEN", &server.token)
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{out}{error}\nThe server logged:\n{}", server.log());
+    out
+}
+
+#[test]
+fn the_official_client_reads_and_changes_and_never_gets_secrets() {
+    let server = server();
+    // Node searches packages next to the script.
+    let script = installed("mcp").join("scenario.mjs");
+    std::fs::copy(source("mcp/scenario.mjs"), &script).unwrap();
+    let out = run(&server, Command::new("node").arg(script));
+    assert!(out.contains("no secret"), "{out}");
+}
+
+#[test]
+fn the_inspector_lists_and_calls_tools() {
+    let server = server();
+    let inspect = |arguments: &[&str]| -> Value {
+        let inspector: PathBuf = installed("mcp").join("node_modules/.bin/mcp-inspector");
+        let mut command = Command::new(inspector);
+        command.args(["--cli", env!("CARGO_BIN_EXE_postrider"), "mcp"]).args(arguments);
+        command.args(["-e", &format!("POSTRIDER_URL={}", server.url)]);
+        command.args(["-e", &format!("POSTRIDER_TOKEN={}", server.token)]);
+        serde_json::from_str(&run(&server, &mut command)).unwrap()
+    };
+    let list = inspect(&["--method", "tools/list"]);
+    assert_eq!(list["tools"].as_array().unwrap().len(), 5, "{list}");
+    let overview = inspect(&["--method", "tools/call", "--tool-name", "overview"]);
+    assert_eq!(overview["structuredContent"]["nodes"], 1, "{overview}");
+}
