@@ -22,6 +22,9 @@ def link_in_site(page: Path, link: str) -> str:
     """The link of a page below docs/, as it has to be in the site."""
     if ":" in link:
         return link
+    if link.endswith("SUMMARY.md"):
+        # It becomes the sidebar, not a page.
+        return "#"
     target = Path(os.path.normpath(Path("docs") / page.parent / link))
     if page.name in ROOT_PAGES and page.parent == Path("."):
         target = Path(os.path.normpath(link))

@@ -86,7 +86,8 @@ fn settings_in_pages_are_valid() {
         let text = page(&path);
         for rest in text.split("\n```toml\n").skip(1) {
             let settings = rest.split("\n```").next().unwrap();
-            check_settings(settings).unwrap_or_else(|reason| panic!("{path}: {reason}\n{settings}"));
+            check_settings(settings)
+                .unwrap_or_else(|reason| panic!("{path}: {reason}\n{settings}"));
         }
     }
 }
@@ -126,6 +127,18 @@ fn every_code_of_an_error_is_explained() {
     let codes = codes.chain(quoted(&server, "pub(crate) const CONFLICT: &str = "));
     let codes = codes.map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(listed(&page("docs/errors.md"), "\n## Codes of the API"), codes);
+}
+
+#[test]
+fn every_explanation_of_a_delivery_is_in_the_troubleshooting() {
+    let source = page("crates/postrider/src/api/filter.rs");
+    let body = source.split("enum EndpointExplanationResult {").nth(1).unwrap();
+    let variants = body.split('}').next().unwrap().lines().filter_map(|line| {
+        let name = line.trim().strip_suffix(',')?;
+        Some(name.get(..1)?.to_lowercase() + name.get(1..)?)
+    });
+    let listed = listed(&page("docs/troubleshooting.md"), "\n## 2. Is there a delivery");
+    assert_eq!(listed, variants.collect::<BTreeSet<_>>());
 }
 
 #[test]
