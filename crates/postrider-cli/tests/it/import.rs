@@ -275,9 +275,9 @@ async fn an_import_that_is_killed_continues_without_gaps_or_duplicates() {
         report(target.folder.path())
     };
     let report = import_ok(&url);
-    let [created, _, existing] = counts(&report, "message");
+    let [created, ..] = counts(&report, "message");
     let all = u64::try_from(count + BATCH).unwrap();
-    assert!(0 < created && created < all && created + existing <= all, "{report:#}");
+    assert!(0 < created && created < all, "{report:#}");
     for app in ["acme", "bolt"] {
         assert!(contents(&source, app).await == contents(&target, app).await, "{app}");
     }
