@@ -354,7 +354,7 @@ fn body(operation: &AnyOperation) -> String {
         },
         "v1.message.create-batch" => json!({ "messages": [{ "eventType": "x", "payload": {} }] }),
         "v1.message.import" => json!({ "messages": [
-            { "id": "m", "eventType": "x", "payload": {}, "timestamp": "2026-01-01T00:00:00Z" },
+            { "id": "imported", "eventType": "x", "payload": {}, "timestamp": "2026-01-01T00:00:00Z" },
         ] }),
         "v1.event-type.create" => json!({ "name": "y", "description": "" }),
         "v1.event-type.update" => json!({ "description": "" }),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use postrider::client::{Call, Client, Error, Response};
 use serde_json::Value;
 use url::Url;
@@ -132,8 +132,11 @@ impl Api {
     /// Reads something that may not exist, or that the system may not have or not show. `None`
     /// then.
     pub(crate) async fn optional(&self, path: &[&str]) -> anyhow::Result<Option<Value>> {
-        let call = Call::get(path);
-        let response = self.send(&call).await?;
+        self.optional_call(&Call::get(path)).await
+    }
+
+    async fn optional_call(&self, call: &Call) -> anyhow::Result<Option<Value>> {
+        let response = self.send(call).await?;
         match response.status {
             StatusCode::NO_CONTENT
             | StatusCode::FORBIDDEN
@@ -153,10 +156,10 @@ impl Api {
         path: &[&str],
         query: &[(&'static str, &str)],
     ) -> anyhow::Result<Option<Vec<Value>>> {
-        if self.optional(path).await?.is_none() {
-            return Ok(None);
+        match self.optional_call(&page(path, query, None)).await? {
+            Some(first) => self.rest(path, query, first).await.map(Some),
+            None => Ok(None),
         }
-        self.list(path, query).await.map(Some)
     }
 
     /// Reads all pages of a list.
@@ -165,23 +168,35 @@ impl Api {
         path: &[&str],
         query: &[(&'static str, &str)],
     ) -> anyhow::Result<Vec<Value>> {
-        let (mut items, mut iterator) = (Vec::new(), None);
+        let first = self.required(&page(path, query, None)).await?;
+        self.rest(path, query, first).await
+    }
+
+    /// The items of the first page and of those that follow.
+    async fn rest(
+        &self,
+        path: &[&str],
+        query: &[(&'static str, &str)],
+        first: Value,
+    ) -> anyhow::Result<Vec<Value>> {
+        let (mut items, mut current) = (Vec::new(), first);
         loop {
-            let call = Call::new(Method::GET, path).pair("limit", PAGE);
-            let call = query.iter().fold(call, |call, (name, value)| call.pair(name, *value));
-            let call = match iterator {
-                Some(iterator) => call.pair("iterator", iterator),
-                None => call,
-            };
-            let mut page = self.required(&call).await?;
-            if let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) {
+            if let Some(Value::Array(data)) = current.get_mut("data").map(Value::take) {
                 items.extend(data);
             }
-            iterator = next(&page);
-            if iterator.is_none() {
-                return Ok(items);
-            }
+            let Some(iterator) = next(&current) else { return Ok(items) };
+            current = self.required(&page(path, query, Some(iterator))).await?;
         }
+    }
+}
+
+/// The call that reads a page of a list.
+fn page(path: &[&str], query: &[(&'static str, &str)], iterator: Option<String>) -> Call {
+    let call = Call::get(path).pair("limit", PAGE);
+    let call = query.iter().fold(call, |call, (name, value)| call.pair(name, *value));
+    match iterator {
+        Some(iterator) => call.pair("iterator", iterator),
+        None => call,
     }
 }
 

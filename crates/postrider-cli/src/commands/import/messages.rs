@@ -18,6 +18,9 @@ use crate::commands;
 /// Most bytes of payloads in one request.
 const MAX_BYTES: usize = 4 << 20;
 
+/// The code of messages that are older than the retention of the server.
+const EXPIRED: &str = "expired";
+
 /// What all applications share.
 #[derive(Debug)]
 pub(super) struct Transfer<'a, S> {
@@ -79,6 +82,10 @@ async fn write<S>(
         let mut report = transfer.report.borrow_mut();
         report.add_messages(created, existing);
         for message in refused {
+            if message.code == EXPIRED {
+                report.add_expired();
+                continue;
+            }
             let record = format!("{}/{}", application.uid, message.id);
             report.add(Kind::Message, record, Outcome::Failed(message.detail));
         }

@@ -37,6 +37,9 @@ impl Meter {
 
     /// Shows the last number, and ends the line.
     pub(super) fn finish(&mut self, messages: u64) {
+        if messages == 0 {
+            return;
+        }
         self.write(messages, commands::now().unwrap_or_default());
         if self.is_terminal {
             drop(writeln!(io::stderr()));

@@ -9,6 +9,9 @@ use super::model::{Finding, Kind};
 /// Records of one kind that are listed for people.
 const LISTED: usize = 20;
 
+/// Changes that the report lists. There can be very many messages.
+const MAX_CHANGES: usize = 100_000;
+
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// What happened to one record.
@@ -54,6 +57,9 @@ pub(crate) struct Report {
     /// Whether everything was looked at; false if an error ended the import.
     complete: bool,
     totals: BTreeMap<Kind, Counts>,
+    /// Messages that are older than the server keeps them.
+    expired_messages: u64,
+    /// At most [`MAX_CHANGES`].
     changes: Vec<Change>,
     hidden: Vec<Finding>,
 }
@@ -62,7 +68,8 @@ impl Report {
     pub(crate) fn new(source: String, target: String, dry_run: bool) -> Self {
         let totals = Kind::ALL.map(|kind| (kind, Counts::default())).into();
         let (changes, hidden) = (Vec::new(), Vec::new());
-        Self { source, target, dry_run, complete: false, totals, changes, hidden }
+        let (complete, expired_messages) = (false, 0);
+        Self { source, target, dry_run, complete, totals, expired_messages, changes, hidden }
     }
 
     pub(crate) fn add(&mut self, kind: Kind, record: impl Into<String>, outcome: Outcome) {
@@ -81,6 +88,9 @@ impl Report {
             "updated" => counts.updated += 1,
             _ => counts.failed += 1,
         }
+        if self.changes.len() >= MAX_CHANGES {
+            return;
+        }
         self.changes.push(Change { kind, record: record.into(), action, fields, error });
     }
 
@@ -91,10 +101,15 @@ impl Report {
         counts.unchanged += existing;
     }
 
+    /// Adds a message that is older than the server keeps messages.
+    pub(crate) fn add_expired(&mut self) {
+        self.expired_messages += 1;
+    }
+
     /// The number of messages that were looked at.
     pub(crate) fn messages(&self) -> u64 {
         let counts = self.totals.get(&Kind::Message).copied().unwrap_or_default();
-        counts.created + counts.unchanged + counts.failed
+        counts.created + counts.unchanged + counts.failed + self.expired_messages
     }
 
     pub(crate) fn hide(&mut self, findings: impl IntoIterator<Item = Finding>) {
@@ -125,6 +140,11 @@ impl Report {
             let Counts { created, updated, unchanged, failed } = counts;
             let name = kind.plural();
             writeln!(text, "{name:<24}{created:>11}{updated:>11}{unchanged:>11}{failed:>11}")
+                .expect(INFALLIBLE);
+        }
+        if self.expired_messages > 0 {
+            let count = self.expired_messages;
+            writeln!(text, "\n{count} messages are older than `payload_retention` of the server.")
                 .expect(INFALLIBLE);
         }
         self.list_failures(&mut text);

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     messages::{self, Transfer},
-    model::{Application, ApplicationContent, Environment, Fields, Kind},
+    model::{Application, ApplicationContent, Environment, Fields, Finding, Kind},
     progress::Meter,
     report::{Outcome, Report},
     source::Source,
@@ -101,8 +101,13 @@ async fn import_settings(
     }
     let present = target.settings().await?;
     for (name, value) in settings {
-        let outcome = target.put_setting(name, value, &present).await?;
-        report.borrow_mut().add(Kind::Setting, name, outcome);
+        match target.put_setting(name, value, &present).await? {
+            // Hosted systems have settings that mean nothing here.
+            Outcome::Failed(error) => {
+                report.borrow_mut().hide([Finding::new(Kind::Setting, name, error)]);
+            },
+            outcome => report.borrow_mut().add(Kind::Setting, name, outcome),
+        }
     }
     Ok(())
 }
@@ -153,7 +158,8 @@ async fn import_messages(
         .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<()>>()
         .await;
-    meter.borrow_mut().finish(report.borrow().messages());
+    let imported = report.borrow().messages();
+    meter.borrow_mut().finish(imported);
     state.borrow().write()?;
     result.map(drop)
 }

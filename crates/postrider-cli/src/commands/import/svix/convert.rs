@@ -121,6 +121,11 @@ pub(super) fn hidden_fields(it: &Value, record: &str) -> Vec<Finding> {
     hidden
 }
 
+/// Whether the endpoint is called over HTTP. Only Postrider has others, which sign nothing.
+pub(super) fn is_http(it: &Value) -> bool {
+    it["kind"].as_str().is_none_or(|kind| kind == "http")
+}
+
 /// Whether the endpoint cannot be created without a credential that is hidden.
 pub(super) fn lacks_credential(it: &Value) -> bool {
     it["config"].to_string().contains(MASK)

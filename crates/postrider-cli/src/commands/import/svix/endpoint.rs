@@ -64,13 +64,19 @@ impl Svix {
             let place = [&place.base[..], &[id.as_str(), rest]].concat();
             self.api.optional(&place).await
         };
-        match read("secret").await?.as_ref().and_then(|it| it["key"].as_str()) {
+        let secret = if convert::is_http(it) { read("secret").await? } else { None };
+        match secret.as_ref().and_then(|it| it["key"].as_str()) {
             Some(key) if !key.starts_with(PUBLIC_KEY) => {
                 endpoint.secrets = vec![Secret { key: key.to_owned(), expires_at: None }];
             },
             Some(_) => hide(
                 "its private key is hidden; set one (POST …/secret/rotate with `key`), and give \
                  the receiver its public key"
+                    .to_owned(),
+            ),
+            None if convert::is_http(it) => hide(
+                "its signing secret cannot be read; import again with a token that may read \
+                 secrets, or the receiver has to get the new secret"
                     .to_owned(),
             ),
             None => {},
