@@ -98,6 +98,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
+        mode: postrider_core::catalog::ApplicationMode::Live,
         created_at: now,
         updated_at: now,
     };
@@ -130,6 +131,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             attempt_limit: AttemptLimit::default(),
             paused: false,
             retry_requested_at: None,
+            signing: None,
             retired_secrets: Vec::new(),
             created_at: now,
             updated_at: now,

@@ -65,6 +65,7 @@ macro_rules! recorded {
     };
 }
 
+/// The system has to respond meanwhile, so the tests have several threads.
 fn import(target: &Server, arguments: &[&str]) -> Value {
     let mut command = postrider(&["import"]);
     command.args(arguments).args(["--from-token", TOKEN, "--shadow", "--report", "report.json"]);
@@ -121,7 +122,7 @@ async fn publish(target: &Server, app: &str, event_type: &str, event_id: &str) {
 async fn attempt(target: &Server, app: &str, event_id: &str) -> Value {
     let path = format!("/app/{app}/attempt/msg/{event_id}");
     let found = |page: &Value| page["data"].as_array().is_some_and(|it| !it.is_empty());
-    let page = until_async("an attempt", || target.get(&path), found).await;
+    let page = until_async(|| target.get(&path), found).await;
     page["data"][0].clone()
 }
 
@@ -136,7 +137,7 @@ fn verify_call(call: &Call, id: &str, secret: &str) {
     assert_eq!(call.header("webhook-signature"), "");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn receivers_of_convoy_keep_verifying() {
     let recorded = |receiver: &Receiver| {
         recorded!(receiver, "convoy",
@@ -156,7 +157,7 @@ async fn receivers_of_convoy_keep_verifying() {
     check(&["convoy", "--project", "project-1"], recorded, expected).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn receivers_of_outpost_keep_verifying() {
     let recorded = |receiver: &Receiver| {
         let mut recorded = recorded!(receiver, "outpost",
@@ -176,7 +177,7 @@ async fn receivers_of_outpost_keep_verifying() {
     check(&["outpost"], recorded, expected).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn receivers_of_hook0_keep_verifying() {
     let recorded = |receiver: &Receiver| {
         recorded!(receiver, "hook0",
@@ -197,7 +198,7 @@ async fn receivers_of_hook0_keep_verifying() {
     check(&arguments, recorded, expected).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn receivers_of_hookdeck_keep_verifying() {
     let recorded =
         |receiver: &Receiver| recorded!(receiver, "hookdeck", "/connections" => "connections.json");

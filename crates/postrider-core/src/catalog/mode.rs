@@ -13,7 +13,6 @@ pub enum ApplicationMode {
 
 impl ApplicationMode {
     /// Whether messages are sent.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_live(&self) -> bool {
         matches!(self, Self::Live)
     }

@@ -17,14 +17,13 @@ pub(crate) async fn record(shaper: Option<Shaper>, call: Call) -> Report {
 }
 
 fn report(call: &Call) -> Report {
-    let request = match (call.target.http(), http::request_of(call)) {
-        (Some(prepared), Some(request)) => shadow::record(prepared, &request),
-        // Other kinds have no request, and their address no credentials.
-        (None, _) | (_, None) => {
-            let url = call.target.destination.address();
-            ShadowRequest { url, ..ShadowRequest::default() }
-        },
-    };
+    let made = call.target.http().zip(http::request_of(call));
+    let request = made.map(|(prepared, request)| shadow::record(prepared, &request));
+    // Other kinds have no request, and their address no credentials.
+    let request = request.unwrap_or_else(|| ShadowRequest {
+        url: call.target.destination.address(),
+        ..ShadowRequest::default()
+    });
     let report = Report::delivered(shadow::NOT_SENT);
     Report { response: report.response.shadowed(&request), ..report }
 }

@@ -60,7 +60,7 @@ pub use self::{
     },
     trial::{Check, CheckQuery, Test},
 };
-use self::{flow::Flow, kind::Location, notify::Change};
+use self::{flow::Flow, kind::Location, notify::Change, signing::NewSecret};
 use crate::{
     api::{
         access::Access,
@@ -425,8 +425,9 @@ fn change_secret(
     problems: &mut Problems<'_>,
 ) -> Result<(), ApiError> {
     if let Some(profile) = signing::decisive(endpoint) {
-        let new = signing::rotated(call, profile, Some(text), Duration::ZERO, "secret", problems)?;
-        endpoint.signing = Some(Box::new(new));
+        let new = NewSecret { given: Some(text), field: "secret", grace: Duration::ZERO };
+        let rotated = signing::rotated(call, profile, new, problems)?;
+        endpoint.signing = Some(Box::new(rotated));
     } else if let Some(secret) = secrets::parse(text, "secret", problems) {
         endpoint.secret = secrets::seal(call, &secret);
     }

@@ -32,7 +32,6 @@ pub enum ApplicationMode {
 
 impl ApplicationMode {
     /// Whether messages are delivered.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_live(&self) -> bool {
         matches!(self, Self::Live)
     }

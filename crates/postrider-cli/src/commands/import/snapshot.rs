@@ -1,9 +1,12 @@
 //! A system that was read at once, because its API returns everything in a few lists.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
-    model::{Application, ApplicationContent, Environment},
+    model::{Application, ApplicationContent, Environment, EventType},
     source::{MessagePage, MessageQuery, Source},
 };
 
@@ -19,7 +22,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(location: String, records: Records) -> Self {
-        let Records { environment, applications } = records;
+        let Records { environment, applications } = records.complete();
         let content = applications.into_iter().map(|it| (it.application, it.content));
         let (applications, content): (Vec<_>, Vec<_>) = content.unzip();
         let uids = applications.iter().map(|it| it.uid.clone());
@@ -47,6 +50,18 @@ pub(crate) struct Customer {
 }
 
 impl Records {
+    /// Adds the event types that endpoints name and the catalog does not have, because an endpoint
+    /// can only select event types that exist.
+    fn complete(mut self) -> Self {
+        let endpoints = self.applications.iter().flat_map(|it| &it.content.endpoints);
+        let named: BTreeSet<_> = endpoints.flat_map(|it| it.event_types.iter().flatten()).collect();
+        let known = &mut self.environment.event_types;
+        let is_new = |name: &&&String| !known.iter().any(|it| it.name == ***name);
+        let new: Vec<_> = named.iter().filter(is_new).map(|name| (*name).clone()).collect();
+        known.extend(new.into_iter().map(|name| EventType { name, ..EventType::default() }));
+        self
+    }
+
     /// The application with this uid, which is created if there is none.
     pub(crate) fn customer(&mut self, uid: &str, name: &str) -> &mut Customer {
         let index = self.applications.iter().position(|it| it.application.uid == uid);
@@ -79,5 +94,24 @@ impl Source for Snapshot {
 
     async fn messages(&self, _: &Application, _: &MessageQuery) -> anyhow::Result<MessagePage> {
         Ok(MessagePage { messages: Vec::new(), iterator: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::import::model::Endpoint;
+
+    #[test]
+    fn event_types_that_only_endpoints_name_are_imported_too() {
+        let mut records = Records::default();
+        let known = EventType { name: "a".to_owned(), ..EventType::default() };
+        records.environment.event_types.push(known);
+        let event_types = Some(vec!["b".to_owned(), "a".to_owned(), "b".to_owned()]);
+        let endpoint = Endpoint { event_types, ..Endpoint::default() };
+        records.customer("acme", "Acme").content.endpoints.push(endpoint);
+        let names = records.complete().environment.event_types;
+        let names: Vec<_> = names.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
     }
 }

@@ -113,7 +113,8 @@ fn change(
     mut problems: Problems<'_>,
 ) -> Result<String, ApiError> {
     if let Some(profile) = signing::decisive(endpoint) {
-        let rotated = signing::rotated(call, profile, given, grace, "key", &mut problems)?;
+        let new = signing::NewSecret { given, field: "key", grace };
+        let rotated = signing::rotated(call, profile, new, &mut problems)?;
         problems.finish()?;
         let key = signing::key(call, &rotated)?;
         endpoint.signing = Some(Box::new(rotated));

@@ -199,21 +199,30 @@ pub(super) fn key(call: &Call, of: &Signing) -> Result<String, ApiError> {
     Ok(public.map_or_else(|| text.to_string(), |key| key.to_pem()))
 }
 
+/// A request to replace the secret of a profile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewSecret<'a> {
+    /// Generated if absent.
+    pub given: Option<&'a str>,
+    /// The field of the body that has it.
+    pub field: &'a str,
+    /// How long the old secrets still sign.
+    pub grace: Duration,
+}
+
 /// Puts a new secret before the others, which sign for the grace period.
 pub(super) fn rotated(
     call: &Call,
     old: &Signing,
-    given: Option<&str>,
-    grace: Duration,
-    field: &str,
+    new: NewSecret<'_>,
     problems: &mut Problems<'_>,
 ) -> Result<Signing, ApiError> {
     let model = signing::model(old).map_err(|error| ApiError::Internal(error.into()))?;
-    let new = match given {
-        Some(text) => given_key(call, &model, text, field, problems),
+    let until = call.now + new.grace;
+    let new = match new.given {
+        Some(text) => given_key(call, &model, (new.field, text), problems),
         None => generated(call, &model, problems),
     };
-    let until = call.now + grace;
     let ending = |it: &SigningSecret| SigningSecret {
         secret: it.secret.clone(),
         until: Some(it.until.map_or(until, |before| before.min(until))),
@@ -238,8 +247,7 @@ fn is_in_use(secret: &SigningSecret, now: Timestamp) -> bool {
 fn given_key(
     call: &Call,
     model: &SigningModel,
-    text: &str,
-    field: &str,
+    (field, text): (&str, &str),
     problems: &mut Problems<'_>,
 ) -> Option<SigningSecret> {
     if text.len() > MAX_SIGNING_SECRET {

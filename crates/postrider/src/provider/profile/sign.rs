@@ -68,8 +68,7 @@ impl ProfileKey {
             Inner::Private(key) => {
                 let hash: Option<SignedHash> = signature.hash.into();
                 let hash = hash.ok_or(SignError::Unsupported("its hash cannot be signed"))?;
-                let content: Vec<u8> =
-                    content.iter().flat_map(|piece| piece.as_ref()).copied().collect();
+                let content: Vec<u8> = content.iter().flat_map(AsRef::as_ref).copied().collect();
                 Ok(key.sign(hash, &content))
             },
         }

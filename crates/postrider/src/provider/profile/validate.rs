@@ -140,10 +140,10 @@ impl SigningModel {
 
 /// There is one scheme, whose index says nothing.
 fn without_index(error: InvalidModel) -> InvalidSigningModel {
-    match error {
-        InvalidModel::Scheme { reason, .. } => InvalidSigningModel::part("sign", reason),
-        error => InvalidSigningModel::Scheme(error),
+    if let InvalidModel::Scheme { reason, .. } = error {
+        return InvalidSigningModel::part("sign", reason);
     }
+    InvalidSigningModel::Scheme(error)
 }
 
 fn check_scheme(scheme: &Scheme) -> Result<&Signature, InvalidSigningModel> {
