@@ -62,13 +62,14 @@ impl World {
 
     async fn make_traffic(&self) {
         let Self { server, _receiver: receiver, .. } = self;
+        // A payload is checked if its event type has a schema.
+        let schema = json!({ "1": { "type": "object" } });
+        let event_type = json!({ "name": "test.event", "description": "", "schemas": schema,
+            "schemaValidation": "warn" });
+        server.post("/event-type", event_type).await;
         server.application("acme").await;
         server.endpoint("acme", &receiver.url("good")).await;
         server.endpoint("acme", &receiver.url("bad")).await;
-        let schema = json!({ "1": { "type": "object" } });
-        let event_type = json!({ "name": "user.created", "description": "", "schemas": schema,
-            "schemaValidation": "warn" });
-        server.post("/event-type", event_type).await;
         let ask = json!({ "name": "A", "type": "stripe", "secrets": [{ "key": "whsec_right" }] });
         let source = server.ingest("/source", ask).await;
         let url = source["ingestUrl"].as_str().unwrap();

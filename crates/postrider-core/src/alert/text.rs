@@ -67,18 +67,17 @@ fn url(notice: &Notice, base: &str) -> Option<String> {
 }
 
 fn subject(notices: &[Notice]) -> String {
-    match notices {
-        [one] => format!("[Postrider] {}: {} {}", state(one.notice), one.key.kind, one.key.subject),
-        _ => {
-            let is_resolved = |it: &&Notice| it.notice == NoticeKind::Resolved;
-            let resolved = notices.iter().filter(is_resolved).count();
-            let firing = notices.len() - resolved;
-            match (firing, resolved) {
-                (_, 0) => format!("[Postrider] {firing} alerts"),
-                (0, _) => format!("[Postrider] {resolved} alerts resolved"),
-                _ => format!("[Postrider] {firing} alerts, {resolved} resolved"),
-            }
-        },
+    if let [one] = notices {
+        return format!("[Postrider] {}: {} {}", state(one.notice), one.key.kind, one.key.subject);
+    }
+    let is_resolved = |it: &&Notice| it.notice == NoticeKind::Resolved;
+    let resolved = notices.iter().filter(is_resolved).count();
+    let firing = notices.len() - resolved;
+    let alerts = if firing == 1 { "alert" } else { "alerts" };
+    match (firing, resolved) {
+        (_, 0) => format!("[Postrider] {firing} {alerts}"),
+        (0, _) => format!("[Postrider] {resolved} alerts resolved"),
+        _ => format!("[Postrider] {firing} {alerts}, {resolved} resolved"),
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
         assert_eq!(subject, "[Postrider] 30 alerts");
         assert!(text.contains("… and 10 more"), "{text}");
         let mixed = [notice(NoticeKind::Reminder, "a"), notice(NoticeKind::Resolved, "b")];
-        assert_eq!(AlertText::new(&mixed, BASE, "a").subject, "[Postrider] 1 alerts, 1 resolved");
+        assert_eq!(AlertText::new(&mixed, BASE, "a").subject, "[Postrider] 1 alert, 1 resolved");
         let resolved = [notice(NoticeKind::Resolved, "a"), notice(NoticeKind::Resolved, "b")];
         assert_eq!(AlertText::new(&resolved, BASE, "a").subject, "[Postrider] 2 alerts resolved");
     }
