@@ -145,8 +145,7 @@ pub struct EndpointIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
-    /// Whether requests have the headers `traceparent` and `tracestate`; by default, they do not. A
-    /// Postrider extension.
+    /// Whether requests have the headers `traceparent` and `tracestate`. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_trace_context: Option<bool>,
     /// The credential of every request. A Postrider extension.
