@@ -416,6 +416,7 @@ pub struct EndpointPatch {
 }
 
 /// An endpoint.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -473,7 +474,6 @@ pub struct EndpointOut {
     pub trusted_certificates: Option<String>,
     /// Whether requests have the headers `traceparent` and `tracestate`; `false` if absent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub forward_trace_context: bool,
     /// The credential of every request, with `***` instead of its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
