@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         format: Format::Raw { headers: vec![("X-Kind".to_owned(), "push".to_owned())] },
         deliver_at: None,
         body_until: Timestamp::from_millis(0),
+        trace: None,
     };
     let metadata = Metadata::from([("plan".to_owned(), "pro".to_owned())]);
     let subject = Subject::new(&message, &metadata);

@@ -99,6 +99,7 @@ pub struct EndedToken {
 }
 
 /// One receiver of an application's messages and its settings.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub id: EndpointId,

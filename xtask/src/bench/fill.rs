@@ -125,6 +125,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             strict_rate: false,
             ordering: Ordering::Any,
             trusted_certificates: None,
+            forward_trace_context: false,
             secret: SealedSecret(Vec::new()),
             polling_tokens: Vec::new(),
             batch: None,
@@ -162,6 +163,7 @@ impl Source {
             format: Format::Json,
             deliver_at: None,
             body_until: self.begun_at + Duration::from_secs(90 * 86_400),
+            trace: None,
         };
         let endpoint = EndpointId::from_parts(1, (tail >> 32) % ENDPOINTS);
         let target =

@@ -100,8 +100,9 @@ impl Exporter {
         let QueueSettings { max_batch, delay, .. } = self.settings;
         let mut batch = Vec::new();
         let mut ready_at = None;
+        let room_in = |batch: &Vec<Span>| max_batch - batch.len();
         while batch.len() < max_batch {
-            let room = max_batch - batch.len();
+            let room = room_in(&batch);
             let timer = async {
                 match ready_at {
                     Some(at) => sleep_until(at).await,
@@ -112,9 +113,12 @@ impl Exporter {
                 biased;
                 () = stop.cancelled() => {
                     self.queue.close();
-                    while batch.len() < max_batch
-                        && self.queue.take(&mut batch, max_batch - batch.len()).await > 0
-                    {}
+                    while room_in(&batch) > 0 {
+                        let room = room_in(&batch);
+                        if self.queue.take(&mut batch, room).await == 0 {
+                            break;
+                        }
+                    }
                     return batch;
                 },
                 () = timer => return batch,

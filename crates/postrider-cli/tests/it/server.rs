@@ -30,8 +30,9 @@ pub(crate) fn postrider(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("POSTRIDER_") {
-            command.env_remove(name);
+        let name_text = name.to_string_lossy();
+        if ["POSTRIDER_", "OTEL_"].iter().any(|prefix| name_text.starts_with(prefix)) {
+            command.env_remove(&name);
         }
     }
     command

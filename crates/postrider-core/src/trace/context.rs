@@ -213,10 +213,10 @@ mod tests {
             format!("00-{}-{SPAN}-01", TRACE.to_uppercase()),
             format!("00-{}-{SPAN}-01", "0".repeat(32)),
             format!("00-{TRACE}-{}-01", "0".repeat(16)),
-            format!("00-{}g-{SPAN}-01", &TRACE[1..]),
+            format!("00-{}-{SPAN}-01", TRACE.replace('4', "g")),
             format!("00_{TRACE}-{SPAN}-01"),
             format!("00-{TRACE}-{SPAN}-0x"),
-            format!("00-{}é-{SPAN}-01", &TRACE[2..]),
+            format!("00-{}-{SPAN}-01", TRACE.replace("4b", "é")),
         ] {
             assert_eq!(parse(&text), None, "{text}");
         }
@@ -269,7 +269,8 @@ mod tests {
         #[test]
         fn no_text_is_read_as_something_else(text in "[0-9a-f]{2}-[0-9a-f]{30,33}-[0-9a-f]{15,17}-[0-9a-f]{2}(-.{0,4})?") {
             if let Some(context) = parse(&text) {
-                prop_assert!(text[3..].starts_with(&context.traceparent()[3..53]));
+                let ids = format!("-{}-{}-", context.trace_id, context.span_id);
+                prop_assert_eq!(text.find(&ids), Some(2));
             }
         }
 

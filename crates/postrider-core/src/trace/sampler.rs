@@ -89,8 +89,8 @@ impl Root {
             Self::None => false,
             // The bits that other implementations use, so that they decide the same.
             Self::Below(limit) => {
-                let [.., a, b, c, d, e, f, g, h] = id;
-                u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < limit
+                let bits = u128::from_be_bytes(id) & u128::from(u64::MAX);
+                bits >> 1 < u128::from(limit)
             },
         }
     }

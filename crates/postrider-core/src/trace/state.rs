@@ -117,7 +117,7 @@ mod tests {
         fn what_is_passed_on_is_valid_and_short(text in "([a-z@]{1,4}=[a-z ]{1,150},){0,40}") {
             if let Some(state) = check(&[&text]) {
                 prop_assert!(state.len() <= MAX_LENGTH);
-                prop_assert_eq!(check(&[&state]), Some(state.clone()));
+                prop_assert_eq!(check(&[&state]), Some(state));
             }
         }
 

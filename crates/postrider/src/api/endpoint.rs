@@ -146,8 +146,7 @@ pub struct EndpointIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
-    /// Whether requests have the headers `traceparent` and `tracestate`; by default, they do not. A
-    /// Postrider extension.
+    /// Whether requests have the headers `traceparent` and `tracestate`. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_trace_context: Option<bool>,
     /// The credential of every request. A Postrider extension.
@@ -432,6 +431,7 @@ pub struct EndpointPatch {
 }
 
 /// An endpoint.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -489,7 +489,6 @@ pub struct EndpointOut {
     pub trusted_certificates: Option<String>,
     /// Whether requests have the headers `traceparent` and `tracestate`; `false` if absent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub forward_trace_context: bool,
     /// The credential of every request, with `***` instead of its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
