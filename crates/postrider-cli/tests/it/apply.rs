@@ -111,7 +111,7 @@ async fn files_are_planned_applied_and_then_nothing_is_left_to_do() {
         assert!(plan.contains(line), "{line} is not in {plan}");
     }
     assert_eq!(server.get("/app").await["data"], json!([]));
-    // Nobody can answer.
+    // Without a terminal, the command cannot ask.
     let refused = text(&apply(&server, folder.path(), &[]), 2);
     assert!(refused.contains("--yes"), "{refused}");
 

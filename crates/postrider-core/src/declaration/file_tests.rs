@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     export::{References, nest, yaml},
