@@ -5,6 +5,7 @@
 //! from the latter.
 
 mod difference;
+mod document;
 pub mod export;
 pub mod files;
 mod masks;
@@ -13,10 +14,10 @@ pub mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::api::declaration::{DeclaredKind, RecordAction};
-use serde_json::Value;
 
 pub use self::{
     difference::{FieldChange, differences},
+    document::Document,
     masks::{compact, keep_masked},
 };
 
@@ -26,14 +27,6 @@ pub struct RecordName {
     pub kind: DeclaredKind,
     /// The uid or name; for an endpoint, the uid of what it belongs to, a slash, and its own.
     pub name: String,
-}
-
-/// A record as a file contains it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Document {
-    pub plain: Value,
-    /// The same with masks in place of secrets.
-    pub masked: Value,
 }
 
 /// Records by name.

@@ -150,7 +150,7 @@ fn refused(status: StatusCode, body: &[u8], declared: &Declared) -> anyhow::Erro
     Advice { message: detail, hint: hint.to_owned(), source: None }.into()
 }
 
-/// Asks on a terminal. Without one, nobody can answer.
+/// Asks on a terminal, and fails without one.
 fn confirmed() -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         return Err(usage(Advice {

@@ -111,7 +111,7 @@ async fn files_are_planned_applied_and_then_nothing_is_left_to_do() {
         assert!(plan.contains(line), "{line} is not in {plan}");
     }
     assert_eq!(server.get("/app").await["data"], json!([]));
-    // Nobody can answer.
+    // Without a terminal, the command cannot ask.
     let refused = text(&apply(&server, folder.path(), &[]), 2);
     assert!(refused.contains("--yes"), "{refused}");
 
@@ -164,7 +164,7 @@ async fn prune_removes_only_what_the_set_manages() {
     let mut applications = names(&server.get("/app").await, "uid");
     applications.sort_by_key(ToString::to_string);
     assert_eq!(applications, ["acme", "other"]);
-    assert_eq!(names(&server.get("/event-type").await, "name"), ["by.hand"]);
+    assert_eq!(names(&server.get("/event-type").await, "name"), ["by.hand", "test.event"]);
 
     // An endpoint of a client is not removed along with its application.
     let endpoint = json!({ "uid": "own", "url": "https://example.com/own" });

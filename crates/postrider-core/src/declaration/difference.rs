@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Document;
+use super::document::Document;
 
 /// Levels of a document that are compared field by field. Deeper values are compared as a whole.
 const LEVELS: usize = 2;

@@ -116,7 +116,7 @@ pub fn yaml(value: &Value) -> String {
 fn write_block(value: &Value, indent: usize, text: &mut String) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
-            for (name, value) in fields {
+            for (name, value) in in_order(fields) {
                 push_indent(indent, text);
                 text.push_str(&scalar_text(name));
                 text.push(':');
@@ -136,6 +136,20 @@ fn write_block(value: &Value, indent: usize, text: &mut String) {
             text.push('\n');
         },
     }
+}
+
+/// The fields with those that say which record it is at the beginning, and its endpoints at the
+/// end.
+fn in_order(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    const FIRST: [&str; 7] = ["uid", "name", "application", "source", "type", "kind", "url"];
+    let rank = |name: &str| match FIRST.iter().position(|it| *it == name) {
+        Some(position) => position,
+        None if name == DeclaredKind::Endpoint.list() => FIRST.len() + 1,
+        None => FIRST.len(),
+    };
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_by_key(|(name, _)| rank(name));
+    fields
 }
 
 fn write_after_key(value: &Value, indent: usize, text: &mut String) {

@@ -47,7 +47,7 @@ struct Place {
     record: Located,
 }
 
-/// What a reference stands for: its value, nothing if the stored value is to be kept, or why there
+/// The result of a reference: its value, nothing if the stored value is to be kept, or why there
 /// is none.
 pub type Resolved = Result<Option<String>, String>;
 

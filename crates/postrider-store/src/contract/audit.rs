@@ -114,9 +114,8 @@ pub trait AuditLog: Send + Sync + fmt::Debug + 'static {
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError>;
 
     /// Makes all changes in their order, with their entries, in one transaction. If one of them
-    /// fails, none is made, and the result is its error.
-    ///
-    /// As with [`AuditLog::change`], very many deliveries may be cancelled before that transaction.
+    /// fails, none is made, and the result is its error. Unlike with [`AuditLog::change`], deliveries
+    /// are cancelled in that transaction, however many there are, if there is more than one change.
     async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError>;
 
     /// Lists entries in the order of their ids.

@@ -75,8 +75,10 @@ async fn record(
     session: &mut Session,
     changes: &[BatchedChange],
 ) -> Result<Vec<Changed>, DatabaseError> {
-    for it in changes {
-        cancel_first(session, &it.change).await?;
+    // One of several may be refused, and then nothing may have changed: they cancel within the
+    // transaction.
+    if let [only] = changes {
+        cancel_first(session, &only.change).await?;
     }
     session.begin_outer().await?;
     match apply_all(session, changes).await {

@@ -19,7 +19,7 @@ use crate::{
 /// Most levels of folders.
 const MAX_DEPTH: usize = 16;
 
-/// The records of all files. With `keeps`, a reference to nothing stands for the stored secret.
+/// The records of all files. With `keeps`, a reference to nothing keeps the stored secret.
 pub(super) fn read(paths: &[PathBuf], keeps: bool) -> anyhow::Result<Declared> {
     let mut found = Vec::new();
     for path in paths {

@@ -278,7 +278,7 @@ impl<'a> Applying<'a> {
         if documents.0.as_ref().is_some_and(|it| it.plain == documents.1.plain)
             && let Some(before) = before
         {
-            // The same secrets are encrypted anew, which is no change.
+            // The same secrets are encrypted again, which is no change.
             new = before.clone();
         }
         let own = source::declaration::own_application(&new);

@@ -20,9 +20,15 @@ pub(in crate::operations) fn secret_document<T: Serialize>(
     Ok(Document { plain: value(plain)?, masked: value(masked)? })
 }
 
+/// Names of fields for old clients, each beside the present one.
+const OLD_NAMES: [&str; 3] = ["filterTypes", "rateLimit", "featureFlag"];
+
 fn value(body: &impl Serialize) -> Result<Value, ApiError> {
     match json(body)? {
-        Value::Object(fields) => Ok(Value::Object(compact(fields))),
+        Value::Object(mut fields) => {
+            fields.retain(|name, _| !OLD_NAMES.contains(&name.as_str()));
+            Ok(Value::Object(compact(fields)))
+        },
         other => Ok(other),
     }
 }
