@@ -182,20 +182,17 @@ fn add_endpoint(
     if status == "paused" {
         endpoint.more.insert("paused".to_owned(), json!(true));
     }
-    match selection {
-        Some(selection) => {
-            endpoint.event_types.clone_from(&selection.event_types);
-            if selection.has_filter {
-                hide("its subscription has a filter; write it as `filter` of the endpoint, in CEL");
-            }
-            if selection.has_function {
-                hide("its subscription has a function; rewrite it as a transformation");
-            }
-        },
-        None => {
-            endpoint.disabled = true;
-            hide("it has no subscription, so it got nothing; it is imported as disabled");
-        },
+    if let Some(selection) = selection {
+        endpoint.event_types.clone_from(&selection.event_types);
+        if selection.has_filter {
+            hide("its subscription has a filter; write it as `filter` of the endpoint, in CEL");
+        }
+        if selection.has_function {
+            hide("its subscription has a function; rewrite it as a transformation");
+        }
+    } else {
+        endpoint.disabled = true;
+        hide("it has no subscription, so it got nothing; it is imported as disabled");
     }
     match credential(&it["authentication"]) {
         Ok(header) => endpoint.headers.extend(header),
