@@ -124,7 +124,7 @@ fn scraped(text: &str) -> BTreeMap<String, Described> {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
             name.clone_into(&mut current);
-            all.entry(current.clone()).or_default().kind = kind.to_owned();
+            kind.clone_into(&mut all.entry(current.clone()).or_default().kind);
         } else if let Some((_, labels)) = line.split_once('{') {
             let labels = labels.rsplit_once('}').unwrap().0;
             let names = labels.split(',').filter_map(|it| it.split_once('=')).map(|it| it.0);

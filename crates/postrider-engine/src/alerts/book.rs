@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use postrider::{OrganizationId, Uid};
-use postrider_core::{alert::Book, catalog::Application, time::Timestamp};
+use postrider_core::{
+    alert::Book,
+    catalog::{Application, ApplicationMode},
+    time::Timestamp,
+};
 use postrider_store::{Expected, IdOrUid, Records, Store, StoreError, Version};
 
 use crate::clock::Clock;
@@ -95,6 +99,8 @@ impl StoredBook {
             integrations: Vec::new(),
             auto_configs: Vec::new(),
             settings: None,
+            mode: ApplicationMode::Live,
+            managed_by: None,
             created_at: now,
             updated_at: now,
         }

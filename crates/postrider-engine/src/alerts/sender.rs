@@ -94,9 +94,10 @@ impl AlertSender {
             format: Format::Json,
             deliver_at: None,
             body_until: Timestamp::MAX,
+            trace: None,
         };
         let message = Arc::new(message);
-        let call = Call { target, message, batch: Vec::new(), body, at };
+        let call = Call { target, message, batch: Vec::new(), body, at, trace: None };
         let sent = AssertUnwindSafe(self.sender.send(call)).catch_unwind().await;
         sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)))
     }

@@ -245,15 +245,14 @@ impl AlertTask {
         }
         let now = self.clock.now();
         let AlertSettings { conditions, node, policy, .. } = &self.settings;
-        match &self.failing {
-            Some((since, reason)) => {
-                let found = conditions.unavailable(node, (*since, reason), now);
-                found.into_iter().for_each(|it| self.own.observe(Observation::Holds(it), now));
-            },
-            None => {
-                let key = AlertKey { kind: AlertKind::StoreUnavailable, subject: node.clone() };
-                self.own.observe(Observation::Cleared(key), now);
-            },
+        let observed = if let Some((since, reason)) = &self.failing {
+            conditions.unavailable(node, (*since, reason), now).map(Observation::Holds)
+        } else {
+            let key = AlertKey { kind: AlertKind::StoreUnavailable, subject: node.clone() };
+            Some(Observation::Cleared(key))
+        };
+        if let Some(observed) = observed {
+            self.own.observe(observed, now);
         }
         let notices = self.own.take_notices(policy, now);
         self.own.outbox.put(&notices, &self.alerts.channels(), now);

@@ -150,7 +150,7 @@ mod tests {
         let observe = |id, now| {
             metrics.observe(place(id), AttemptResult::Delivered, Duration::from_millis(20), now);
         };
-        let mut shows = |id: u128| {
+        let shows = |id: u128| {
             let mut shown = String::new();
             text::encode(&mut shown, &registry).unwrap();
             shown.contains(&format!("endpoint=\"{}\"", EndpointId::from_u128(id)))

@@ -1,9 +1,6 @@
 //! Metrics of the process, under the names that all Prometheus clients use.
 
-use std::{
-    fmt, fs,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, fs, time::Duration};
 
 use postrider_core::process::{self, ProcessStatus};
 use prometheus_client::{
@@ -28,14 +25,8 @@ impl ProcessCollector {
         let started_at = times.zip(boot).map(|(times, boot)| {
             Duration::from_secs(boot).as_secs_f64() + times.started_after_boot_seconds
         });
-        Self { started_at: started_at.or_else(now) }
+        Self { started_at }
     }
-}
-
-/// The time of the clock, in seconds since 1970.
-fn now() -> Option<f64> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(now.as_secs_f64())
 }
 
 fn read(path: &str) -> String {

@@ -28,13 +28,14 @@ use postrider_core::{
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptSearch, AttemptsOf, AuditFilter, AuditLog, BatchedChange,
     Catalog, Change, Changed, Claim, ClaimedBatch, Cluster, Deliveries, DeliveriesOf,
-    DeliveryFilter, DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow, Expected,
-    History, IdOrUid, Idempotency, KeyReservation, LogKey, LogPage, Maintenance, MessageFilter,
-    MessageSearch, NewMessage, NodeLease, NodeRow, Overview, Parent, PollLogs, PostgresOptions,
-    PostgresStore, Queued, Ranked, Reach, RecordId, RecordKind, RecordRange, RecordRow, Rejections,
-    ResendMode, Retention, Rewrite, RewritePage, RewritePosition, SavedConsumer, Scan, ScanPage,
-    Scope, Search, Selector, SettleBatch, SignIn, SignIns, Space, Statistics, Stats, StoreError,
-    StoreEvent, StoreSize, StoredRecord, TaskBatch, Tasks, Version,
+    DeliveryFilter, DeliveryRow, EndpointCounts, EndpointKey, EndpointPlace, EndpointRow,
+    EndpointTotals, Expected, History, IdOrUid, Idempotency, KeyReservation, LogKey, LogPage,
+    Maintenance, MessageFilter, MessageSearch, NewMessage, NodeLease, NodeRow, Overview, Parent,
+    PollLogs, PostgresOptions, PostgresStore, Queued, Ranked, Reach, RecordId, RecordKind,
+    RecordRange, RecordRow, Rejections, ResendMode, Retention, Rewrite, RewritePage,
+    RewritePosition, SavedConsumer, Scan, ScanPage, Scope, Search, Selector, SettleBatch, SignIn,
+    SignIns, Space, Statistics, Stats, StoreError, StoreEvent, StoreSize, StoredRecord, TaskBatch,
+    Tasks, Version,
 };
 
 use crate::schema::Schema;
@@ -531,6 +532,11 @@ impl Overview for FrozenClockStore {
     ) -> Result<EndpointCounts, StoreError> {
         let _guard = hold_clock();
         self.store.count_endpoints(organization).await
+    }
+
+    async fn endpoint_totals(&self) -> Result<EndpointTotals, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoint_totals().await
     }
 
     async fn queued(

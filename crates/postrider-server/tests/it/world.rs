@@ -209,6 +209,8 @@ fn engine_settings() -> engine::Settings {
             audit_log: 90 * DAY,
         },
         statistics_retention: StatisticsRetention::DEFAULT,
+        endpoint_metrics: 0,
+        alerts: None,
         shards: 1,
         tracer: None,
     }
