@@ -494,8 +494,10 @@ mod tests {
         let secrets = Secrets::for_tests();
         let listeners = Listeners::open(&config).unwrap();
         let clients = clients(&config, CommandRegistry::default()).unwrap();
-        let node =
-            Node::with_store(&config, listeners, store.clone(), secrets, clients).await.unwrap();
+        let traces = Traces { are_propagated: true, export: None };
+        let node = Node::with_store(&config, listeners, (store.clone(), secrets), clients, traces)
+            .await
+            .unwrap();
         store.set_panicking(true);
         let error = Box::pin(node.run(Pages::default(), pending())).await.unwrap_err();
         assert!(

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header, uri::Authority};
 use postrider::MessageId;
 use postrider_core::trace::{
     Attribute, Span, SpanKind, TraceContext, attempt::Place, request::ReceivedRequest,
@@ -128,8 +128,8 @@ impl RequestTrace {
     }
 
     /// The context for a message that the request publishes.
-    pub(crate) fn context(&self) -> Box<TraceContext> {
-        Box::new(self.context.clone())
+    pub(crate) fn context(&self) -> TraceContext {
+        self.context.clone()
     }
 
     /// Adds an attribute.
@@ -198,7 +198,7 @@ impl OpenSpan {
             path: if route.is_secret { route.path } else { request.uri().path() },
             is_https: settings.url("/").starts_with("https:"),
             version: request.version(),
-            host: text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str())),
+            host: text(header::HOST).or_else(|| request.uri().authority().map(Authority::as_str)),
             agent: text(header::USER_AGENT),
         };
         let mut attributes = described.attributes();

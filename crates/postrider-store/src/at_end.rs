@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+#[expect(clippy::ref_option, reason = "the signature that serde expects")]
 pub(crate) fn serialize<T: Serialize, S: Serializer>(
     value: &Option<T>,
     serializer: S,

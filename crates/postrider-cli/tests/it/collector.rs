@@ -1,6 +1,7 @@
 //! A collector of traces, as OpenTelemetry's protocol over HTTP defines it.
 
 use std::{
+    fmt::Write as _,
     io::Read,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -71,7 +72,10 @@ impl Received {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn value(attributes: &[KeyValue], name: &str) -> String {

@@ -3,7 +3,7 @@
 use super::context::{TraceContext, TraceId};
 
 /// The number of trace ids, as a sampler counts them: by 63 of their bits.
-const IDS: f64 = (1_u64 << 63) as f64;
+const IDS: f64 = 9_223_372_036_854_775_808.0;
 
 /// Decides which traces are recorded, as `OTEL_TRACES_SAMPLER` says.
 #[derive(Clone, Copy, Debug, PartialEq)]

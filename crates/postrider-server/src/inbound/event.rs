@@ -169,7 +169,7 @@ fn submission(
         format: Format::Raw { headers: forwarded_headers::headers(request, verified) },
         deliver_at: None,
         body_until: request.at + context.settings.payload_retention,
-        trace: request.trace.as_ref().map(|it| it.context()),
+        trace: request.trace.as_ref().map(|it| Box::new(it.context())),
         idempotency: None,
         only: None,
         history: None,

@@ -159,7 +159,7 @@ impl<'a> IncomingMessage<'a> {
             format,
             deliver_at,
             body_until,
-            trace: call.trace.as_ref().map(|it| it.context()),
+            trace: call.trace.as_ref().map(|it| Box::new(it.context())),
             idempotency,
             only: None,
             history: None,
