@@ -99,6 +99,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
         auto_configs: Vec::new(),
         settings: None,
         mode: postrider_core::catalog::ApplicationMode::Live,
+        managed_by: None,
         created_at: now,
         updated_at: now,
     };
@@ -133,6 +134,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             paused: false,
             retry_requested_at: None,
             signing: None,
+            managed_by: None,
             retired_secrets: Vec::new(),
             created_at: now,
             updated_at: now,

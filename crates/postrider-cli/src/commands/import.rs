@@ -1,6 +1,7 @@
 //! `postrider import`: takes over applications, endpoints and messages from another system.
 
 mod convoy;
+mod credential;
 mod diff;
 mod fields;
 mod hook0;
@@ -28,20 +29,21 @@ use clap::{Args, Subcommand};
 use url::Url;
 
 use self::{
+    credential::text_or_file,
     http::{Api, Side},
     legacy::{ConvoyArgs, Hook0Args, HookdeckArgs, OutpostArgs},
     report::Report,
     run::Plan,
     source::Source,
     svix::Svix,
-    svix_db::{SvixDb, SvixDbArgs},
+    svix_db::{FromDatabaseArgs, SvixDb},
     target::Target,
 };
 use super::{api::ApiArgs, duration, target::http_url};
 use crate::{
     client,
     failure::{self, Advice, usage},
-    input, output,
+    output,
 };
 
 /// The systems to import from.
@@ -136,19 +138,20 @@ impl FromApiArgs {
     }
 }
 
-/// The text itself, or the content of the file that `@FILE` names.
-fn text_or_file(text: &str) -> anyhow::Result<String> {
-    match text.strip_prefix('@') {
-        Some(path) => input::read_text(path.as_ref()).map_err(usage),
-        None => Ok(text.to_owned()),
-    }
-}
-
 /// Another system's API, and what to import from it.
 #[derive(Args, Debug)]
 pub(crate) struct SvixArgs {
     #[command(flatten)]
     from: FromApiArgs,
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+/// The database of a Svix server, and what to import from it.
+#[derive(Args, Debug)]
+pub(crate) struct SvixDbArgs {
+    #[command(flatten)]
+    from: FromDatabaseArgs,
     #[command(flatten)]
     import: ImportArgs,
 }

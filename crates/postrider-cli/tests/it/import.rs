@@ -298,10 +298,10 @@ async fn only_chosen_applications_are_imported() {
     let found = target.get("/app").await;
     assert_eq!(found["data"].as_array().unwrap().len(), 1);
     assert_eq!(found["data"][0]["uid"], "bolt");
-    let (output, _) = import(&source, &target, &["--app", "nobody"]);
+    let (output, _) = import(&source, &target, &["--app", "unknown"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("the source has no application `nobody`"), "{said}");
+    assert!(said.contains("the source has no application `unknown`"), "{said}");
 }
 
 #[tokio::test]

@@ -106,7 +106,9 @@ async fn import_settings(
             Outcome::Failed(error) => {
                 report.borrow_mut().hide([Finding::new(Kind::Setting, name, error)]);
             },
-            outcome => report.borrow_mut().add(Kind::Setting, name, outcome),
+            outcome @ (Outcome::Created | Outcome::Updated(_) | Outcome::Unchanged) => {
+                report.borrow_mut().add(Kind::Setting, name, outcome);
+            },
         }
     }
     Ok(())

@@ -1,34 +1,23 @@
 //! A system with the API of Svix: the hosted service, the open-source server, or another Postrider.
 
+mod connection;
 mod convert;
 mod endpoint;
 
 use postrider::{api::ImportedMessageIn, client::Call};
 use serde::Deserialize;
 
-use self::endpoint::Place;
+pub(super) use self::connection::Svix;
+use self::{connection::path, endpoint::Place};
 use super::{
-    http::Api,
     model::{Application, ApplicationContent, Environment, Fields, Finding, Kind},
     source::{MessagePage, MessageQuery, Source},
 };
 
-const API: [&str; 2] = ["api", "v1"];
-
 /// Messages on a page.
 const MESSAGES: &str = "250";
 
-/// A system with the API of Svix.
-#[derive(Debug)]
-pub(super) struct Svix {
-    api: Api,
-}
-
 impl Svix {
-    pub(super) const fn new(api: Api) -> Self {
-        Self { api }
-    }
-
     async fn settings(&self) -> anyhow::Result<Fields> {
         let settings = self.api.optional(&path(&["environment", "settings"])).await?;
         Ok(settings.map(convert::settings).unwrap_or_default())
@@ -111,8 +100,4 @@ struct Page {
     done: bool,
     #[serde(default)]
     iterator: Option<String>,
-}
-
-fn path<'a>(rest: &[&'a str]) -> Vec<&'a str> {
-    [&API[..], rest].concat()
 }

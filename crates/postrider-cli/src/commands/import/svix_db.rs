@@ -14,23 +14,14 @@ use postrider_store::{ForeignDatabase, TextRow};
 use serde_json::Value;
 
 use super::{
-    ImportArgs,
+    credential::text_or_file,
     model::{Application, ApplicationContent, Environment},
     source::{MessagePage, MessageQuery, Source},
-    text_or_file,
 };
 use crate::failure::{self, Advice, usage};
 
 /// Messages on a page.
 const MESSAGES: usize = 250;
-
-#[derive(Args, Debug)]
-pub(crate) struct SvixDbArgs {
-    #[command(flatten)]
-    pub from: FromDatabaseArgs,
-    #[command(flatten)]
-    pub import: ImportArgs,
-}
 
 /// The database of the other server.
 #[derive(Args)]

@@ -10,7 +10,7 @@ use futures_util::future;
 use postrider::{
     ApplicationId, EventTypeName, MessageId, Uid,
     api::{
-        Permission,
+        Permission, ValidationItem,
         message::{self, MAX_BATCH},
         message_import::{ImportedMessageIn, MessageImportIn, MessageImportOut, RefusedMessageOut},
     },
@@ -124,14 +124,13 @@ async fn import_one(
 }
 
 fn refused(id: String, code: &str, error: ApiError) -> Result<Outcome, ApiError> {
-    let detail = match error {
-        ApiError::Invalid(items) => {
-            let sentences: Vec<_> =
-                items.iter().map(|it| format!("{}: {}", it.loc.join("."), it.msg)).collect();
-            sentences.join("; ")
-        },
-        error @ ApiError::TooLarge { .. } => error.to_string(),
-        error => return Err(error),
+    let detail = if let ApiError::Invalid(items) = &error {
+        let sentence = |it: &ValidationItem| format!("{}: {}", it.loc.join("."), it.msg);
+        items.iter().map(sentence).collect::<Vec<_>>().join("; ")
+    } else if matches!(error, ApiError::TooLarge { .. }) {
+        error.to_string()
+    } else {
+        return Err(error);
     };
     Ok(Outcome::Refused(RefusedMessageOut { id, code: code.to_owned(), detail }))
 }

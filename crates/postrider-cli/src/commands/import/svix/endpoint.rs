@@ -3,7 +3,10 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::{Svix, convert, path};
+use super::{
+    connection::{Svix, path},
+    convert,
+};
 use crate::commands::import::model::{Application, Endpoint, Finding, Kind, Secret};
 
 /// Endpoints that are read at the same time.
@@ -103,8 +106,6 @@ impl Svix {
 
 /// Whether the response has a value; systems differ in how they represent none.
 fn is_set(response: &Value) -> bool {
-    match response {
-        Value::Object(fields) => fields.values().any(|it| !it.is_null()),
-        other => !other.is_null(),
-    }
+    let is_null = response.is_null();
+    response.as_object().map_or(!is_null, |fields| fields.values().any(|it| !it.is_null()))
 }
