@@ -21,7 +21,7 @@ use crate::{
     random, settings,
 };
 
-/// Which alerts there are; `None` if nobody gets any. `address` is the one that the API listens on.
+/// Which alerts there are; `None` if there is no receiver. `address` is the one that the API listens on.
 pub(crate) fn settings(config: &Config, address: SocketAddr) -> Option<AlertSettings> {
     let alerts = &config.alerts;
     let has_channel =

@@ -163,7 +163,7 @@ fn a_receiver_that_cannot_work_is_refused_with_its_key() {
     for (variables, expected) in [
         (vec![], "no receiver of alerts is configured"),
         (vec![("EMAIL_TO", "ops@example.com")], "`alerts.smtp_url`"),
-        (vec![("EMAIL_TO", "nobody")], "`alerts.email_to`"),
+        (vec![("EMAIL_TO", "no-address")], "`alerts.email_to`"),
         (vec![("SLACK_URL", "ftp://example.com/x")], "alerts.slack_url cannot be used"),
         (vec![("KINDS", "everything")], "`alerts.kinds`"),
         (vec![("WEBHOOK_SECRET", "short")], "`alerts.webhook_secret`"),

@@ -110,7 +110,7 @@ impl Outbox {
         self.parcels.iter().any(|it| it.due_at <= now)
     }
 
-    /// Takes the messages that are due. Until their claim ends, nobody else sends them.
+    /// Takes the messages that are due. Until their claim ends, no other node sends them.
     pub fn claim(&mut self, now: Timestamp) -> Vec<Outgoing> {
         let due = self.parcels.iter_mut().filter(|it| it.due_at <= now).take(MAX_CLAIMED);
         let claimed = due.map(|parcel| {

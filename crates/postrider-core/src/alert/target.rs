@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(address.as_deref(), expected, "{url}: {target:?}");
         }
         let url = "smtp://mail.example.com".parse().unwrap();
-        assert!(email(&url, "nobody", &to).is_err());
+        assert!(email(&url, "no-address", &to).is_err());
         assert!(email(&url, "a@example.com", &[]).is_err());
     }
 
