@@ -248,7 +248,6 @@ fn scalar(value: &Value) -> String {
         other @ (Value::Null
         | Value::Bool(_)
         | Value::Number(_)
-        | Value::String(_)
         | Value::Array(_)
         | Value::Object(_)) => other.to_string(),
     }
