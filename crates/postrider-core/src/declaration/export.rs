@@ -130,7 +130,12 @@ fn write_block(value: &Value, indent: usize, text: &mut String) {
                 write_after_dash(item, indent, text);
             }
         },
-        other => {
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
             push_indent(indent, text);
             text.push_str(&scalar(other));
             text.push('\n');
@@ -163,7 +168,12 @@ fn write_after_key(value: &Value, indent: usize, text: &mut String) {
             write_block(value, indent + 2, text);
         },
         Value::String(lines) if is_literal(lines) => write_literal(lines, indent + 2, text),
-        other => {
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
             text.push(' ');
             text.push_str(&scalar(other));
             text.push('\n');
@@ -185,7 +195,12 @@ fn write_after_dash(item: &Value, indent: usize, text: &mut String) {
             text.push('\n');
             write_block(item, indent + 2, text);
         },
-        other => {
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
             text.push(' ');
             text.push_str(&scalar(other));
             text.push('\n');
@@ -230,7 +245,11 @@ fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => scalar_text(text),
         // Also empty lists and objects, which are the same in YAML.
-        other => other.to_string(),
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)) => other.to_string(),
     }
 }
 
