@@ -119,8 +119,11 @@ impl Node {
             None => senders,
         };
         let sender = Arc::new(senders);
-        let engine =
-            postrider_engine::Settings { tracer, ..settings::engine(config, address) };
+        let engine = postrider_engine::Settings {
+            tracer,
+            alerts: alerts::settings(config, address),
+            ..settings::engine(config)
+        };
         let (engine, mut tasks) = Engine::new(Arc::clone(&store), sender, clock, vault, engine);
         if engine.has_alerts() {
             tasks.alerts = engine.alert_task(alerts::sender(config, address)?);

@@ -24,7 +24,6 @@ use rustls_pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alerts,
     config::{
         Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size, Sso,
     },
@@ -42,8 +41,8 @@ const REJECTIONS: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
-/// The settings of the engine; `address` is the one that the API listens on.
-pub(crate) fn engine(config: &Config, address: SocketAddr) -> engine::Settings {
+/// The settings of the engine, without tracer and alerts.
+pub(crate) fn engine(config: &Config) -> engine::Settings {
     engine::Settings {
         limits: engine_limits(config),
         schedule: Schedule::new(&config.retry_schedule.0, config.retry_jitter.0),
@@ -60,7 +59,7 @@ pub(crate) fn engine(config: &Config, address: SocketAddr) -> engine::Settings {
         },
         user_agent: HeaderValue::from_static(USER_AGENT),
         endpoint_metrics: config.metrics_endpoints.map_or(0, NonZeroUsize::get),
-        alerts: alerts::settings(config, address),
+        alerts: None,
         operator: config.operator_org.clone(),
         retention: Retention {
             rows: config.retention.rows,

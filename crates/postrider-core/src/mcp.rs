@@ -61,11 +61,11 @@ impl McpServer {
     /// Decides what follows a line of the client.
     pub fn receive(&self, line: &str) -> Step {
         let Ok(message) = serde_json::from_str::<Value>(line) else {
-            return Step::Reply(error(Value::Null, PARSE_ERROR, "the message is not JSON"));
+            return Step::Reply(error(&Value::Null, PARSE_ERROR, "the message is not JSON"));
         };
         let Value::Object(message) = message else {
             let reason = "a message must be an object; batches are not supported";
-            return Step::Reply(error(Value::Null, INVALID_REQUEST, reason));
+            return Step::Reply(error(&Value::Null, INVALID_REQUEST, reason));
         };
         let id = message.get("id").cloned();
         let method = message.get("method").and_then(Value::as_str);
@@ -81,7 +81,7 @@ impl McpServer {
                 self.request(id, method, message.get("params"))
             },
             (Some(_) | None, _) => Step::Reply(error(
-                Value::Null,
+                &Value::Null,
                 INVALID_REQUEST,
                 "a request needs `id` and `method`",
             )),
@@ -90,16 +90,16 @@ impl McpServer {
 
     fn request(&self, id: Value, method: &str, params: Option<&Value>) -> Step {
         match method {
-            "initialize" => Step::Reply(result(id, self.initialize(params))),
-            "ping" => Step::Reply(result(id, json!({}))),
+            "initialize" => Step::Reply(result(&id, &self.initialize(params))),
+            "ping" => Step::Reply(result(&id, &json!({}))),
             "tools/list" => {
                 let tools = all().into_iter().filter(|it| self.offers(it));
                 let tools: Vec<_> = tools.map(Tool::describe).collect();
-                Step::Reply(result(id, json!({ "tools": tools })))
+                Step::Reply(result(&id, &json!({ "tools": tools })))
             },
             "tools/call" => self.call(id, params),
             other => {
-                Step::Reply(error(id, METHOD_NOT_FOUND, &format!("there is no method {other}")))
+                Step::Reply(error(&id, METHOD_NOT_FOUND, &format!("there is no method {other}")))
             },
         }
     }
@@ -122,31 +122,31 @@ impl McpServer {
     fn call(&self, id: Value, params: Option<&Value>) -> Step {
         let name = params.and_then(|it| it.get("name")).and_then(Value::as_str).unwrap_or_default();
         let Some(tool) = all().into_iter().find(|it| it.name.as_str() == name) else {
-            return Step::Reply(error(id, INVALID_PARAMS, &format!("there is no tool {name:?}")));
+            return Step::Reply(error(&id, INVALID_PARAMS, &format!("there is no tool {name:?}")));
         };
         if !self.offers(&tool) {
             let reason = format!(
                 "the tool {name} changes something, and this server only reads; start it with \
                  --allow-writes"
             );
-            return Step::Reply(error(id, INVALID_PARAMS, &reason));
+            return Step::Reply(error(&id, INVALID_PARAMS, &reason));
         }
         let arguments = params.and_then(|it| it.get("arguments")).cloned().unwrap_or(json!({}));
         match arguments::check(&tool.schema, arguments) {
             Ok(arguments) => Step::Call { id, tool: tool.name, arguments },
-            Err(reason) => Step::Reply(failed(id, &reason)),
+            Err(reason) => Step::Reply(failed(&id, &reason)),
         }
     }
 }
 
 /// The response to a call of a tool that succeeded.
-pub fn succeeded(id: Value, found: ToolResult) -> Value {
+pub fn succeeded(id: &Value, found: ToolResult) -> Value {
     let ToolResult { summary, content } = found;
     let json = serde_json::to_string_pretty(&content).unwrap_or_default();
     let text = format!("{summary}\n{json}");
     result(
         id,
-        json!({
+        &json!({
             "content": [{ "type": "text", "text": text }],
             "structuredContent": content,
             "isError": false,
@@ -155,15 +155,15 @@ pub fn succeeded(id: Value, found: ToolResult) -> Value {
 }
 
 /// The response to a call of a tool that failed, so that the model can correct it.
-pub fn failed(id: Value, reason: &str) -> Value {
-    result(id, json!({ "content": [{ "type": "text", "text": reason }], "isError": true }))
+pub fn failed(id: &Value, reason: &str) -> Value {
+    result(id, &json!({ "content": [{ "type": "text", "text": reason }], "isError": true }))
 }
 
-fn result(id: Value, result: Value) -> Value {
+fn result(id: &Value, result: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "result": result })
 }
 
-fn error(id: Value, code: i32, message: &str) -> Value {
+fn error(id: &Value, code: i32, message: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
 }
 

@@ -47,7 +47,7 @@ mod tests {
             vault.seal(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap(), [1; 24]);
         let headers = [("authorization".to_owned(), "Bearer sesame".to_owned())].into();
         let headers = vault.seal_at_rest(&headers, [2; 24]);
-        let endpoint = Endpoint { secret, headers, ..fixtures::endpoint() };
+        let endpoint = Endpoint { headers, secret, ..fixtures::endpoint() };
         let agent = HeaderValue::from_static("Postrider/test");
         let prepared =
             Prepared::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();

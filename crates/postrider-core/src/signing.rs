@@ -160,7 +160,7 @@ mod tests {
     fn request(vault: &Vault, signing: Signing) -> Request<Bytes> {
         let secret = vault.seal(&SECRET.parse().unwrap(), [1; 24]);
         let signing = Some(Box::new(signing));
-        let endpoint = Endpoint { secret, signing, ..fixtures::endpoint() };
+        let endpoint = Endpoint { signing, secret, ..fixtures::endpoint() };
         let agent = HeaderValue::from_static("Postrider/test");
         let prepared = Prepared::new(&endpoint, vault, SignatureHeaders::Both, &agent).unwrap();
         let message = Message { event_id: Some("ev-1".parse().unwrap()), ..fixtures::message() };

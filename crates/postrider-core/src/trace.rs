@@ -12,6 +12,7 @@ mod variables;
 pub use self::{
     context::{SpanId, TraceContext, TraceId},
     sampler::Sampler,
-    settings::{TraceSettings, VariableProblem},
+    settings::TraceSettings,
     span::{Attribute, Span, SpanKind},
+    variables::VariableProblem,
 };

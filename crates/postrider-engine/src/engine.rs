@@ -67,6 +67,16 @@ struct Inner {
     has_failed: CancellationToken,
 }
 
+fn directory(store: &Arc<dyn Store>, vault: &Vault, settings: &Settings) -> Directory {
+    Directory::new(
+        Arc::clone(store),
+        vault.clone(),
+        settings.signature_headers,
+        settings.user_agent.clone(),
+        &settings.limits,
+    )
+}
+
 impl Engine {
     /// An engine over a store. It works while its tasks run.
     pub fn new(
@@ -78,14 +88,7 @@ impl Engine {
     ) -> (Self, EngineTasks) {
         let count = settings.shards.max(1);
         let (router, inboxes) = Router::new(count, settings.limits.queued);
-        let directory = Directory::new(
-            Arc::clone(&store),
-            vault.clone(),
-            settings.signature_headers,
-            settings.user_agent.clone(),
-            &settings.limits,
-        );
-        let directory = Arc::new(directory);
+        let directory = Arc::new(directory(&store, &vault, &settings));
         let metrics = Arc::new(Metrics::new(settings.endpoint_metrics));
         let clock = Arc::new(clock);
         let errors = Arc::new(StoreErrors::new(Arc::clone(&clock), Arc::clone(&metrics)));

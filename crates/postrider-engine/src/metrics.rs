@@ -1,36 +1,18 @@
 //! The engine's metrics.
 
 mod endpoints;
-
-use std::fmt::{self, Write as _};
+mod result;
 
 use postrider_core::{cause, lane_state::LaneState, outcome::Outcome};
 use postrider_store::{EndpointTotals, StoreSize};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 pub(crate) use self::endpoints::EndpointMetrics;
-
-/// Result of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AttemptResult {
-    Delivered,
-    Retried,
-    Failed,
-}
-
-impl EncodeLabelValue for AttemptResult {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(match self {
-            Self::Delivered => "delivered",
-            Self::Retried => "retried",
-            Self::Failed => "failed",
-        })
-    }
-}
+pub(crate) use self::result::AttemptResult;
 
 /// Labels of the counter of attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -15,7 +15,7 @@ pub(crate) mod upload;
 
 pub(crate) use self::{
     activity::{Activity, StreamGuard},
-    peer::Peer,
+    client_address::Peer,
 };
 pub use self::{
     serve::serve,

@@ -15,7 +15,7 @@ use postrider_engine::{Engine, Tracer};
 use tokio::time::Instant;
 
 use crate::{
-    http::{Peer, client_address::client_address},
+    http::client_address::{Peer, client_address},
     settings::Settings,
 };
 

@@ -21,6 +21,7 @@ pub mod endpoint;
 pub mod endpoint_authentication;
 pub mod endpoint_batch;
 pub mod endpoint_headers;
+pub mod endpoint_secret;
 pub mod endpoint_signing;
 pub mod endpoint_test;
 pub mod environment;
@@ -74,7 +75,7 @@ pub use self::{
     },
     endpoint::{
         EndpointAttemptStats, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch,
-        EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
+        EndpointStats, EndpointUpdate, RecoverIn,
     },
     endpoint_authentication::{
         ClientSecretJwtParamsIn, EndpointAuthentication, EndpointAuthenticationType,
@@ -84,6 +85,7 @@ pub use self::{
     },
     endpoint_batch::EndpointBatch,
     endpoint_headers::{EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
+    endpoint_secret::{EndpointSecretOut, EndpointSecretRotateIn},
     endpoint_signing::EndpointSigning,
     endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},

@@ -54,8 +54,8 @@ fn serve(server: &McpServer, tools: &Tools) -> anyhow::Result<()> {
             Step::Reply(reply) => reply,
             Step::Call { id, tool, arguments } => {
                 match super::on_runtime(tools.call(tool, &arguments)) {
-                    Ok(found) => succeeded(id, found),
-                    Err(error) => failed(id, &format!("{error:#}")),
+                    Ok(found) => succeeded(&id, found),
+                    Err(error) => failed(&id, &format!("{error:#}")),
                 }
             },
         };

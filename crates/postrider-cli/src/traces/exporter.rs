@@ -74,7 +74,7 @@ impl Exporter {
         let (stopped, timeout) = (stop.clone(), self.settings.final_timeout);
         thread::Builder::new().name("traces".to_owned()).spawn(move || {
             runtime.block_on(self.run(stopped));
-            // Nobody waits for it if the server ends otherwise.
+            // If the server ends otherwise, there is no receiver.
             done.send(()).ok();
         })?;
         Ok(RunningExporter { stop, has_ended, timeout })

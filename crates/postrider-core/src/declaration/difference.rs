@@ -34,12 +34,13 @@ impl<'a> Pair<'a> {
         Self { plain: of(self.plain), masked: of(self.masked) }
     }
 
-    /// The fields, if there is no value that has none.
-    fn fields(self) -> Option<Option<&'a Map<String, Value>>> {
-        match self.plain {
-            None => Some(None),
-            Some(value) => value.as_object().map(Some),
-        }
+    /// Whether there is no value, or one with fields.
+    fn can_have_fields(self) -> bool {
+        self.plain.is_none_or(Value::is_object)
+    }
+
+    fn names(self) -> impl Iterator<Item = &'a String> {
+        self.plain.and_then(Value::as_object).into_iter().flat_map(Map::keys)
     }
 
     fn is_secret(self) -> bool {
@@ -66,9 +67,8 @@ fn compare(
     if old.plain == new.plain {
         return;
     }
-    if let (1.., Some(before), Some(after)) = (levels, old.fields(), new.fields()) {
-        let names: BTreeSet<&String> =
-            before.into_iter().chain(after).flat_map(Map::keys).collect();
+    if levels > 0 && old.can_have_fields() && new.can_have_fields() {
+        let names: BTreeSet<&String> = old.names().chain(new.names()).collect();
         // An empty object has no fields that could differ.
         if !names.is_empty() {
             for name in names {

@@ -28,7 +28,7 @@ impl References {
             text("application").or(text("source")).filter(|_| kind == DeclaredKind::Endpoint);
         let own = text("uid").or(text("name")).unwrap_or_default();
         let path: Vec<String> = parent.into_iter().chain([own]).map(str::to_owned).collect();
-        match self.value(path, Value::Object(record)) {
+        match self.value(&path, Value::Object(record)) {
             Value::Object(record) => record,
             Value::Null
             | Value::Bool(_)
@@ -40,22 +40,22 @@ impl References {
         }
     }
 
-    fn value(&mut self, path: Vec<String>, value: Value) -> Value {
+    fn value(&mut self, path: &[String], value: Value) -> Value {
         let within = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
         match value {
             Value::String(text) if text == MASK => {
-                Value::Object(Map::from_iter([("env".to_owned(), self.name(&path).into())]))
+                Value::Object(Map::from_iter([("env".to_owned(), self.name(path).into())]))
             },
             Value::Array(items) => {
                 let items = items.into_iter().enumerate();
                 Value::Array(
-                    items.map(|(index, it)| self.value(within(&index.to_string()), it)).collect(),
+                    items.map(|(index, it)| self.value(&within(&index.to_string()), it)).collect(),
                 )
             },
             Value::Object(fields) => {
                 let fields = fields.into_iter().map(|(name, it)| {
                     let path = within(&name);
-                    (name, self.value(path, it))
+                    (name, self.value(&path, it))
                 });
                 Value::Object(fields.collect())
             },

@@ -112,7 +112,7 @@ fn problems_name_the_line() {
     check("applications:\n  uid: a\n", &[(2, "must be a list")]);
     check("endpoints:\n  - url: x\n", &[(2, "has no `uid`")]);
     check("endpoints:\n  - uid: a\n    secret:\n      env: X\n", &[(4, "no Env")]);
-    assert_eq!(parse_yaml("a: [\nb").unwrap_err().line.is_some(), true);
+    assert!(parse_yaml("a: [\nb").unwrap_err().line.is_some());
     assert_eq!(parse_toml("a = \n").unwrap_err().line, Some(1));
     assert!(read(&parse_yaml("").unwrap(), &mut |_| Ok(None)).unwrap().records.is_empty());
 }

@@ -79,12 +79,11 @@ impl<'a> Files<'a> {
             return;
         };
         for (name, list) in lists {
-            match DeclaredKind::ALL.into_iter().find(|it| it.list() == name) {
-                Some(kind) => self.add_list(file, kind, list, None),
-                None => {
-                    let message = format!("`{name}` is no list of records; there are {}", names());
-                    self.problem(file, list.line, message);
-                },
+            if let Some(kind) = DeclaredKind::ALL.into_iter().find(|it| it.list() == name) {
+                self.add_list(file, kind, list, None)
+            } else {
+                let message = format!("`{name}` is no list of records; there are {}", names());
+                self.problem(file, list.line, message);
             }
         }
     }

@@ -19,12 +19,13 @@ fn keep(
     missing: &mut Vec<Vec<String>>,
 ) -> Value {
     match new {
-        Value::String(text) if text == MASK => match old {
-            Some(old) => old.clone(),
-            None => {
+        Value::String(text) if text == MASK => {
+            if let Some(old) = old {
+                old.clone()
+            } else {
                 missing.push(path.clone());
                 Value::String(text)
-            },
+            }
         },
         Value::Object(fields) => {
             let kept = fields.into_iter().map(|(name, value)| {

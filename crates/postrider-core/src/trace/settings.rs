@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     sampler::{Sampler, SamplerProblem},
-    variables::{Variables, milliseconds},
+    variables::{VariableProblem, Variables, milliseconds},
 };
 
 /// Where traces go, and which.
@@ -34,20 +34,6 @@ pub struct QueueSettings {
     pub delay: Duration,
     /// For all spans that wait when the server shuts down.
     pub final_timeout: Duration,
-}
-
-/// A variable with a value that cannot be used. The value is not shown: it may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the variable `{name}` {problem}")]
-pub struct VariableProblem {
-    pub name: String,
-    pub problem: String,
-}
-
-impl VariableProblem {
-    pub(super) fn new(name: &str, problem: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), problem: problem.into() }
-    }
 }
 
 /// Variables that would change how the collector is called, and have no effect here.

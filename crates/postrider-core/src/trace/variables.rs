@@ -2,7 +2,19 @@
 
 use std::time::Duration;
 
-use super::settings::VariableProblem;
+/// A variable with a value that cannot be used. The value is not shown: it may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable `{name}` {problem}")]
+pub struct VariableProblem {
+    pub name: String,
+    pub problem: String,
+}
+
+impl VariableProblem {
+    pub(super) fn new(name: &str, problem: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), problem: problem.into() }
+    }
+}
 
 /// The environment, by name.
 pub(super) struct Variables<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);

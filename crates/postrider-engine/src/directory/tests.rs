@@ -32,7 +32,7 @@ fn application(number: u128, uid: Option<&str>) -> Application {
         integrations: Vec::new(),
         auto_configs: Vec::new(),
         settings: None,
-        mode: postrider_core::catalog::ApplicationMode::Live,
+        mode: ApplicationMode::Live,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

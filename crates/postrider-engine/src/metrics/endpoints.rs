@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::AttemptResult;
+use super::result::AttemptResult;
 
 /// How long an endpoint keeps its series after its last attempt.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);

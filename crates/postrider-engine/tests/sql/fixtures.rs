@@ -95,6 +95,7 @@ pub(crate) fn target(kind: EndpointKind, config: &Value) -> Arc<Target> {
     let destination = Destination::parse(kind, config.as_object().unwrap()).unwrap();
     Arc::new(Target {
         script: None,
+        is_shadow: false,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(2),
         destination,

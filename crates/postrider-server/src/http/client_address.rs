@@ -6,9 +6,11 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use postrider_core::connections::network;
 
-use super::peer::Peer;
-
 const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The address of a connection's client, or of a proxy in front of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// The network of the request's client: its address, or its /64 network in IPv6.
 pub(crate) fn client_network(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {

@@ -13,16 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Activity, InProgress},
+    client_address::Peer,
     tracked_body::TrackedBody,
 };
 use crate::{api::error::ApiError, feed, live::is_live_path, relay::is_relay_path};
 
 /// Path of health checks.
 const HEALTH_PATH: &str = "/api/v1/health";
-
-/// The address of a connection's client, or of a proxy in front of the server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves the requests of one connection.
 ///

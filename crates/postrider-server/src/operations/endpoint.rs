@@ -352,13 +352,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         let Location { config, url, .. } = kind::changed(call, endpoint, config, &mut problems)?;
         (endpoint.config, endpoint.url) = (config, url);
     }
-    if let Some(text) = patch.url.filter(|text| endpoint.kind.is_http() || *text != endpoint.url) {
-        if endpoint.kind.is_http() {
-            url::check(call.settings(), &text, &mut problems);
-            endpoint.url = text;
-        } else {
-            problems.add(&["url"], "is only for the kind `http`; change `config` instead");
-        }
+    if let Some(text) = patch.url {
+        change_url(call, endpoint, text, &mut problems);
     }
     match patch.uid {
         api::Patch::Keep => {},
@@ -415,6 +410,15 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         change_secret(call, endpoint, &text, &mut problems)?;
     }
     problems.finish()
+}
+
+fn change_url(call: &Call, endpoint: &mut Endpoint, text: String, problems: &mut Problems<'_>) {
+    if endpoint.kind.is_http() {
+        url::check(call.settings(), &text, problems);
+        endpoint.url = text;
+    } else if text != endpoint.url {
+        problems.add(&["url"], "is only for the kind `http`; change `config` instead");
+    }
 }
 
 /// Replaces the secret that the receiver verifies with, at once.

@@ -29,7 +29,8 @@ async fn import(world: &World, messages: Value) -> Value {
 async fn imported_messages_are_history_and_are_not_delivered() {
     let (world, now) = world().await;
     let hour_ago = now - SignedDuration::from_hours(1);
-    let own = MessageId::from_parts((hour_ago.as_millisecond() as u64) << 12 | 5, 7).to_string();
+    let own =
+        MessageId::from_parts(hour_ago.as_millisecond().cast_unsigned() << 12 | 5, 7).to_string();
     let mut named = message("msg_2srOrx2ZWZBpBUvZwXKQmoEYga2", hour_ago);
     named["eventId"] = json!("event-1");
     named["channels"] = json!(["c"]);

@@ -94,7 +94,7 @@ async fn shadow_mode_neither_disables_nor_heals_an_endpoint() {
     let world = world("live").await;
     world.receiver.answer(500);
     let failed = attempt(&world, "failed").await;
-    assert_eq!(failed["status"], json!(2).clone(), "{failed}");
+    assert_eq!(failed["status"], json!(2), "{failed}");
     let before = world.get("/api/v1/app/a/endpoint/e/state").await.expect(200);
     world.patch(APP, json!({ "mode": "shadow" })).await.expect(200);
     let made = attempt(&world, "shadow").await;

@@ -69,6 +69,7 @@ pub(crate) fn target(kind: EndpointKind, config: Value) -> Arc<Target> {
     let destination = Destination::parse(kind, &fields(config)).unwrap();
     Arc::new(Target {
         script: None,
+        is_shadow: false,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(2),
         destination,
@@ -102,7 +103,14 @@ pub(crate) fn call_with(target: &Arc<Target>, number: u64, body: impl Into<Bytes
         trace: None,
     };
     let at = Timestamp::from_millis(ACCEPTED + number + 1);
-    Call { target: Arc::clone(target), message: Arc::new(message), batch: Vec::new(), body, at }
+    Call {
+        target: Arc::clone(target),
+        message: Arc::new(message),
+        batch: Vec::new(),
+        body,
+        at,
+        trace: None,
+    }
 }
 
 /// Makes many deliveries at the same time.

@@ -61,6 +61,7 @@ pub(crate) fn target(kind: EndpointKind, config: &Value) -> Arc<Target> {
     let Value::Object(fields) = config else { panic!("not an object: {config}") };
     Arc::new(Target {
         script: None,
+        is_shadow: false,
         application: ApplicationId::from_u128(1),
         endpoint: EndpointId::from_u128(next().into()),
         destination: Destination::parse(kind, fields).unwrap(),
@@ -94,6 +95,7 @@ pub(crate) fn call(target: &Arc<Target>, body: &str) -> Call {
         batch: Vec::new(),
         body,
         at: Timestamp::from_millis(1),
+        trace: None,
     }
 }
 

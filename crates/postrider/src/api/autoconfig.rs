@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{destination::DestinationId, endpoint::EndpointSecretRotateIn},
+    api::{destination::DestinationId, endpoint_secret::EndpointSecretRotateIn},
     id::{AutoConfigId, EndpointId},
 };
 

@@ -1,14 +1,19 @@
 //! The arguments of imports from Convoy, Outpost, Hook0 and Hookdeck.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{FromApiArgs, ImportArgs, convoy, hook0, hookdeck, outpost, snapshot::Snapshot};
+use super::{
+    arguments::{FromApiArgs, ImportArgs},
+    convoy,
+    credential::text_or_file,
+    hook0, hookdeck, outpost,
+    snapshot::Snapshot,
+};
 use crate::{
     commands::{self, api::ApiArgs},
     failure::{Advice, usage},
-    input,
 };
 
 pub(super) const CONVOY_EXAMPLES: &str = "\
@@ -142,12 +147,4 @@ fn finish(
         let snapshot = read.await?;
         import.run(&snapshot, target).await
     })
-}
-
-fn text_or_file(text: &str) -> anyhow::Result<String> {
-    let text = match text.strip_prefix('@') {
-        Some(path) => input::read_text(Path::new(path)).map_err(usage)?,
-        None => text.to_owned(),
-    };
-    Ok(text.trim().to_owned())
 }

@@ -1,7 +1,10 @@
 //! Applications as files declare them.
 
-use postrider::api::{ApplicationIn, ThrottleRate};
-use postrider_core::{catalog::Application, declaration::Document};
+use postrider::api::{self, ApplicationIn, ThrottleRate};
+use postrider_core::{
+    catalog::{Application, ApplicationMode},
+    declaration::Document,
+};
 
 use super::build;
 use crate::{
@@ -16,9 +19,11 @@ pub(in crate::operations) fn declared(
     body: ApplicationIn,
     place: &[&str],
 ) -> Result<Application, ApiError> {
+    let mode = body.mode.map(super::mode);
     let new = build(call, body, place)?;
     let Some(old) = old.cloned() else { return Ok(new) };
     Ok(Application {
+        mode: mode.unwrap_or(old.mode),
         name: new.name,
         metadata: new.metadata,
         throttle_rate: new.throttle_rate,
@@ -34,5 +39,6 @@ pub(in crate::operations) fn document(it: &Application) -> Result<Document, ApiE
         uid: it.uid.as_ref().map(ToString::to_string),
         throttle_rate: ThrottleRate(render::rate(it.throttle_rate)),
         metadata: it.metadata.clone(),
+        mode: (it.mode == ApplicationMode::Shadow).then_some(api::ApplicationMode::Shadow),
     })
 }

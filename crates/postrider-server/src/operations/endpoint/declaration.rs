@@ -6,7 +6,7 @@ use postrider::{
     ConnectorId, EventTypeName,
     api::{
         EndpointAuthentication, EndpointAuthenticationType, EndpointConfig, EndpointIn,
-        EndpointOrdering, EventTypes, Patch, ThrottleRate,
+        EndpointOrdering, EndpointSigning, EventTypes, Patch, ThrottleRate,
         declaration::{DeclaredEndpoint, DeclaredTransformation},
         transformation::EndpointTransformationPatch,
     },
@@ -22,7 +22,7 @@ use postrider_core::{
 use super::{
     build, credential,
     declared::{self, DeclaredEndpoint as Configured},
-    disablement, event_types, kind,
+    disablement, event_types, kind, signing,
     transformation::{self, Change},
 };
 use crate::{
@@ -84,6 +84,7 @@ fn merged(
 ) -> Result<Endpoint, ApiError> {
     let uid = new.uid.clone().ok_or_else(|| ApiError::invalid(&["body", "uid"], "is missing"))?;
     let (paused, has_credentials) = (endpoint.paused, endpoint.authentication.is_some());
+    let is_signed = endpoint.signing.is_some();
     let configured = Configured {
         organization: call.organization().clone(),
         application: uid.clone(),
@@ -96,6 +97,9 @@ fn merged(
     merged.retry_requested_at = old.retry_requested_at;
     if !has_credentials {
         merged.authentication.credentials = secrets::seal_at_rest(call, &None);
+    }
+    if !is_signed {
+        merged.signing = None;
     }
     merged.updated_at = call.now;
     Ok(merged)
@@ -148,6 +152,7 @@ struct Parts {
     config: Option<Fields>,
     headers: Headers,
     authentication: Option<EndpointAuthentication>,
+    signing: Option<EndpointSigning>,
     variables: Variables,
     secret: Option<String>,
 }
@@ -174,6 +179,7 @@ pub(in crate::operations) fn document(
         config: (!is_http).then(|| mask(it.kind, &config)),
         headers: headers.iter().map(hide).collect(),
         authentication: credentials.as_ref().map(credential::masked),
+        signing: it.signing.as_deref().map(signing::current),
         variables: variables.keys().map(|name| (name.clone(), MASK.to_owned())).collect(),
         secret: is_http.then(|| MASK.to_owned()),
     };
@@ -182,6 +188,7 @@ pub(in crate::operations) fn document(
         config: (!is_http).then_some(config),
         headers,
         authentication: credentials.map(given),
+        signing: it.signing.as_deref().map(|it| signing::revealed(call, it)).transpose()?,
         variables,
         secret: secret.map(|it| it.reveal()),
     };
@@ -204,7 +211,7 @@ impl Parent {
 }
 
 fn body(it: &Endpoint, parent: &Parent, parts: Parts) -> DeclaredEndpoint {
-    let Parts { config, headers, authentication, variables, secret } = parts;
+    let Parts { config, headers, authentication, signing, variables, secret } = parts;
     let shown = render::endpoint(it);
     let (application, source) = match parent {
         Parent::Application(uid) => (Some(uid.clone()), None),
@@ -228,6 +235,8 @@ fn body(it: &Endpoint, parent: &Parent, parts: Parts) -> DeclaredEndpoint {
         paused: Some(it.paused),
         skip_after: shown.skip_after,
         trusted_certificates: shown.trusted_certificates,
+        forward_trace_context: Some(it.forward_trace_context),
+        signing,
         authentication,
         metadata: shown.metadata,
         secret,

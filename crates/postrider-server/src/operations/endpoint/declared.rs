@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider::{
     ApplicationId, EventTypeName, OrganizationId, Uid,
-    api::{ApplicationIn, EndpointIn, EndpointKind, endpoint::DEFAULT_GRACE_SECONDS},
+    api::{ApplicationIn, EndpointIn, EndpointKind, endpoint_secret::DEFAULT_GRACE_SECONDS},
 };
 use postrider_core::catalog::{Application, Endpoint};
 use postrider_store::{Expected, IdOrUid};
@@ -12,7 +12,7 @@ use postrider_store::{Expected, IdOrUid};
 use super::{
     Change, Create, build, disablement, find,
     kind::{self, Location},
-    notify, save,
+    notify, save, signing,
 };
 use crate::{
     api::{error::ApiError, operation::Operation, problems::Problems},
@@ -126,7 +126,7 @@ pub(super) fn merged(
         secrets::open_at_rest(call, &old.config)? == secrets::open_at_rest(call, &new.config)?;
     let is_same_headers =
         secrets::open_at_rest(call, &old.headers)? == secrets::open_at_rest(call, &new.headers)?;
-    let is_new_secret = declared.endpoint.secret.is_some()
+    let is_new_secret = signing::is_standard_secret(&declared.endpoint)
         && secrets::open(call, &old.secret)?.reveal() != secrets::open(call, &new.secret)?.reveal();
     let secret = new.secret.clone();
     // The file cannot define the rest.
@@ -146,6 +146,7 @@ pub(super) fn merged(
         headers: if is_same_headers { old.headers.clone() } else { new.headers },
         disabled: declared.disabled.unwrap_or(old.disabled),
         authentication,
+        signing: signing::merged(call, &declared.endpoint, old)?,
         secret: old.secret.clone(),
         polling_tokens: old.polling_tokens.clone(),
         retired_secrets: old.retired_secrets.clone(),

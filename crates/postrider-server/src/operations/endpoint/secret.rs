@@ -6,7 +6,7 @@ use postrider::{
     ApplicationId, EndpointId,
     api::{
         Capability, EndpointSecretOut, EndpointSecretRotateIn, Permission,
-        endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
+        endpoint_secret::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     },
 };
 use postrider_core::catalog::Endpoint;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use postrider::{
     api::{
-        EndpointSigning, Patch,
+        EndpointIn, EndpointSigning, Patch,
         endpoint_signing::{MAX_SIGNING_SECRET, MAX_SIGNING_SECRETS},
         ingest::{ModelText, SourceSecret},
     },
@@ -39,6 +39,60 @@ pub(in crate::operations) fn shown(signing: &Signing) -> EndpointSigning {
         standard: signing.standard,
         secrets: Some(signing.secrets.iter().map(secret).collect()),
     }
+}
+
+/// The profile as files contain it, with masks: without secrets that will expire.
+pub(super) fn current(signing: &Signing) -> EndpointSigning {
+    let mut shown = shown(signing);
+    shown.secrets.iter_mut().for_each(|secrets| secrets.retain(|it| it.until.is_none()));
+    shown
+}
+
+/// The same with its secrets.
+pub(super) fn revealed(call: &Call, signing: &Signing) -> Result<EndpointSigning, ApiError> {
+    let secret = |key| SourceSecret { key, until: None };
+    let secrets = texts(call, signing)?.into_iter().map(secret).collect();
+    Ok(EndpointSigning { secrets: Some(secrets), ..current(signing) })
+}
+
+/// The secrets that do not expire.
+fn texts(call: &Call, signing: &Signing) -> Result<Vec<String>, ApiError> {
+    let lasting = signing.secrets.iter().filter(|it| it.until.is_none());
+    lasting.map(|it| Ok(secrets::open_text(call, &it.secret)?.to_string())).collect()
+}
+
+/// Whether the field `secret` of a request is for the profile.
+fn takes_secret(body: &EndpointIn) -> bool {
+    let is_for_profile = |it: &EndpointSigning| !it.standard && it.secrets.is_none();
+    body.secret.is_some() && body.signing.as_ref().is_some_and(is_for_profile)
+}
+
+/// Whether the field `secret` of a request is for Standard Webhooks.
+pub(super) fn is_standard_secret(body: &EndpointIn) -> bool {
+    body.secret.is_some() && !takes_secret(body)
+}
+
+/// The profile of an existing endpoint that a file declares. If the file has no profile, the
+/// present one stays; secrets that mean the same stay as they are stored.
+pub(super) fn merged(
+    call: &Call,
+    declared: &EndpointIn,
+    old: &Endpoint,
+) -> Result<Option<Box<Signing>>, ApiError> {
+    if declared.signing.is_none() {
+        return Ok(old.signing.clone());
+    }
+    let mut problems = Problems::within(&["body"]);
+    let (given, _) = given(declared.signing.clone(), declared.secret.clone());
+    let before = old.signing.as_deref();
+    let new = changed(call, before, given, &mut problems)?;
+    let mut new = problems.finish_with(new)?;
+    if let (Some(before), Some(new)) = (before, &mut new)
+        && texts(call, before)? == texts(call, new)?
+    {
+        new.secrets.clone_from(&before.secrets);
+    }
+    Ok(new)
 }
 
 /// The profile and the secret of a new endpoint. If only the profile signs, the secret is that of

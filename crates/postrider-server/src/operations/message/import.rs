@@ -240,5 +240,6 @@ fn submission(entry: &Arc<Entry>, valid: &ValidImport, id: MessageId) -> Submiss
         idempotency: None,
         only: None,
         history: Some(id),
+        trace: None,
     }
 }

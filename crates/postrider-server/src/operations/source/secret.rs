@@ -6,7 +6,7 @@ use postrider::{
     SourceId,
     api::{
         IngestSourceOut, Permission, SourceSecretRotateIn, SourceSecretsOut,
-        endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
+        endpoint_secret::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
         ingest,
     },
 };

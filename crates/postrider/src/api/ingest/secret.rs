@@ -73,7 +73,7 @@ pub struct SourceSecretRotateIn {
     pub secret: String,
     /// How long the old secrets stay valid, in seconds; one day if absent, at most seven days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(max = crate::api::endpoint::MAX_GRACE_SECONDS)))]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::api::endpoint_secret::MAX_GRACE_SECONDS)))]
     pub grace_period_seconds: Option<u32>,
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use jiff::Timestamp;
 use postrider::{
-    api::endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
+    api::endpoint_secret::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     signature,
 };
 use serde_json::{Value, json};

@@ -414,12 +414,11 @@ impl<'a> Applying<'a> {
             ApiError::invalid(&place, message)
         };
         let uid: Uid = named.parse().map_err(|_| missing())?;
-        let found = match self.connectors.get(&uid) {
-            Some(found) => found.clone(),
-            None => {
-                let found = self.stored::<Connector>(self.call.organization(), &uid).await?;
-                found.map(|(it, _)| it).ok_or_else(missing)?
-            },
+        let found = if let Some(found) = self.connectors.get(&uid) {
+            found.clone()
+        } else {
+            let found = self.stored::<Connector>(self.call.organization(), &uid).await?;
+            found.map(|(it, _)| it).ok_or_else(missing)?
         };
         Ok(Some((Record::id(&found), found.transformation)))
     }

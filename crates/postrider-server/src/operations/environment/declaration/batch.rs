@@ -105,7 +105,7 @@ impl Batch {
             hash.update(format!("{} {} {:?} {is_kept}\n", name.kind, name.name, version));
         }
         let digest = hash.finalize();
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        postrider::provider::Encoding::Hex.encode(&digest[..16])
     }
 }
 

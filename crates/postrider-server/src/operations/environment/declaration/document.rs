@@ -24,13 +24,12 @@ pub(in crate::operations) fn secret_document<T: Serialize>(
 const OLD_NAMES: [&str; 3] = ["filterTypes", "rateLimit", "featureFlag"];
 
 fn value(body: &impl Serialize) -> Result<Value, ApiError> {
-    match json(body)? {
-        Value::Object(mut fields) => {
-            fields.retain(|name, _| !OLD_NAMES.contains(&name.as_str()));
-            Ok(Value::Object(compact(fields)))
-        },
-        other => Ok(other),
+    let mut value = json(body)?;
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|name, _| !OLD_NAMES.contains(&name.as_str()));
+        *fields = compact(std::mem::take(fields));
     }
+    Ok(value)
 }
 
 fn json(body: &impl Serialize) -> Result<Value, ApiError> {
