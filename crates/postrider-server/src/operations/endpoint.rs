@@ -26,8 +26,6 @@ pub(super) mod trial;
 mod trusted;
 pub(super) mod url;
 
-use std::time::Duration;
-
 use postrider::{
     ApplicationId, EndpointId,
     api::{
@@ -60,7 +58,7 @@ pub use self::{
     },
     trial::{Check, CheckQuery, Test},
 };
-use self::{flow::Flow, kind::Location, notify::Change, signing::NewSecret};
+use self::{flow::Flow, kind::Location, notify::Change};
 use crate::{
     api::{
         access::Access,
@@ -407,7 +405,7 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     signing::check(endpoint, &mut problems);
     change_metadata(endpoint, patch.metadata, &mut problems);
     if let Some(text) = patch.secret {
-        change_secret(call, endpoint, &text, &mut problems)?;
+        signing::change_secret(call, endpoint, &text, &mut problems)?;
     }
     problems.finish()
 }
@@ -419,23 +417,6 @@ fn change_url(call: &Call, endpoint: &mut Endpoint, text: String, problems: &mut
     } else if text != endpoint.url {
         problems.add(&["url"], "is only for the kind `http`; change `config` instead");
     }
-}
-
-/// Replaces the secret that the receiver verifies with, at once.
-fn change_secret(
-    call: &Call,
-    endpoint: &mut Endpoint,
-    text: &str,
-    problems: &mut Problems<'_>,
-) -> Result<(), ApiError> {
-    if let Some(profile) = signing::decisive(endpoint) {
-        let new = NewSecret { given: Some(text), field: "secret", grace: Duration::ZERO };
-        let rotated = signing::rotated(call, profile, new, problems)?;
-        endpoint.signing = Some(Box::new(rotated));
-    } else if let Some(secret) = secrets::parse(text, "secret", problems) {
-        endpoint.secret = secrets::seal(call, &secret);
-    }
-    Ok(())
 }
 
 fn change_metadata(

@@ -4,17 +4,23 @@ use postrider::{
     EndpointId,
     api::{
         self, ApplicationOut, EndpointBatch, EndpointKind, EndpointMessageOut, EndpointOrdering,
-        EndpointOut, EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut,
-        MessageOut, MessageStatus, Metadata, ShadowRequestOut, ThrottleRate, TriggerType,
+        EndpointOut, EndpointSigning, EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut,
+        MessageEndpointOut, MessageOut, MessageStatus, Metadata, ShadowRequestOut, ThrottleRate,
+        TriggerType,
         attempt::EXPUNGED,
         endpoint::VERSION,
+        ingest::{ModelText, SourceSecret},
         message,
         transformation::{AttemptTransformationOut, TransformedRequestOut},
     },
 };
 use postrider_core::{
-    catalog::{Application, ApplicationMode, BatchLimits, Endpoint, EventType, Ordering},
+    catalog::{
+        Application, ApplicationMode, BatchLimits, Endpoint, EventType, Ordering, Signing,
+        SigningSecret,
+    },
     delivery::{Attempt, Response, ShadowRequest, Status, Transformed, Trigger},
+    kind::MASK,
     message::{Format, Message},
     outcome::Outcome,
     retry::AttemptLimit,
@@ -23,10 +29,7 @@ use postrider_core::{
 use postrider_store::DeliveryRow;
 use serde_json::value::RawValue;
 
-use crate::{
-    api::convert::to_wire,
-    operations::{endpoint::signing, status},
-};
+use crate::{api::convert::to_wire, operations::status};
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
@@ -73,7 +76,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         trusted_certificates: it.trusted_certificates.clone(),
         forward_trace_context: it.forward_trace_context,
         authentication: None,
-        signing: it.signing.as_deref().map(signing::shown),
+        signing: it.signing.as_deref().map(signing),
         metadata: it.metadata.clone(),
         version: VERSION,
         created_at: to_wire(it.created_at),
@@ -289,5 +292,17 @@ pub(crate) fn message_endpoint(
         status_text: status.text(),
         next_attempt,
         filtered: None,
+    }
+}
+
+/// The signing profile of an endpoint, without its secrets.
+pub(in crate::operations) fn signing(signing: &Signing) -> EndpointSigning {
+    let secret =
+        |it: &SigningSecret| SourceSecret { key: MASK.to_owned(), until: it.until.map(to_wire) };
+    EndpointSigning {
+        profile: signing.profile.clone(),
+        model: signing.model.clone().map(ModelText),
+        standard: signing.standard,
+        secrets: Some(signing.secrets.iter().map(secret).collect()),
     }
 }

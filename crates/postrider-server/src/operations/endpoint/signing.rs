@@ -6,7 +6,8 @@ use postrider::{
     api::{
         EndpointIn, EndpointSigning, Patch,
         endpoint_signing::{MAX_SIGNING_SECRET, MAX_SIGNING_SECRETS},
-        ingest::{ModelText, SourceSecret},
+        ingest::ModelText,
+        ingest::SourceSecret,
     },
     provider::profile::{self, SigningModel},
 };
@@ -19,31 +20,15 @@ use postrider_core::{
 
 use super::kind::HTTP_ONLY;
 use crate::{
-    api::{
-        convert::{from_wire, to_wire},
-        error::ApiError,
-        problems::Problems,
-    },
-    operations::{call::Call, secrets},
+    api::{convert::from_wire, error::ApiError, problems::Problems},
+    operations::{call::Call, render, secrets},
 };
 
 const FIELD: &str = "signing";
 
-/// The profile as responses show it.
-pub(in crate::operations) fn shown(signing: &Signing) -> EndpointSigning {
-    let secret =
-        |it: &SigningSecret| SourceSecret { key: MASK.to_owned(), until: it.until.map(to_wire) };
-    EndpointSigning {
-        profile: signing.profile.clone(),
-        model: signing.model.clone().map(ModelText),
-        standard: signing.standard,
-        secrets: Some(signing.secrets.iter().map(secret).collect()),
-    }
-}
-
 /// The profile as files contain it, with masks: without secrets that will expire.
 pub(super) fn current(signing: &Signing) -> EndpointSigning {
-    let mut shown = shown(signing);
+    let mut shown = render::signing(signing);
     shown.secrets.iter_mut().for_each(|secrets| secrets.retain(|it| it.until.is_none()));
     shown
 }
@@ -292,6 +277,23 @@ pub(super) fn rotated(
         });
     }
     Ok(Signing { secrets, ..old.clone() })
+}
+
+/// Replaces the secret that the receiver verifies with, at once.
+pub(super) fn change_secret(
+    call: &Call,
+    endpoint: &mut Endpoint,
+    text: &str,
+    problems: &mut Problems<'_>,
+) -> Result<(), ApiError> {
+    if let Some(profile) = decisive(endpoint) {
+        let new = NewSecret { given: Some(text), field: "secret", grace: Duration::ZERO };
+        let rotated = rotated(call, profile, new, problems)?;
+        endpoint.signing = Some(Box::new(rotated));
+    } else if let Some(secret) = secrets::parse(text, "secret", problems) {
+        endpoint.secret = secrets::seal(call, &secret);
+    }
+    Ok(())
 }
 
 fn is_in_use(secret: &SigningSecret, now: Timestamp) -> bool {
