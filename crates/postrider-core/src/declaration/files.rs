@@ -80,7 +80,7 @@ impl<'a> Files<'a> {
         };
         for (name, list) in lists {
             if let Some(kind) = DeclaredKind::ALL.into_iter().find(|it| it.list() == name) {
-                self.add_list(file, kind, list, None)
+                self.add_list(file, kind, list, None);
             } else {
                 let message = format!("`{name}` is no list of records; there are {}", names());
                 self.problem(file, list.line, message);

@@ -29,8 +29,8 @@ use postrider_engine::{
 use postrider_testing::ExternalServer;
 use serde_json::Value;
 
-/// Long enough for a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a slow machine: RabbitMQ needs more than a minute for a restart beside other work.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 const LOOPBACK: &[&str] = &["127.0.0.0/8"];
 

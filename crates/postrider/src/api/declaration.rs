@@ -238,7 +238,7 @@ pub struct FieldChangeOut {
     pub new: Option<Value>,
     /// Whether the values are not shown because they are secret.
     #[serde(default)]
-    pub secret: bool,
+    pub hidden: bool,
 }
 
 /// The records of an organization, as they can be declared.

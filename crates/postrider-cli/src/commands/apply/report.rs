@@ -65,12 +65,12 @@ fn write_change(change: &RecordChangeOut, colors: Colors, text: &mut String) {
 }
 
 fn write_field(it: &FieldChangeOut, action: RecordAction, colors: Colors, text: &mut String) {
-    let FieldChangeOut { field, old, new, secret } = it;
+    let FieldChangeOut { field, old, new, hidden } = it;
     let removed = |value: &Value| colors.paint("31", &shown(value));
     let added = |value: &Value| colors.paint("32", &shown(value));
     let values = match (old, new) {
-        _ if *secret && action == RecordAction::Create => "(secret)".to_owned(),
-        _ if *secret => "(secret, changed)".to_owned(),
+        _ if *hidden && action == RecordAction::Create => "(secret)".to_owned(),
+        _ if *hidden => "(secret, changed)".to_owned(),
         (Some(old), Some(new)) => format!("{} → {}", removed(old), added(new)),
         (Some(old), None) => format!("{} → (none)", removed(old)),
         (None, Some(new)) if action == RecordAction::Create => added(new),
@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn changes_are_shown_with_marks_and_without_secrets() {
-        let field = |name: &str, old: Option<Value>, new: Option<Value>, secret| FieldChangeOut {
+        let field = |name: &str, old: Option<Value>, new: Option<Value>, hidden| FieldChangeOut {
             field: name.to_owned(),
             old,
             new,
-            secret,
+            hidden,
         };
         let out = ApplyOut {
             applied: false,

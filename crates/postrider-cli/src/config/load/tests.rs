@@ -82,6 +82,10 @@ fn every_secret_can_come_from_a_file() {
         ("main_secret", "a"),
         ("proxy", "http://me:a@proxy"),
         ("sso.client_secret", "a"),
+        ("alerts.smtp_url", "smtps://me:a@smtp"),
+        ("alerts.slack_url", "https://hooks.slack.com/services/a"),
+        ("alerts.webhook_url", "https://example.com/a"),
+        ("alerts.webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ] {
         fs::write(&path, format!("{content}\n")).unwrap();
         let name = file_variable(key).unwrap();
@@ -90,7 +94,7 @@ fn every_secret_can_come_from_a_file() {
         assert_eq!(found.secret_files(), [(path.clone(), key.to_owned())]);
     }
     let with_files: Vec<_> = keys().into_iter().filter_map(|it| file_variable(&it.path)).collect();
-    assert_eq!(with_files.len(), 5, "{with_files:?}");
+    assert_eq!(with_files.len(), 9, "{with_files:?}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn shown(step: Step) -> RecordChangeOut {
         field,
         old,
         new,
-        secret: is_secret,
+        hidden: is_secret,
     };
     RecordChangeOut {
         action: step.action,
