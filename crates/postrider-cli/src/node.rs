@@ -213,7 +213,7 @@ impl Node {
         pages: Pages,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let worked = self.work(pages, stop).await;
+        let worked = Box::pin(self.work(pages, stop)).await;
         if let Some(exporter) = exporter {
             exporter.end().await;
         }

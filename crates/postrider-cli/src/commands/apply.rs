@@ -36,6 +36,7 @@ const DIFFERENT: u8 = 2;
 /// all changes in one transaction.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 pub(crate) struct Apply {
     #[command(flatten)]
     api: ApiArgs,

@@ -16,6 +16,7 @@ fn secret(plain: Value, masked: Value) -> Document {
     Document { plain, masked }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "calls with literals are shorter")]
 #[track_caller]
 fn check(
     old: Option<Document>,

@@ -6,12 +6,12 @@ fn server(allows_writes: bool) -> McpServer {
 
 #[track_caller]
 fn reply(server: &McpServer, message: &Value) -> Value {
-    match server.receive(&message.to_string()) {
-        Step::Reply(reply) => reply,
-        other => panic!("{other:?}"),
-    }
+    let step = server.receive(&message.to_string());
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    reply
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "calls with literals are shorter")]
 fn call(name: &str, arguments: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": name, "arguments": arguments } })
 }
@@ -54,9 +54,10 @@ fn messages_that_ask_for_nothing_get_nothing() {
 
 #[test]
 fn wrong_messages_get_the_codes_of_json_rpc() {
-    let code = |line: &str| match server(true).receive(line) {
-        Step::Reply(reply) => reply["error"]["code"].as_i64().unwrap(),
-        other => panic!("{other:?}"),
+    let code = |line: &str| {
+        let step = server(true).receive(line);
+        let Step::Reply(reply) = step else { panic!("{step:?}") };
+        reply["error"]["code"].as_i64().unwrap()
     };
     assert_eq!(code("{"), -32_700);
     assert_eq!(code("[]"), -32_600);

@@ -36,7 +36,7 @@ pub(super) fn print(planned: &ApplyOut, as_json: bool, is_check: bool) -> anyhow
     output::line(summary(planned))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the convention of https://no-color.org")]
+/// Whether to write colors; `NO_COLOR` is the convention of <https://no-color.org>.
 fn colors() -> bool {
     let is_off = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
     io::stdout().is_terminal() && !is_off

@@ -58,6 +58,7 @@ pub(super) fn filled(signing: Option<&EndpointSigning>) -> Vec<(String, String)>
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "calls with literals are shorter")]
     fn check(old: Option<&EndpointSigning>, fields: &[(&str, &str)], expected: Option<Value>) {
         let form = Form::filled(fields.iter().map(|(name, value)| (*name, (*value).to_owned())));
         assert_eq!(changed(old, &form), expected, "{fields:?}");
