@@ -274,7 +274,7 @@ async fn a_plan_is_applied_only_to_the_state_that_it_was_made_from() {
     let done = server.must(Method::POST, "/environment/apply", Some(right)).await;
     assert_eq!(
         done["changes"][0]["fields"][0],
-        json!({ "field": "managedBy", "new": "default", "secret": false })
+        json!({ "field": "managedBy", "new": "default", "hidden": false })
     );
     let log = server.get("/audit-log?operation=v1.environment.apply").await;
     assert_eq!(log["data"].as_array().unwrap().len(), 1, "{log}");
