@@ -142,6 +142,10 @@ async fn a_retry_after_a_crash_is_linked_to_the_request_that_published_the_messa
     let message = publish(&server, &traceparent()).await;
     let published = collector.until(1, |it| it.is(SpanKind::Server, &message)).await.remove(0);
     collector.until(1, |it| it.is(SpanKind::Client, &message)).await;
+    // If the attempt is not stored before the crash, it is repeated as the first one.
+    let attempts = format!("/app/acme/attempt/msg/{message}");
+    let is_stored = |page: &Value| page["data"].as_array().is_some_and(|it| !it.is_empty());
+    until_async(|| server.get(&attempts), is_stored).await;
     server.kill();
     let before = collector.spans().iter().filter(|it| it.is(SpanKind::Client, &message)).count();
     receiver.set_behavior("down", Behavior::Status(200));
