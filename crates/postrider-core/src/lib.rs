@@ -29,6 +29,7 @@ pub mod filter;
 #[cfg(test)]
 mod fixtures;
 pub mod guess_limit;
+pub mod hash;
 pub mod health;
 pub mod hops;
 pub mod json_schema;

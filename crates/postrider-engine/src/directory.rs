@@ -17,6 +17,7 @@ use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
     catalog::{Application, ApplicationMode, Endpoint, Source},
     filter::{self, Filter, FilterError, Mismatch, Subject},
+    hash::FastMap,
     message::Message,
     request::SignatureHeaders,
     target::{Target, TargetError},
@@ -45,7 +46,7 @@ pub struct Entry {
     pub application: Application,
     /// All endpoints by id, including disabled ones.
     pub endpoints: Vec<Arc<Endpoint>>,
-    pub(crate) routes: HashMap<EndpointId, Route>,
+    pub(crate) routes: FastMap<EndpointId, Route>,
     /// The filters of the endpoints that have one.
     filters: HashMap<EndpointId, Result<Filter, FilterError>>,
     /// The number of changes that the directory had seen when it began to read this.

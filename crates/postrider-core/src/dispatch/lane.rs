@@ -1,9 +1,6 @@
 //! The deliveries of one endpoint in memory, and what delays them.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 
@@ -12,6 +9,7 @@ use crate::{
     breaker::{self, Breaker},
     concurrency::{CallLimits, ConcurrencyWindow},
     delivery::{Attempt, Delivery, DeliveryOrder},
+    hash::{FastMap, FastSet},
     health,
     lane_state::LaneState,
     limiter::Limiter,
@@ -92,14 +90,14 @@ pub(super) struct Lane<R, P> {
     limiter: Option<Limiter>,
     concurrency: ConcurrencyWindow,
     queue: VecDeque<HeldDelivery<P>>,
-    queued: HashSet<MessageId>,
-    in_flight: HashMap<MessageId, (Delivery, usize)>,
+    queued: FastSet<MessageId>,
+    in_flight: FastMap<MessageId, (Delivery, usize)>,
     /// Calls in flight.
     calls: usize,
     next_batch: NextBatch,
     /// Deliveries in order that have left this lane while the store does not know it yet. The
     /// store offers nothing behind them until then.
-    unsettled: HashSet<MessageId>,
+    unsettled: FastSet<MessageId>,
     is_closed: bool,
 }
 
@@ -115,11 +113,11 @@ impl<R, P> Lane<R, P> {
             limiter: policy.rate.map(Limiter::new),
             concurrency: ConcurrencyWindow::new(policy.max_in_flight),
             queue: VecDeque::new(),
-            queued: HashSet::new(),
-            in_flight: HashMap::new(),
+            queued: FastSet::default(),
+            in_flight: FastMap::default(),
             calls: 0,
             next_batch: NextBatch::default(),
-            unsettled: HashSet::new(),
+            unsettled: FastSet::default(),
             is_closed: false,
             policy,
             route,

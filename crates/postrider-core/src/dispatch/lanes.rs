@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, DeliveryId, DeliveryOrder},
+    hash::FastMap,
     lane_state::LaneState,
     limiter::Limiter,
     time::Timestamp,
@@ -33,12 +34,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Lanes<R, P> {
     config: Config,
-    by_endpoint: HashMap<EndpointId, Lane<R, P>>,
+    by_endpoint: FastMap<EndpointId, Lane<R, P>>,
     /// The endpoints that have lanes. A change of one application must not visit the lanes of all
     /// others, which can be many.
-    by_application: HashMap<ApplicationId, HashSet<EndpointId>>,
+    by_application: FastMap<ApplicationId, HashSet<EndpointId>>,
     /// The rate limits that the lanes of an application share.
-    limiters: HashMap<ApplicationId, Limiter>,
+    limiters: FastMap<ApplicationId, Limiter>,
     /// Deliveries reserved, waiting or in flight, of all lanes.
     held: usize,
     held_bytes: usize,
@@ -57,9 +58,9 @@ impl<R: Clone, P> Lanes<R, P> {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
-            by_endpoint: HashMap::new(),
-            by_application: HashMap::new(),
-            limiters: HashMap::new(),
+            by_endpoint: FastMap::default(),
+            by_application: FastMap::default(),
+            limiters: FastMap::default(),
             held: 0,
             held_bytes: 0,
             in_flight: 0,

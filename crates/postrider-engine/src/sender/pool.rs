@@ -15,7 +15,6 @@
 //! - Its types cannot be named, so the sender would have to box its futures for each call.
 
 use std::{
-    collections::HashMap,
     future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -25,7 +24,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
-use postrider_core::request::Prepared;
+use postrider_core::{hash::FastMap, request::Prepared};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use url::Url;
 
@@ -96,7 +95,7 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    idle: HashMap<PoolKey, Vec<Idle>>,
+    idle: FastMap<PoolKey, Vec<Idle>>,
     count: usize,
     /// The tasks that drive the connections.
     tasks: JoinSet<()>,

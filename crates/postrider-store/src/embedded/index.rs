@@ -17,11 +17,9 @@ mod open;
 pub(super) mod position;
 mod rebuild;
 pub(super) mod rollups;
+mod updates;
 
-use std::{
-    sync::{Arc, mpsc},
-    thread::JoinHandle,
-};
+use std::{sync::Arc, thread::JoinHandle};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::{batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL};
 use self::{
     checkpoint::IndexCheckpoints,
-    feed::{IndexFeed, IndexWatch, Progress, QUEUE, Shared},
+    feed::{IndexFeed, IndexWatch, Progress, Shared},
 };
 pub(super) use self::{indexer::Indexer, open::open};
 use super::thread;
@@ -41,7 +39,7 @@ pub(super) fn start(
     indexer: Indexer,
     ended: &CancellationToken,
 ) -> Result<(IndexFeed, IndexWatch, JoinHandle<()>), BoxError> {
-    let (update_tx, updates) = mpsc::sync_channel(QUEUE);
+    let (update_tx, updates) = updates::channel();
     let shared = Arc::new(Shared::new(indexer.applied()));
     let (progress_tx, progress) = watch::channel(Progress::at(indexer.applied()));
     let feed = IndexFeed::new(Arc::clone(&shared), update_tx.clone());

@@ -5,12 +5,10 @@
 
 mod assignments;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use postrider::{ApplicationId, EndpointId, EventTypeName};
+use postrider_core::hash::FastMap;
 use rusqlite::{Connection, params};
 
 use self::assignments::Assignments;
@@ -45,7 +43,7 @@ pub(super) struct Numbers {
     applications: Assignments<ApplicationNumber, ApplicationId, JournalPosition>,
     endpoints: Assignments<EndpointNumber, EndpointId, JournalPosition>,
     /// The application of each endpoint.
-    parents: HashMap<EndpointNumber, ApplicationNumber>,
+    parents: FastMap<EndpointNumber, ApplicationNumber>,
     event_types: Assignments<EventTypeNumber, EventTypeName, MessageSequence>,
 }
 

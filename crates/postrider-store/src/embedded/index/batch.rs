@@ -1,7 +1,6 @@
 //! A batch of changes for the index: combined first, then written in the order of keys.
 
-use std::collections::HashMap;
-
+use postrider_core::hash::FastMap;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::{counts::Counts, delivery_state};
@@ -24,7 +23,7 @@ pub(super) struct Batch {
 #[derive(Debug, Default)]
 struct Section {
     messages: Vec<MessageEntry>,
-    deliveries: HashMap<DeliveryEntry, DeliveryUpdate>,
+    deliveries: FastMap<DeliveryEntry, DeliveryUpdate>,
     attempts: Vec<AttemptEntry>,
     removed_messages: Vec<(MessageEntry, Vec<EndpointNumber>)>,
     removed_attempts: Vec<RemovedAttempt>,

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use postrider::{ApplicationId, OrganizationId, SourceId};
-use postrider_core::statistics::{Counted, CountedFor, Fact, FactKind, Rollups};
+use postrider_core::{
+    hash::FastMap,
+    statistics::{Counted, CountedFor, Fact, FactKind, Rollups},
+};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rollups;
@@ -29,7 +32,7 @@ enum SubjectNumber {
 /// The facts of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    facts: HashMap<(SubjectNumber, PackedFact), u64>,
+    facts: FastMap<(SubjectNumber, PackedFact), u64>,
     erased: Vec<ApplicationId>,
 }
 

@@ -3,19 +3,16 @@
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
-    mpsc,
 };
 
 use postrider_core::{statistics::Resolution, time::Timestamp};
 use tokio::sync::watch;
 
+use super::updates::UpdateSender;
 use crate::{
     embedded::{error, journal::Change, number::JournalPosition},
     error::StoreError,
 };
-
-/// Commits that wait to be collected; the rest is read from the journal.
-pub(super) const QUEUE: usize = 256;
 
 /// Positions that the threads share.
 #[derive(Debug)]
@@ -88,11 +85,11 @@ pub(super) enum Update {
 #[derive(Debug)]
 pub(in crate::embedded) struct IndexFeed {
     shared: Arc<Shared>,
-    updates: mpsc::SyncSender<Update>,
+    updates: UpdateSender,
 }
 
 impl IndexFeed {
-    pub(super) const fn new(shared: Arc<Shared>, updates: mpsc::SyncSender<Update>) -> Self {
+    pub(super) const fn new(shared: Arc<Shared>, updates: UpdateSender) -> Self {
         Self { shared, updates }
     }
 
@@ -104,7 +101,7 @@ impl IndexFeed {
     pub(in crate::embedded) fn offer(&self, position: JournalPosition, changes: Vec<Change>) {
         self.shared.offered.store(position.0, Ordering::Release);
         // If the queue is full the index thread reads the changes from the journal.
-        drop(self.updates.try_send(Update::Committed(position, changes)));
+        self.updates.try_send(Update::Committed(position, changes));
     }
 }
 
@@ -112,7 +109,7 @@ impl IndexFeed {
 #[derive(Debug)]
 pub(in crate::embedded) struct IndexWatch {
     shared: Arc<Shared>,
-    updates: mpsc::SyncSender<Update>,
+    updates: UpdateSender,
     progress: watch::Receiver<Progress>,
 }
 
@@ -133,7 +130,7 @@ impl Progress {
 impl IndexWatch {
     pub(super) const fn new(
         shared: Arc<Shared>,
-        updates: mpsc::SyncSender<Update>,
+        updates: UpdateSender,
         progress: watch::Receiver<Progress>,
     ) -> Self {
         Self { shared, updates, progress }
@@ -165,7 +162,7 @@ impl IndexWatch {
             return Ok(());
         }
         self.shared.wanted.fetch_max(position.0, Ordering::AcqRel);
-        drop(self.updates.try_send(Update::Wanted));
+        self.updates.try_send(Update::Wanted);
         let reached = progress
             .wait_for(|progress| progress.applied >= position || progress.error.is_some())
             .await

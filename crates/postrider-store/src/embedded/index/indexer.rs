@@ -2,10 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
+    sync::{Arc, mpsc::RecvTimeoutError},
     time::Duration,
 };
 
@@ -18,6 +15,7 @@ use super::{
     counts::Subjects,
     feed::{Progress, Shared, Update},
     rollups,
+    updates::UpdateReceiver,
 };
 use crate::embedded::{
     checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row, state,
@@ -70,7 +68,7 @@ impl Indexer {
     /// Runs until all senders of updates are dropped.
     pub(super) fn run(
         mut self,
-        updates: &Receiver<Update>,
+        updates: &UpdateReceiver,
         shared: &Shared,
         checkpoints: IndexCheckpoints,
         progress: &watch::Sender<Progress>,
@@ -96,7 +94,7 @@ impl Indexer {
     }
 
     /// Collects the updates that are queued.
-    fn collect(&mut self, first: Option<Update>, updates: &Receiver<Update>) {
+    fn collect(&mut self, first: Option<Update>, updates: &UpdateReceiver) {
         let mut next = first;
         while let Some(update) = next {
             // After a gap, the commit is read from the journal together with the missing ones.
@@ -108,7 +106,7 @@ impl Indexer {
             if self.batch.len() >= ROWS {
                 return;
             }
-            next = updates.try_recv().ok();
+            next = updates.try_recv();
         }
     }
 

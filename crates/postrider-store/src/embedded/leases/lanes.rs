@@ -1,9 +1,9 @@
 //! Lanes: when each endpoint has a delivery due that a claim can lease.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::time::Timestamp;
+use postrider_core::{hash::FastMap, time::Timestamp};
 
 use crate::embedded::number::EndpointNumber;
 
@@ -54,7 +54,7 @@ struct DueLane {
 
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    by_number: HashMap<EndpointNumber, Lane>,
+    by_number: FastMap<EndpointNumber, Lane>,
     /// The lanes that have something to offer. Changes only together with them.
     due: BTreeSet<DueLane>,
 }

@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, hash::Hash};
 
+use postrider_core::hash::FastMap;
+
 use crate::embedded::error::Inconsistency;
 
 /// Numbers `N` of one kind and their keys `K`; `U` says when a number was used.
 #[derive(Debug)]
 pub(super) struct Assignments<N, K, U> {
+    /// By keys that callers may choose: names of event types.
     by_key: HashMap<K, Assignment<N, U>>,
-    keys: HashMap<N, K>,
+    keys: FastMap<N, K>,
     next: u32,
     /// Numbers that are not in the database yet.
     unsaved: Vec<N>,
@@ -25,7 +28,7 @@ struct Assignment<N, U> {
 
 impl<N, K, U> Default for Assignments<N, K, U> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), keys: HashMap::new(), next: 0, unsaved: Vec::new() }
+        Self { by_key: HashMap::new(), keys: FastMap::default(), next: 0, unsaved: Vec::new() }
     }
 }
 
