@@ -26,7 +26,7 @@ pub(crate) use self::{
     schema::{Config, Sso},
     units::parse_duration,
     value::{
-        DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, SecretKeys, SignatureHeaders,
-        Size,
+        DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, SecretKeys, Shards,
+        SignatureHeaders, Size,
     },
 };

@@ -13,10 +13,11 @@ use postrider_engine::{
     QueueConnector, SenderOptions, Senders, Shaper, built_in,
 };
 use postrider_sandbox::Sandbox;
-use postrider_server::{Server, ServerTls};
+use postrider_server::{Server, ServerTls, Serving};
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
+    runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,8 @@ struct Listeners {
     api: TcpListener,
     tls: Option<ServerTls>,
     metrics: Option<TcpListener>,
+    /// Other threads that serve the connections of the API.
+    threads: Vec<Handle>,
     /// Received from the beginning: by default, SIGHUP ends a process.
     hangups: Signal,
 }
@@ -242,6 +245,7 @@ impl Node {
             return Err(error);
         }
         supervisor.ready();
+        let listeners = Listeners { threads: running.threads().to_vec(), ..listeners };
         let consumers = server.consumers().run(stop.clone());
         let mut serving = pin!(async {
             let served = async {
@@ -347,6 +351,7 @@ impl Listeners {
             tls: settings::tls(config)?,
             api: listen(config, config.listen, "--listen")?,
             metrics: metrics.map(|it| listen(config, it, "metrics_listen")).transpose()?,
+            threads: Vec::new(),
             hangups: signal(SignalKind::hangup())?,
         })
     }
@@ -359,14 +364,15 @@ impl Listeners {
         settings: &postrider_server::Settings,
         (supervisor, stop): (&Supervisor, &CancellationToken),
     ) -> io::Result<()> {
-        let Self { api, tls, metrics, hangups } = self;
+        let Self { api, tls, metrics, threads, hangups } = self;
         let reloading = reload(tls.as_ref(), hangups, supervisor, stop);
         let metrics = async {
             let Some(listener) = metrics else { return Ok(()) };
             let (router, serving) = (server.metrics_router(), settings.serving_metrics());
             postrider_server::serve(listener, router, serving, stop.clone()).await
         };
-        let api = postrider_server::serve(api, router, settings.serving(tls.clone()), stop.clone());
+        let serving = Serving { threads, ..settings.serving(tls.clone()) };
+        let api = postrider_server::serve(api, router, serving, stop.clone());
         tokio::try_join!(api, metrics, reloading).map(|_| ())
     }
 }

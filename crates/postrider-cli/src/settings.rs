@@ -1,6 +1,6 @@
 //! Converts the configuration to the settings of each part of the program.
 
-use std::{fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
@@ -11,6 +11,7 @@ use postrider_core::{
     own_urls::{OwnUrls, UrlRules},
     request,
     retry::Schedule,
+    shards,
     statistics::StatisticsRetention,
 };
 use postrider_engine::{
@@ -25,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{
-        Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size, Sso,
+        Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, Shards, SignatureHeaders,
+        Size, Sso,
     },
     failure::Advice,
 };
@@ -73,8 +75,17 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             hours: config.retention.statistics_hours,
             days: config.retention.statistics_days,
         },
-        shards: config.shards.get(),
+        shards: shard_count(config.shards),
         tracer: None,
+    }
+}
+
+fn shard_count(shards: Shards) -> usize {
+    match shards {
+        Shards::Count(count) => count.get(),
+        Shards::Automatic => {
+            shards::automatic(thread::available_parallelism().map_or(1, NonZeroUsize::get))
+        },
     }
 }
 

@@ -59,6 +59,7 @@ pub mod retry_after;
 pub mod schema_example;
 pub mod schema_report;
 pub mod shadow;
+pub mod shards;
 pub mod sign_in;
 pub mod signing;
 pub mod slots;

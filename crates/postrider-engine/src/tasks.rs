@@ -8,7 +8,11 @@
 use std::{io, panic::AssertUnwindSafe, thread, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -45,6 +49,7 @@ type Ended = (String, Result<(), String>);
 #[derive(Debug)]
 pub struct RunningTasks {
     tasks: JoinSet<Ended>,
+    threads: Vec<Handle>,
     has_failed: CancellationToken,
 }
 
@@ -57,7 +62,7 @@ impl EngineTasks {
     ///
     /// If the system cannot start a thread.
     pub fn start(self, halt: &CancellationToken, grace: Duration) -> io::Result<RunningTasks> {
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut threads) = (JoinSet::new(), Vec::new());
         tasks.spawn(watched("the maintenance task".to_owned(), self.maintenance.run(halt.clone())));
         let background = "the runner of background tasks".to_owned();
         tasks.spawn(watched(background, self.background.run(halt.clone())));
@@ -72,14 +77,23 @@ impl EngineTasks {
             if index == 0 {
                 tasks.spawn(watched(name, driver.run(halt.clone(), grace)));
             } else {
-                tasks.spawn(on_thread(index, name, driver, (halt.clone(), grace))?);
+                let runtime = Builder::new_current_thread().enable_all().build()?;
+                threads.push(runtime.handle().clone());
+                let work = watched(name.clone(), driver.run(halt.clone(), grace));
+                tasks.spawn(on_thread(index, name, runtime, work)?);
             }
         }
-        Ok(RunningTasks { tasks, has_failed: self.has_failed })
+        Ok(RunningTasks { tasks, threads, has_failed: self.has_failed })
     }
 }
 
 impl RunningTasks {
+    /// The runtimes of the drivers that have a thread of their own. They run until all drivers have
+    /// ended, and may run other tasks in the meantime.
+    pub fn threads(&self) -> &[Handle] {
+        &self.threads
+    }
+
     /// Waits until a task stops on its own. From then on [`Engine::is_running`] is false.
     ///
     /// [`Engine::is_running`]: crate::Engine::is_running
@@ -111,16 +125,14 @@ async fn watched(name: String, task: impl Future<Output = ()>) -> Ended {
     (name, ended.map_err(|panic| panic_text(&*panic)))
 }
 
-/// Runs a driver on its own thread, with its own runtime.
+/// Runs the work of a driver on its own thread.
 fn on_thread(
     index: usize,
     name: String,
-    driver: Driver,
-    (halt, grace): (CancellationToken, Duration),
-) -> io::Result<impl Future<Output = Ended> + use<>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime: Runtime,
+    work: impl Future<Output = Ended> + Send + 'static,
+) -> io::Result<impl Future<Output = Ended>> {
     let (done, is_done) = oneshot::channel();
-    let work = watched(name.clone(), driver.run(halt, grace));
     thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
         // The receiver lives as long as the other tasks.
         done.send(runtime.block_on(work)).ok();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use postrider::signature::Kind;
 use postrider_core::{kind::live::AllowedOrigin, own_urls::UrlRules};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{http::ServerTls, sso::SsoSettings};
@@ -92,6 +93,8 @@ pub struct Serving {
     pub tls: Option<ServerTls>,
     /// Once it is cancelled, responses ask HTTP/1 clients to close their connections.
     pub draining: CancellationToken,
+    /// Runtimes of other threads that serve connections in turn with this one.
+    pub threads: Vec<Handle>,
 }
 
 impl Settings {
@@ -102,6 +105,7 @@ impl Settings {
             trusted_proxies: self.trusted_proxies.clone(),
             tls,
             draining: self.draining.clone(),
+            threads: Vec::new(),
         }
     }
 
@@ -114,7 +118,7 @@ impl Settings {
             ..self.limits
         };
         let draining = self.draining.clone();
-        Serving { limits, trusted_proxies: Vec::new(), tls: None, draining }
+        Serving { limits, trusted_proxies: Vec::new(), tls: None, draining, threads: Vec::new() }
     }
 
     /// The public URL of a path.

@@ -14,7 +14,7 @@ use super::{
     value::{
         ClientSecret, DatabaseUrl, DefaultSignature, IssuerUrl, LogFormat, LogLevel, NoProxyHosts,
         NonEmptyText, Origins, Paths, ProxyUrl, PublicUrl, Ratio, RetrySchedule, RoleMap,
-        SecretKeys, SignatureHeaders, Size, Words,
+        SecretKeys, Shards, SignatureHeaders, Size, Words,
     },
 };
 
@@ -139,8 +139,10 @@ settings! {
         /// client.
         trusted_proxies: Vec<IpNet> =
             "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
-        /// Number of shards that deliveries are divided into; each runs on its own thread.
-        shards: NonZeroUsize = "1";
+        /// Number of shards that deliveries are divided into. Each runs on its own thread, which
+        /// also serves its part of the clients' connections. `auto` depends on the number of
+        /// cores; see performance.md.
+        shards: Shards = "auto";
         /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
         /// `info,postrider_engine=debug`.
         log_level: LogLevel = "info";
@@ -509,7 +511,6 @@ impl Config {
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
             (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
             (self.limits.hops.get() > MAX_HOPS, "limits.hops", "a number from 1 to 100"),
-            (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),
             (self.tls_certificate.is_some() && self.tls_key.is_none(), "tls_key", TLS_KEY),
             (self.tls_key.is_some() && self.tls_certificate.is_none(), TLS_CERTIFICATE, TLS_PAIR),
             (self.sso.issuer.is_some() && self.sso.client_id.is_none(), "sso.client_id", CLIENT_ID),
@@ -525,7 +526,6 @@ impl Config {
     }
 }
 
-const MAX_SHARDS: usize = 64;
 const MAX_HOPS: usize = 100;
 /// A TLS handshake with a long certificate chain uses some of it.
 const MIN_RESPONSE: usize = 64 << 10;

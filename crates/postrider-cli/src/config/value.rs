@@ -12,7 +12,7 @@ use std::{
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use postrider::OrganizationId;
-use postrider_core::{kind::live::AllowedOrigin, ports::Ports, proxy::NoProxy};
+use postrider_core::{kind::live::AllowedOrigin, ports::Ports, proxy::NoProxy, shards::MAX_SHARDS};
 use postrider_server::Role;
 use toml::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -54,6 +54,23 @@ impl fmt::Display for Raw {
         match self {
             Self::Text(text) | Self::Lines(text) => write!(f, "{text:?}"),
             Self::List(items) => write!(f, "{items:?}"),
+        }
+    }
+}
+
+/// How many shards there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shards {
+    /// As the machine's cores suggest.
+    Automatic,
+    Count(NonZeroUsize),
+}
+
+impl Shards {
+    fn value(&self) -> Value {
+        match self {
+            Self::Automatic => Value::from("auto"),
+            Self::Count(count) => Value::from(i64::try_from(count.get()).unwrap_or(i64::MAX)),
         }
     }
 }
@@ -112,6 +129,7 @@ text_settings! {
     bool, "true or false", parsed, |it: &Self| *it;
     LogLevel, "a level such as info, or a list such as info,postrider_engine=debug", level,
         |it: &Self| it.0.clone();
+    Shards, "auto or a number from 1 to 64", shards, Self::value;
     NonZeroUsize, "a whole number above zero", parsed,
         |it: &Self| i64::try_from(it.get()).unwrap_or(i64::MAX);
     Size, "a size such as 1MiB or 65536", |it| units::parse_size(it).map(Self),
@@ -124,6 +142,14 @@ text_settings! {
     NonEmptyText, "a non-empty text", |it| filled(it).map(Self), |it: &Self| it.0.clone();
     DatabaseUrl, "a URL such as postgres://user@host:5432/database", database, Self::to_string;
     ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
+}
+
+fn shards(text: &str) -> Option<Shards> {
+    if text == "auto" {
+        return Some(Shards::Automatic);
+    }
+    let count = parsed::<NonZeroUsize>(text).filter(|it| it.get() <= MAX_SHARDS)?;
+    Some(Shards::Count(count))
 }
 
 fn parsed<T: FromStr>(text: &str) -> Option<T> {

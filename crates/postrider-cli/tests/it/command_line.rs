@@ -62,7 +62,7 @@ fn an_invalid_configuration_is_reported_in_one_line_with_its_origin() {
         &["serve"],
         &[("POSTRIDER_JWT_SECRET", "sesame"), ("POSTRIDER_SHARDS", "0")],
         2,
-        "error: POSTRIDER_SHARDS: `shards` is \"0\", expected a whole number above zero",
+        "error: POSTRIDER_SHARDS: `shards` is \"0\", expected auto or a number from 1 to 64",
     );
 }
 

@@ -18,6 +18,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -35,7 +36,8 @@ use super::{http::recorder::Recorder, receive_budget::ReceiveBudget};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which calls may share a connection: those with the same scheme, host, port, trusted certificates
-/// and client certificate.
+/// and client certificate, on the same thread. The thread that opened a connection also waits for
+/// its socket; a call on another one would wake it up for each byte.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     is_tls: bool,
@@ -44,6 +46,7 @@ pub(super) struct PoolKey {
     trusted: Option<Arc<str>>,
     /// The id of the client certificate. A receiver knows a client by its connection.
     identity: Option<[u8; 32]>,
+    thread: ThreadId,
 }
 
 impl PoolKey {
@@ -59,6 +62,7 @@ impl PoolKey {
             port: url.port_or_known_default().unwrap_or(0),
             trusted,
             identity: None,
+            thread: thread::current().id(),
         }
     }
 }

@@ -22,6 +22,7 @@ use hyper_util::{
 use postrider_core::connections::ConnectionAction;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::watch,
     task::JoinSet,
     time::{MissedTickBehavior, interval},
@@ -74,6 +75,8 @@ pub async fn serve(
         tls: serving.tls.clone(),
         router: TowerToHyperService::new(router),
         draining: serving.draining.clone(),
+        threads: serving.threads,
+        next_thread: 0,
         tasks: JoinSet::new(),
     };
     accept(listener, &registry, &mut connections, shutdown).await;
@@ -128,6 +131,9 @@ struct Connections {
     tls: Option<ServerTls>,
     router: TowerToHyperService<Router>,
     draining: CancellationToken,
+    threads: Vec<Handle>,
+    /// The index of the thread that serves the next connection; the last one is this thread.
+    next_thread: usize,
     tasks: JoinSet<()>,
 }
 
@@ -137,11 +143,11 @@ impl Connections {
         let activity = Arc::clone(&slot.activity);
         let (router, draining) = (self.router.clone(), self.draining.clone());
         let service = peer::service(router, peer, Arc::clone(&activity), draining);
-        let stream = ConnectionStream { socket, slot };
         let (builder, tls) = (Arc::clone(&self.builder), self.tls.clone());
         // Subscribed before the task runs, because this connection may be evicted before.
         let mut actions = activity.actions();
-        self.tasks.spawn(async move {
+        let serving = async move |socket| {
+            let stream = ConnectionStream { socket, slot };
             let stream = match tls {
                 None => Either::Left(stream),
                 Some(tls) => match shake_hands(&tls, stream, &mut actions, peer).await {
@@ -153,7 +159,29 @@ impl Connections {
             drive(pin!(connection), actions, peer).await;
             // If the socket is still open, another protocol uses it; else this has no effect.
             activity.upgrade();
-        });
+        };
+        match self.take_thread() {
+            None => drop(self.tasks.spawn(serving(socket))),
+            Some(thread) => drop(self.tasks.spawn_on(moved(socket.into_std(), serving), &thread)),
+        }
+    }
+
+    /// The thread that serves the next connection; none if it is this one. Connections are spread
+    /// evenly: with a listener on each thread (`SO_REUSEPORT`), the kernel would spread them by
+    /// their ports, which loads the threads unevenly when connections are few, and it would let
+    /// another process bind the same address.
+    fn take_thread(&mut self) -> Option<Handle> {
+        let index = self.next_thread;
+        self.next_thread = (index + 1) % (self.threads.len() + 1);
+        self.threads.get(index).cloned()
+    }
+}
+
+/// Registers the socket with the runtime that this runs on, and serves it there.
+async fn moved(socket: io::Result<std::net::TcpStream>, serving: impl AsyncFnOnce(TcpStream)) {
+    match socket.and_then(TcpStream::from_std) {
+        Ok(socket) => serving(socket).await,
+        Err(error) => tracing::warn!(%error, "connection cannot be served"),
     }
 }
 

@@ -37,8 +37,13 @@ async fn served_behind(limits: &Limits, trusted_proxies: Vec<IpNet>) -> Served {
     let address = listener.local_addr().unwrap();
     let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
     let mut tasks = JoinSet::new();
-    let serving =
-        Serving { limits: *limits, trusted_proxies, tls: None, draining: draining.clone() };
+    let serving = Serving {
+        limits: *limits,
+        trusted_proxies,
+        tls: None,
+        draining: draining.clone(),
+        threads: Vec::new(),
+    };
     tasks.spawn(serve(listener, world.router.clone(), serving, stop.clone()));
     Served { world, address, stop, draining, tasks }
 }
@@ -408,4 +413,41 @@ async fn a_client_that_does_not_read_is_disconnected() {
         }
     };
     soon("end of the connection", writing).await;
+}
+
+#[tokio::test]
+async fn connections_are_spread_evenly_over_the_threads() {
+    let stop = CancellationToken::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let other = runtime.handle().clone();
+    let until = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("other".to_owned())
+        .spawn(move || runtime.block_on(until.cancelled()))
+        .unwrap();
+    let name = async || std::thread::current().name().unwrap_or_default().to_owned();
+    let router = axum::Router::new().route("/", axum::routing::get(name));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Serving {
+        limits: Limits::default(),
+        trusted_proxies: Vec::new(),
+        tls: None,
+        draining: CancellationToken::new(),
+        threads: vec![other],
+    };
+    let serving = tokio::spawn(serve(listener, router, serving, stop.clone()));
+    let mut others = 0;
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        others += usize::from(response.ends_with("other"));
+    }
+    assert_eq!(others, 3);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    thread.join().unwrap();
 }

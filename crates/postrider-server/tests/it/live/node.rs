@@ -58,6 +58,7 @@ impl Node {
             trusted_proxies,
             tls: None,
             draining: CancellationToken::new(),
+            threads: Vec::new(),
         };
         self.tasks.spawn(serve(listener, router, serving, self.stop.clone()));
     }
