@@ -229,7 +229,7 @@ fn summarize(accepted: &[Accepted], arrivals: &[Arrival]) -> Summary {
 }
 
 /// Settings with short waits, which allow the receiver.
-fn settings(database: &str) -> Variables {
+pub(crate) fn settings(database: &str) -> Variables {
     let lease = format!("{}s", LEASE.as_secs());
     let settings = [
         ("POSTRIDER_DATABASE_URL", database),
@@ -246,7 +246,7 @@ fn settings(database: &str) -> Variables {
     settings.into_iter().chain(SECRETS).map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-fn token() -> String {
+pub(crate) fn token() -> String {
     let output = postrider(&["token", "create"]).envs(SECRETS).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

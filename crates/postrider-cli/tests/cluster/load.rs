@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, header::RETRY_AFTER};
+use http::{Method, Request, header::RETRY_AFTER, request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -99,10 +99,29 @@ impl Caller {
         path: &str,
         body: Option<Value>,
     ) -> Result<ApiResponse, BoxError> {
+        let request = Request::builder().method(method).uri(format!("{node}/api/v1{path}"));
+        self.send(request, body).await
+    }
+
+    /// Publishes a message with an idempotency key.
+    pub(crate) async fn publish(
+        &self,
+        node: &str,
+        key: &str,
+        body: Value,
+    ) -> Result<ApiResponse, BoxError> {
+        let uri = format!("{node}/api/v1/app/acme/msg");
+        let request = Request::builder().method(Method::POST).uri(uri);
+        self.send(request.header("idempotency-key", key), Some(body)).await
+    }
+
+    async fn send(
+        &self,
+        request: request::Builder,
+        body: Option<Value>,
+    ) -> Result<ApiResponse, BoxError> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{node}/api/v1{path}"))
+        let request = request
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;

@@ -17,6 +17,7 @@ mod node;
 mod postgres;
 mod process;
 mod receiver;
+mod replication;
 
 use std::{
     process::{Command, Stdio},

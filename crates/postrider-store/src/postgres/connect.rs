@@ -2,12 +2,14 @@
 
 mod explain;
 mod handshake;
+mod hosts;
 mod tls;
 mod url;
 mod verifier;
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,7 +23,10 @@ use tokio::{
 };
 use tokio_postgres::{AsyncMessage, Client, Config, config::TargetSessionAttrs};
 
-use self::handshake::Tls;
+use self::{
+    handshake::Tls,
+    hosts::{Hosts, Opened},
+};
 pub use self::url::database_location;
 use super::{
     error::{DatabaseError, OpenError},
@@ -42,6 +47,7 @@ const IDLE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
+    hosts: Arc<Hosts>,
     tls: Tls,
     /// The URL without credentials.
     location: String,
@@ -82,12 +88,15 @@ impl Address {
             config.options(format!("{settings}{of_url}"));
         }
         let location = database_location(&options.url).unwrap_or_default();
-        Ok(Self { config, tls, location })
+        let hosts = Arc::new(Hosts::of(&config));
+        Ok(Self { config, hosts, tls, location })
     }
 
     /// Opens a connection that receives notifications. It is open while its messages are polled.
     pub(super) async fn listen(&self) -> Result<(Client, Messages), DatabaseError> {
-        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        let opened = tokio::time::timeout(self.connect_limit(), self.hosts.connect(&self.tls));
+        let no_response = |_| DatabaseError::unavailable("the database did not respond in time");
+        let (client, mut connection) = opened.await.map_err(no_response)??;
         Ok((client, Box::new(move |ctx| connection.poll_message(ctx))))
     }
 
@@ -95,7 +104,8 @@ impl Address {
     /// because the threads that use them may end before it.
     pub(super) fn pool(&self, options: &PostgresOptions) -> Result<Pool, DatabaseError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let connect = OnRuntime { tls: self.tls.clone(), runtime: Handle::current() };
+        let (hosts, tls) = (Arc::clone(&self.hosts), self.tls.clone());
+        let connect = OnRuntime { hosts, tls, runtime: Handle::current() };
         let manager = Manager::from_connect(self.config.clone(), connect, recycling);
         Pool::builder(manager)
             .max_size(options.connections)
@@ -105,12 +115,19 @@ impl Address {
             .map_err(|_| DatabaseError::unavailable("the connection pool cannot be created"))
     }
 
-    /// Each host has a time limit of its own, so that an unreachable one does not hide the next. The
-    /// same limit applies to a server that hangs: it accepts connections and never responds.
+    /// Time limit for opening a connection, which also applies to a server that hangs: it accepts
+    /// connections and never responds.
+    fn connect_limit(&self) -> Duration {
+        self.host_limit() + self.hosts.head_starts()
+    }
+
+    fn host_limit(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT)
+    }
+
     fn timeouts(&self, wait: Duration) -> Timeouts {
-        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1);
-        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
-        Timeouts { wait: Some(wait), create: Some(each * hosts), recycle: Some(each) }
+        let (create, recycle) = (Some(self.connect_limit()), Some(self.host_limit()));
+        Timeouts { wait: Some(wait), create, recycle }
     }
 }
 
@@ -140,14 +157,14 @@ pub(super) fn server_settings(call_timeout: Duration) -> String {
 type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
 /// Opens a connection and drives it, both on this runtime: the threads that use it may end before.
-async fn connect(config: Config, tls: Tls, runtime: &Handle) -> Connected {
+async fn connect(hosts: Arc<Hosts>, tls: Tls, runtime: &Handle) -> Connected {
     let mut opening = JoinSet::new();
-    opening.spawn_on(async move { config.connect(tls).await }, runtime);
+    opening.spawn_on(async move { hosts.connect(&tls).await }, runtime);
     let Some(Ok(opened)) = opening.join_next().await else {
         // The runtime is shutting down, and this task with it.
         return std::future::pending().await;
     };
-    let (client, connection) = opened?;
+    let (client, connection): Opened = opened?;
     let task = runtime.spawn(async move {
         if let Err(error) = connection.await {
             let error = &error as &dyn std::error::Error;
@@ -159,14 +176,14 @@ async fn connect(config: Config, tls: Tls, runtime: &Handle) -> Connected {
 
 #[derive(Clone)]
 struct OnRuntime {
+    hosts: Arc<Hosts>,
     tls: Tls,
     runtime: Handle,
 }
 
 impl Connect for OnRuntime {
-    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
-        let config = config.clone();
-        Box::pin(connect(config, self.tls.clone(), &self.runtime))
+    fn connect(&self, _: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
+        Box::pin(connect(Arc::clone(&self.hosts), self.tls.clone(), &self.runtime))
     }
 }
 

@@ -67,11 +67,25 @@ pub(in crate::postgres) async fn append_within(
     }
     let is_new: Vec<_> = known_outcomes.iter().map(Option::is_none).collect();
     let mut insertion = Insertion::of(batch, &is_new);
+    if insertion.messages.is_empty() {
+        confirm(session).await?;
+    }
     insertion.assign_positions(session, node).await?;
     if !insert(session, node, &insertion).await? {
         return Ok(None);
     }
     Ok(Some(known_outcomes.into_iter().map(|it| it.unwrap_or(AppendOutcome::New)).collect()))
+}
+
+/// Writes to the log without changing anything, so that the commit waits until the synchronous
+/// standby has everything that this transaction read.
+pub(in crate::postgres) const CONFIRM: &str =
+    "SELECT pg_logical_emit_message(true, 'postrider', '')";
+
+/// A message that was found is not necessarily safe: a primary that crashed while a commit waited
+/// for the standby shows the commit after its recovery, and loses it if the standby is promoted.
+async fn confirm(session: &mut Session) -> Result<(), DatabaseError> {
+    session.execute(CONFIRM, &[]).await.map(drop)
 }
 
 /// Whether all deliveries of the message are held by the caller.

@@ -1,0 +1,265 @@
+//! Three nodes with their database, receiver and load, and the checks at the end.
+
+use std::{process::Command, time::Duration};
+
+use http::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+use crate::{
+    MAX_WAIT, invariants,
+    load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
+    node::{Node, Variables},
+    now, pass,
+    patroni::Patroni,
+    postrider,
+    receiver::{Arrival, Receiver},
+    report, until,
+};
+
+/// The nodes' settings.
+const CONFIG: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/high-availability/postrider.toml");
+
+const SECRETS: [(&str, &str); 2] = [
+    ("POSTRIDER_JWT_SECRET", "a secret that is the same for all nodes"),
+    ("POSTRIDER_MAIN_SECRET", "and so is this one that encrypts what is secret"),
+];
+
+/// Set for the process in the namespaces of a test.
+const INSIDE: &str = "HIGH_AVAILABILITY_TEST";
+
+/// How nodes find the primary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Path {
+    /// The URL names all machines.
+    Hosts,
+    /// HAProxy asks Patroni.
+    Proxy,
+}
+
+/// A running cluster under load. The nodes are dropped before their database.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    load: Load,
+    nodes: Vec<Node>,
+    url: String,
+    receiver: Receiver,
+    pub(crate) patroni: Patroni,
+    _folder: TempDir,
+}
+
+/// Runs a test in namespaces of its own, so that its addresses are free and all its processes end
+/// with it.
+pub(crate) fn isolated<F: Future<Output = ()>>(test: &str, body: impl FnOnce() -> F) {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        return runtime.unwrap().block_on(body());
+    }
+    let status = Command::new("unshare")
+        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--include-ignored", "--nocapture"])
+        .env(INSIDE, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} failed; it needs root for its namespaces");
+}
+
+impl Cluster {
+    /// Starts everything; the nodes start concurrently on an empty database.
+    pub(crate) async fn start(path: Path, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (patroni, receiver) = (Patroni::start(options), Receiver::start());
+        let url = match path {
+            Path::Hosts => patroni.hosts.clone(),
+            Path::Proxy => patroni.proxy.clone(),
+        };
+        let mut nodes: Vec<_> = (0..3)
+            .map(|number| Node::start(&folder.path().join(number.to_string()), settings(&url)))
+            .collect();
+        let urls: Vec<_> = nodes.iter_mut().map(Node::ready).collect();
+        let caller = Caller::new(token());
+        catalog(&caller, &urls[0], &receiver).await;
+        let load = Load::start(caller, urls, Pace::STEADY);
+        let cluster = Self { load, nodes, url, receiver, patroni, _folder: folder };
+        cluster.accept(300).await;
+        cluster
+    }
+
+    /// Waits until this number of further messages was accepted.
+    pub(crate) async fn accept(&self, more: usize) {
+        let from = self.load.count();
+        until("messages are accepted", || self.load.count() >= from + more).await;
+    }
+
+    /// Waits until no message has been accepted for this time.
+    pub(crate) async fn refused(&self, time: Duration) {
+        let (mut count, mut since) = (self.load.count(), now());
+        until("no message is accepted", || {
+            if self.load.count() != count {
+                (count, since) = (self.load.count(), now());
+            }
+            now() - since >= time
+        })
+        .await;
+    }
+
+    /// Whether messages are accepted again within this time.
+    pub(crate) async fn accepts_within(&self, time: Duration) -> bool {
+        let (from, deadline) = (self.load.count(), now() + time);
+        while self.load.count() < from + 20 && now() < deadline {
+            pass(Duration::from_millis(50)).await;
+        }
+        self.load.count() >= from + 20
+    }
+
+    /// Stops the load, and checks all invariants.
+    pub(crate) async fn prove(mut self, case: &str) {
+        self.accept(200).await;
+        self.listens().await;
+        self.migrates();
+        let accepted = self.load.end();
+        let arrivals = self.all_taken(&accepted).await;
+        self.until_none("SELECT count(*) FROM queue").await;
+        self.until_none("SELECT count(*) FROM delivery WHERE state <> 1").await;
+        let of = |endpoint| of(&arrivals, endpoint);
+        let violations = invariants::out_of_order(&accepted, &of("fifo"));
+        assert!(violations.is_empty(), "the order was not kept: {violations:?}");
+        let duplicates: usize =
+            ENDPOINTS.iter().map(|endpoint| invariants::duplicates(&of(endpoint))).sum();
+        report(format_args!(
+            "{case}: longest time without a 202 {:.1} s; {} accepted, {} rejected, {} without a \
+             response, {} calls, {duplicates} duplicates, slowest delivery {:.1} s",
+            longest_gap(&accepted).as_secs_f32(),
+            accepted.len(),
+            self.load.refused(),
+            self.load.unanswered(),
+            arrivals.len(),
+            invariants::slowest(&accepted, &of("plain")).as_secs_f32(),
+        ));
+        for node in &self.nodes {
+            assert!(!node.log().contains("panicked"), "a node panicked: {}", node.log());
+        }
+    }
+
+    /// Waits until every node listens for notifications on the new primary.
+    async fn listens(&self) {
+        self.until_none(
+            "SELECT 3 - count(*) FROM pg_stat_activity WHERE application_name = 'postrider'
+             AND (query LIKE 'LISTEN %' OR query = 'SELECT 1')",
+        )
+        .await;
+    }
+
+    /// A new version would find the primary, too.
+    fn migrates(&self) {
+        let output = postrider(&["migrate"]).env("POSTRIDER_DATABASE_URL", &self.url).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Waits until every endpoint has all its messages; returns all calls.
+    async fn all_taken(&self, accepted: &[Accepted]) -> Vec<Arrival> {
+        let deadline = now() + MAX_WAIT;
+        loop {
+            let arrivals = self.receiver.arrivals();
+            let missing: Vec<_> = ENDPOINTS
+                .iter()
+                .map(|endpoint| {
+                    let theirs =
+                        accepted.iter().filter(|it| it.event_type == TURN || *endpoint == "plain");
+                    (*endpoint, invariants::missing(theirs, &of(&arrivals, endpoint)))
+                })
+                .filter(|(_, missing)| !missing.is_empty())
+                .collect();
+            if missing.is_empty() {
+                return arrivals;
+            }
+            assert!(now() < deadline, "lost, or very late: {missing:?}; {}", self.logs());
+            pass(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the query returns zero.
+    async fn until_none(&self, sql: &str) {
+        let client = self.client().await;
+        let deadline = now() + MAX_WAIT;
+        loop {
+            let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+            if count == 0 {
+                return;
+            }
+            assert!(now() < deadline, "still {count}: {sql}; {}", self.logs());
+            pass(Duration::from_millis(100)).await;
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
+    async fn client(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// The last lines of the nodes' logs.
+    fn logs(&self) -> String {
+        let tail = |log: String| {
+            let lines: Vec<_> = log.lines().rev().take(20).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        self.nodes.iter().map(|node| tail(node.log())).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+const ENDPOINTS: [&str; 2] = ["plain", "fifo"];
+
+fn of<'a>(arrivals: &'a [Arrival], endpoint: &str) -> Vec<&'a Arrival> {
+    arrivals.iter().filter(|it| it.endpoint == endpoint).collect()
+}
+
+/// The longest time between two responses with 202.
+fn longest_gap(accepted: &[Accepted]) -> Duration {
+    let mut times: Vec<_> = accepted.iter().map(|it| it.responded_at).collect();
+    times.sort();
+    times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+}
+
+/// What the file cannot know, and shorter waits between attempts.
+fn settings(database: &str) -> Variables {
+    let settings = [
+        ("POSTRIDER_CONFIG", CONFIG),
+        ("POSTRIDER_DATABASE_URL", database),
+        ("POSTRIDER_LISTEN", "127.0.0.1:0"),
+        ("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8"),
+        ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,500ms,1s,2s,5s"),
+    ];
+    settings.into_iter().chain(SECRETS).map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+fn token() -> String {
+    let output = postrider(&["token", "create"]).envs(SECRETS).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Creates the application, the event types and the endpoints.
+async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
+    let make = async |path: &str, body: Value| {
+        let response = caller.call(node, Method::POST, path, Some(body)).await.unwrap();
+        assert!((200..300).contains(&response.status), "{path} got {response:?}");
+    };
+    make("/app", json!({ "name": "acme", "uid": "acme" })).await;
+    for name in [PLAIN, TURN] {
+        make("/event-type", json!({ "name": name, "description": "Of a test." })).await;
+    }
+    for endpoint in ENDPOINTS {
+        let mut body = json!({ "url": receiver.url(endpoint), "uid": endpoint });
+        if endpoint == "fifo" {
+            body["ordering"] = json!("fifo");
+            body["eventTypes"] = json!([TURN]);
+        }
+        make("/app/acme/endpoint", body).await;
+    }
+}
