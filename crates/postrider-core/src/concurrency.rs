@@ -45,6 +45,11 @@ impl ConcurrencyWindow {
         }
     }
 
+    /// Whether little would be lost if the endpoint were unknown again.
+    pub fn has_learned_little(&self, max: usize) -> bool {
+        !self.was_overloaded && self.window < 2 * Self::new(max).window
+    }
+
     /// Calls that may be in flight; at least one.
     pub const fn window(&self) -> usize {
         self.window
@@ -104,13 +109,16 @@ mod tests {
         let now = Timestamp::from_millis(1_000);
         let mut window = ConcurrencyWindow::new(8);
         assert_eq!(window.window(), 2, "an unknown endpoint starts small");
+        assert!(window.has_learned_little(8));
         for _ in 0..20 {
             window.record(answered(200, None), LIMITS, now);
         }
         assert_eq!(window.window(), 8);
+        assert!(!window.has_learned_little(8));
         window.record(answered(503, None), LIMITS, now);
         window.record(answered(502, None), LIMITS, now);
         assert_eq!(window.window(), 2);
+        assert!(!window.has_learned_little(8), "the overload is remembered");
         assert_eq!(window.ready_at(), Timestamp::default());
         for _ in 0..2 {
             window.record(answered(200, None), LIMITS, now);

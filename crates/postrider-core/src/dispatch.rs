@@ -382,6 +382,7 @@ impl<R: Clone, P> Dispatcher<R, P> {
     }
 
     fn poll_release(&mut self, now: Timestamp) -> Option<Action<R, P>> {
+        self.lanes.drop_ended(now);
         self.lanes.sweep(now);
         if self.lanes.has_released() {
             let released: Vec<Delivery> = self.lanes.take_released();

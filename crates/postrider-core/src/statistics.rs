@@ -20,5 +20,5 @@ pub use self::{
     periods::{Period, periods},
     resolution::{Resolution, StatisticsRetention},
     result::{AttemptResult, Cause},
-    rollups::{RollupKey, Rollups, Subject},
+    rollups::{RollupKey, Rollups, Subject, sum},
 };

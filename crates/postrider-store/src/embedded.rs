@@ -34,6 +34,7 @@ mod error;
 mod extras;
 mod files;
 mod folder;
+mod functions;
 mod handles;
 mod index;
 mod journal;

@@ -83,6 +83,8 @@ pub(crate) enum Scenario {
     Dead,
     /// The same for an endpoint that takes requests and never answers
     Silent,
+    /// An endpoint with a backlog is deleted, while another one is served
+    Cancel,
     /// A store that is full of messages, compared with an empty one
     Stored,
     /// Signed webhooks of a provider to a source with an endpoint

@@ -1,5 +1,6 @@
 //! Scenarios that go beyond the plain case: fan-out, dead endpoints, a full store, many tenants.
 
+mod cancel;
 mod kinds;
 mod shape;
 mod soak;
@@ -45,12 +46,10 @@ pub(crate) async fn run(
     let numbers = match scenario {
         Scenario::FanOut => fan_out(bench, setup, arguments).await?,
         Scenario::Dead => {
-            // Bound and not listening: the port stays ours, and refuses.
-            let socket = TcpSocket::new_v4()?;
-            socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-            let url = format!("http://{}/", socket.local_addr()?);
+            let (_socket, url) = refusing()?;
             backlog(bench, setup, arguments, &url).await?
         },
+        Scenario::Cancel => cancel::run(bench, setup, arguments).await?,
         Scenario::Silent => {
             let url = bench.url("silent");
             backlog(bench, setup, arguments, &url).await?
@@ -63,6 +62,14 @@ pub(crate) async fn run(
         Scenario::Kinds | Scenario::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
+}
+
+/// A port that refuses connections, and its URL. It is bound and not listening, so it stays ours.
+fn refusing() -> anyhow::Result<(TcpSocket, String)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let url = format!("http://{}/", socket.local_addr()?);
+    Ok((socket, url))
 }
 
 /// A row for each kind of endpoint.
@@ -81,6 +88,7 @@ impl Scenario {
             Self::Dead => {
                 format!("{} messages wait for a refusing endpoint", arguments.backlog)
             },
+            Self::Cancel => format!("an endpoint with {} messages is deleted", arguments.backlog),
             Self::Silent => format!("{} messages wait for a silent endpoint", arguments.backlog),
             Self::Stored => format!("{} messages stored", arguments.stored),
             Self::Receive => "signed webhooks to a source".to_owned(),

@@ -191,6 +191,16 @@ impl Postrider {
         self.call(Method::POST, &path, Some(body)).await.map(|_| ())
     }
 
+    /// Removes the endpoint with this URL, and waits until its deliveries are cancelled.
+    pub(crate) async fn remove_endpoint(&self, url: &str) -> anyhow::Result<()> {
+        let list = format!("/api/v1/app/{}/endpoint", self.application);
+        let found = self.call(Method::GET, &list, None).await?;
+        let endpoints = found["data"].as_array().context("no list of endpoints")?;
+        let endpoint = endpoints.iter().find(|it| it["url"] == url).context("no such endpoint")?;
+        let id = endpoint["id"].as_str().context("no endpoint id")?;
+        self.call(Method::DELETE, &format!("{list}/{id}"), None).await.map(|_| ())
+    }
+
     /// Adds an endpoint of a kind with its configuration; that of `http` is its URL.
     pub(crate) async fn add_endpoint_of_kind(
         &self,

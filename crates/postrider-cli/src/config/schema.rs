@@ -319,9 +319,9 @@ settings! {
         /// over its deliveries.
         node_lease: Duration = "30s";
         /// Cache for writes to the data folder.
-        store_cache: Size = "32MiB";
+        store_cache: Size = "8MiB";
         /// Cache for the index of the data folder.
-        index_cache: Size = "32MiB";
+        index_cache: Size = "16MiB";
         /// Cache for each thread that reads the data folder.
         reader_cache: Size = "4MiB";
         /// Maximum size of the data folder's database in pages of 4 KiB. Reaching it counts as a

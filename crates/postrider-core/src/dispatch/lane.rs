@@ -427,6 +427,11 @@ impl<R, P> Lane<R, P> {
         is_idle && (is_clean || self.is_closed)
     }
 
+    /// The same, and a new lane would also call the endpoint about as much at a time.
+    pub(super) fn is_forgettable_at_once(&self, now: Timestamp) -> bool {
+        self.is_forgettable(now) && self.concurrency.has_learned_little(self.policy.max_in_flight)
+    }
+
     pub(super) const fn is_closed(&self) -> bool {
         self.is_closed
     }

@@ -30,6 +30,9 @@ pub(super) use self::ended::CallResult;
 /// How often idle lanes are dropped, and deliveries that have waited too long released.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Lanes that are kept until the next sweep, however little they know.
+const KEPT: usize = 1_000;
+
 /// The lanes of all endpoints. `R` is a lane's route, `P` a delivery's payload.
 #[derive(Debug)]
 pub(super) struct Lanes<R, P> {
@@ -52,6 +55,8 @@ pub(super) struct Lanes<R, P> {
     /// A lane with a backlog in the store has run low.
     wants_claim: bool,
     swept_at: Timestamp,
+    /// Lanes whose last call has ended, while there are many lanes.
+    ended: Vec<EndpointId>,
 }
 
 impl<R: Clone, P> Lanes<R, P> {
@@ -69,6 +74,7 @@ impl<R: Clone, P> Lanes<R, P> {
             released: Vec::new(),
             wants_claim: false,
             swept_at: Timestamp::default(),
+            ended: Vec::new(),
         }
     }
 
@@ -432,6 +438,27 @@ impl<R: Clone, P> Lanes<R, P> {
         self.held -= deliveries.len();
         self.held_bytes -= bytes;
         self.released.extend(deliveries);
+    }
+
+    /// A call has ended.
+    fn note_ended(&mut self, endpoint: EndpointId) {
+        if self.by_endpoint.len() > KEPT && self.by_endpoint[&endpoint].held() == 0 {
+            self.ended.push(endpoint);
+        }
+    }
+
+    /// If there are many lanes, drops those that are idle again and know little. If very many
+    /// endpoints get a message now and then, the few lanes in use stay in the processor's cache, and
+    /// nothing has to visit all of them.
+    pub(super) fn drop_ended(&mut self, now: Timestamp) {
+        while let Some(endpoint) = self.ended.pop() {
+            let lane = self.by_endpoint.get(&endpoint);
+            if lane.is_some_and(|lane| lane.is_forgettable_at_once(now))
+                && let Some(lane) = self.by_endpoint.remove(&endpoint)
+            {
+                self.forget_endpoint(lane.policy.application, endpoint);
+            }
+        }
     }
 
     /// From time to time releases what has waited too long, and drops lanes that have nothing to

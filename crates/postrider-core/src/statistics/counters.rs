@@ -1,8 +1,11 @@
 //! Numbers of one subject in one period.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+};
 
 use super::{
     fact::{FactKind, RequestResult},
@@ -21,18 +24,48 @@ const RESULTS: u8 = 16;
 const DURATIONS: u8 = 64;
 const ELAPSED: u8 = 96;
 
-/// Numbers of one subject in one period. Numbers that are zero take no space.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Counters(BTreeMap<u8, u64>);
+/// Numbers of one subject in one period. Numbers that are zero take no space. Stored as a map from
+/// places to numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(
+    /// In the order of the places. There are few: a map takes more time and memory.
+    Vec<(u8, u64)>,
+);
+
+impl Serialize for Counters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl<'de> Deserialize<'de> for Counters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CountersVisitor)
+    }
+}
+
+struct CountersVisitor;
+
+impl<'de> Visitor<'de> for CountersVisitor {
+    type Value = Counters;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map from places to numbers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Counters, A::Error> {
+        let mut counters = Counters::default();
+        while let Some((place, count)) = map.next_entry()? {
+            counters.add_at(place, count);
+        }
+        Ok(counters)
+    }
+}
 
 impl Counters {
     /// Counts equal facts.
     pub fn add(&mut self, kind: FactKind, count: u64) {
-        let mut add = |place: u8| {
-            let number = self.0.entry(place).or_default();
-            *number = number.saturating_add(count);
-        };
+        let mut add = |place: u8| self.add_at(place, count);
         match kind {
             FactKind::Message { is_filtered } => {
                 add(ACCEPTED);
@@ -57,9 +90,18 @@ impl Counters {
     }
 
     pub fn merge(&mut self, other: &Self) {
-        for (place, count) in &other.0 {
-            let number = self.0.entry(*place).or_default();
-            *number = number.saturating_add(*count);
+        for &(place, count) in &other.0 {
+            self.add_at(place, count);
+        }
+    }
+
+    fn add_at(&mut self, place: u8, count: u64) {
+        match self.0.binary_search_by_key(&place, |&(known, _)| known) {
+            Ok(index) => {
+                let number = &mut self.0[index].1;
+                *number = number.saturating_add(count);
+            },
+            Err(index) => self.0.insert(index, (place, count)),
         }
     }
 
@@ -68,7 +110,8 @@ impl Counters {
     }
 
     fn at(&self, place: u8) -> u64 {
-        self.0.get(&place).copied().unwrap_or_default()
+        let found = self.0.binary_search_by_key(&place, |&(known, _)| known);
+        found.map_or(0, |index| self.0[index].1)
     }
 
     /// Messages that were accepted.
@@ -128,8 +171,9 @@ impl Counters {
     }
 
     fn histogram(&self, first: u8) -> Histogram {
-        let range = self.0.range(first..=first + Bucket::LAST.number());
-        let bucket = |(place, count): (&u8, &u64)| Some((Bucket::new(place - first)?, *count));
+        let last = first + Bucket::LAST.number();
+        let range = self.0.iter().filter(|(place, _)| (first..=last).contains(place));
+        let bucket = |&(place, count): &(u8, u64)| Some((Bucket::new(place - first)?, count));
         Histogram::new(range.filter_map(bucket).collect())
     }
 
@@ -142,9 +186,20 @@ impl Counters {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
+
+    #[test]
+    fn counters_are_stored_as_a_map() {
+        let mut counters = Counters::default();
+        counters.add(FactKind::Request(RequestResult::Rejected), 4);
+        counters.add(FactKind::Message { is_filtered: true }, 300);
+        let map = BTreeMap::from([(ACCEPTED, 300_u64), (FILTERED, 300), (REJECTED, 4)]);
+        let text = serde_json::to_string(&map).unwrap();
+        assert_eq!(serde_json::to_string(&counters).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Counters>(&text).unwrap(), counters);
+    }
 
     #[test]
     fn facts_are_counted_by_what_they_are() {

@@ -6,7 +6,7 @@ use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId};
 
 use super::{
     counters::Counters,
-    fact::{Counted, CountedFor},
+    fact::{Counted, CountedFor, Fact},
     resolution::Resolution,
 };
 use crate::time::Timestamp;
@@ -36,10 +36,8 @@ impl Rollups {
     /// Counts equal facts for everything that they are about.
     pub fn add(&mut self, counted: Counted, organization: Option<&OrganizationId>) {
         let Counted { application, of, .. } = counted;
-        match of {
-            CountedFor::Application => {},
-            CountedFor::Endpoint(id) => self.add_to(&Subject::Endpoint(application, id), counted),
-            CountedFor::Source(id) => self.add_to(&Subject::Source(application, id), counted),
+        if let Some(subject) = Subject::part(application, of) {
+            self.add_to(&subject, counted);
         }
         self.add_to(&Subject::Application(application), counted);
         if let Some(id) = organization {
@@ -66,6 +64,34 @@ impl Rollups {
     }
 }
 
+/// Adds up facts of a batch, which are about few minutes: as [`Rollups::add`] does for each subject, in
+/// the same order, at less cost if there are very many subjects.
+pub fn sum(mut facts: Vec<(Subject, Fact, u64)>) -> Vec<(RollupKey, Counters)> {
+    facts.sort_unstable_by(|(a, of_a, _), (b, of_b, _)| a.cmp(b).then(of_a.at().cmp(&of_b.at())));
+    let mut rows = Vec::new();
+    for resolution in Resolution::ALL {
+        let from = rows.len();
+        for (subject, fact, count) in &facts {
+            let start = resolution.start(fact.at());
+            let is_next = |(key, _): &&mut (RollupKey, Counters)| {
+                key.start == start && key.subject == *subject
+            };
+            match rows[from..].last_mut().filter(is_next) {
+                Some((_, counters)) => counters.add(fact.kind, *count),
+                None => {
+                    let mut counters = Counters::default();
+                    counters.add(fact.kind, *count);
+                    let key = RollupKey { resolution, start, subject: subject.clone() };
+                    rows.push((key, counters));
+                },
+            }
+        }
+        // Keeps the order of the subjects.
+        rows[from..].sort_by_key(|(key, _)| key.start);
+    }
+    rows
+}
+
 /// The kinds of subjects, as stores write them.
 const ENDPOINT: u8 = 1;
 const SOURCE: u8 = 2;
@@ -74,6 +100,15 @@ const SOURCE: u8 = 2;
 const NO_APPLICATION: [u8; 16] = [0; 16];
 
 impl Subject {
+    /// The part of the application that something is counted for, if it is not the whole.
+    pub const fn part(application: ApplicationId, of: CountedFor) -> Option<Self> {
+        match of {
+            CountedFor::Application => None,
+            CountedFor::Endpoint(id) => Some(Self::Endpoint(application, id)),
+            CountedFor::Source(id) => Some(Self::Source(application, id)),
+        }
+    }
+
     /// The subject as stores write it: the id of its application, then the kind and the id of
     /// what belongs to that. So an application's subjects have a common prefix.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -135,6 +170,35 @@ mod tests {
         for bytes in [&[][..], &[2, 1], &[1; 18]] {
             assert_eq!(Subject::from_bytes(bytes), None);
         }
+    }
+
+    #[test]
+    fn a_sum_is_the_same_as_adding_each_fact() {
+        let (one, two) = (ApplicationId::from_u128(1), ApplicationId::from_u128(2));
+        let endpoint = |number| CountedFor::Endpoint(EndpointId::from_u128(number));
+        let mut counted = Vec::new();
+        for minute in [7, 3, 59, 60, 61, 24 * 60, 3] {
+            for (application, of) in
+                [(two, endpoint(9)), (one, CountedFor::Application), (one, endpoint(8))]
+            {
+                let kind = FactKind::Message { is_filtered: minute % 2 == 0 };
+                let fact = Fact::new(Timestamp::from_millis(minute * 60_000), kind);
+                counted.push(Counted { application, of, fact, count: minute + 1 });
+            }
+        }
+        let organization = "org_1".parse().unwrap();
+        let (mut rollups, mut facts) = (Rollups::default(), Vec::new());
+        for it in counted {
+            rollups.add(it, Some(&organization));
+            let mut subjects = vec![
+                Subject::Organization(organization.clone()),
+                Subject::Application(it.application),
+            ];
+            subjects.extend(Subject::part(it.application, it.of));
+            facts.extend(subjects.into_iter().map(|subject| (subject, it.fact, it.count)));
+        }
+        let expected: Vec<_> = rollups.entries().clone().into_iter().collect();
+        assert_eq!(sum(facts), expected);
     }
 
     #[test]

@@ -11,7 +11,10 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use crate::error::StoreError;
+use crate::{
+    contract::catalog::{Parent, RecordId, RecordKind},
+    error::StoreError,
+};
 
 /// A message to store, with its deliveries.
 #[derive(Clone, Debug)]
@@ -108,6 +111,25 @@ pub enum Scope {
     Message(ApplicationId, MessageId),
 }
 
+impl Scope {
+    /// The deliveries that the removal of a record cancels.
+    pub(crate) const fn of_removal(
+        kind: RecordKind,
+        parent: &Parent,
+        id: &RecordId,
+    ) -> Option<Self> {
+        match (kind, parent, id) {
+            (RecordKind::Application, _, RecordId::Uuid(id)) => {
+                Some(Self::Application(ApplicationId::from_u128(*id)))
+            },
+            (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
+                Some(Self::Endpoint(*application, EndpointId::from_u128(*id)))
+            },
+            _ => None,
+        }
+    }
+}
+
 /// Accepts messages and moves their deliveries on until each of them has ended.
 #[async_trait]
 pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
@@ -135,7 +157,8 @@ pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
     async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError>;
 
     /// Returns leased deliveries to the store, which offers each of them from its timestamp on
-    /// and otherwise unchanged. Deliveries that are no longer leased are skipped.
+    /// and otherwise unchanged. Deliveries that are no longer leased are skipped. If there are very
+    /// many, they are returned in several transactions.
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError>;
 
     /// Makes a delivery due at `at` with the manual trigger, whatever its state; see
@@ -156,6 +179,8 @@ pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
     /// `now`, as [`Self::resend`] does. Returns their number, or `None` if no recovery is stored.
     async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError>;
 
-    /// Cancels all pending deliveries of the scope, leased or not, and returns their number.
+    /// Cancels all pending deliveries of the scope, leased or not, and returns their number. If there
+    /// are very many, they are cancelled in several transactions, and a failure may leave some of
+    /// them pending.
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError>;
 }

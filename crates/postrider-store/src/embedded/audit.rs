@@ -8,13 +8,14 @@ use rusqlite::{Connection, params};
 use super::{
     error,
     ledger::Ledger,
+    number::MessageSequence,
     row::{self, blob},
     store::EmbeddedStore,
 };
 use crate::{
     contract::{
         audit::{self, AuditColumn, AuditFilter, AuditLog, BatchedChange, Change, Changed},
-        deliveries::Scope,
+        deliveries::{Deliveries, Scope},
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -26,6 +27,7 @@ const EXPIRED_PER_CALL: usize = 1_000;
 #[async_trait]
 impl AuditLog for EmbeddedStore {
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
+        self.cancel_ahead(&change).await?;
         self.commit(move |ledger| {
             let changed = ledger.change(change)?;
             if changed.has_effect() {
@@ -37,6 +39,11 @@ impl AuditLog for EmbeddedStore {
     }
 
     async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
+        // One of several may be refused, and then nothing may have changed: they cancel within the
+        // transaction.
+        if let [only] = &*changes {
+            self.cancel_ahead(&only.change).await?;
+        }
         self.commit(move |ledger| changes.into_iter().map(|it| ledger.change_one(it)).collect())
             .await
     }
@@ -49,6 +56,24 @@ impl AuditLog for EmbeddedStore {
     ) -> Result<ScanPage<AuditEntry, AuditId>, StoreError> {
         let organization = organization.clone();
         self.read(move |reader| Ok(list(&reader.main, &organization, &filter, &scan)?)).await
+    }
+}
+
+impl EmbeddedStore {
+    /// Cancels what may be very many deliveries, in transactions of their own.
+    async fn cancel_ahead(&self, change: &Change) -> Result<(), StoreError> {
+        match change {
+            Change::RemoveRecord(kind, parent, id) => {
+                if let Some(scope) = Scope::of_removal(*kind, parent, id) {
+                    self.cancel(scope).await?;
+                }
+            },
+            &Change::Skip { endpoint, until: Some(until), .. } => {
+                while self.commit(move |ledger| ledger.skip_step(endpoint, until)).await? {}
+            },
+            _ => {},
+        }
+        Ok(())
     }
 }
 
@@ -73,8 +98,8 @@ impl Ledger {
             Change::Reschedule { application, message, deliver_at, body_until } => {
                 Changed::Done(self.reschedule(application, message, deliver_at, body_until)?)
             },
-            Change::CancelMessage(application, message) => {
-                Changed::Done(self.cancel(Scope::Message(application, message))? > 0)
+            Change::CancelMessage(_, message) => {
+                Changed::Done(self.cancel_message(MessageSequence::of(message))? > 0)
             },
             Change::Skip { endpoint, until, .. } => Changed::Done(self.skip(endpoint, until)?),
             Change::RetryNow { endpoint, at, .. } => Changed::Done(self.retry_now(endpoint, at)?),

@@ -18,9 +18,12 @@ pub(super) use self::{
 };
 use super::store::EmbeddedStore;
 use crate::{
-    contract::catalog::{
-        Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
-        StoredRecord, Version,
+    contract::{
+        catalog::{
+            Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
+            StoredRecord, Version,
+        },
+        deliveries::{Deliveries, Scope},
     },
     error::StoreError,
 };
@@ -57,6 +60,9 @@ impl Catalog for EmbeddedStore {
         parent: Parent,
         id: RecordId,
     ) -> Result<bool, StoreError> {
+        if let Some(scope) = Scope::of_removal(kind, &parent, &id) {
+            self.cancel(scope).await?;
+        }
         self.commit(move |ledger| ledger.remove_record(kind, &parent, &id)).await
     }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     files,
     folder::FolderError,
+    functions,
     loss::{self, Inspection},
     options::Options,
     state,
@@ -107,6 +108,7 @@ pub(super) fn touch_first_page(db: &Connection) -> rusqlite::Result<()> {
 pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     let db = create(path)?;
     configure(&db, options.index_cache_bytes)?;
+    functions::define(&db)?;
     // It can be rebuilt, and the journal has the changes of the last seconds.
     db.pragma_update(None, "synchronous", "NORMAL")?;
     if let Some(pages) = options.max_index_pages {

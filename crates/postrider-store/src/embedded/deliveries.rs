@@ -1,7 +1,7 @@
 //! The deliveries contract: which thread does what for each method.
 
 pub(super) mod append;
-mod cancel;
+pub(super) mod cancel;
 pub(super) mod claim;
 pub(super) mod recover;
 mod release;
@@ -67,7 +67,13 @@ impl Deliveries for EmbeddedStore {
     }
 
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
-        self.commit(move |ledger| ledger.release(&deliveries)).await
+        let mut left = deliveries;
+        while !left.is_empty() {
+            let rest = left.split_off(left.len().min(release::STEP));
+            self.commit(move |ledger| ledger.release(&left)).await?;
+            left = rest;
+        }
+        Ok(())
     }
 
     async fn resend(
@@ -97,6 +103,15 @@ impl Deliveries for EmbeddedStore {
     }
 
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
-        self.commit(move |ledger| ledger.cancel(scope)).await
+        // One at a time: the steps of several would share a transaction.
+        let _permit = self.steps().acquire().await.expect("the semaphore is never closed");
+        let mut total = 0;
+        loop {
+            let count = self.commit(move |ledger| ledger.cancel_step(scope)).await?;
+            total += count as u64;
+            if count < cancel::STEP {
+                return Ok(total);
+            }
+        }
     }
 }

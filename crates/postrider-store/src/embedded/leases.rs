@@ -131,12 +131,6 @@ impl LeaseTable {
         self.rows.values().copied()
     }
 
-    pub(super) fn rows_of(&self, endpoint: EndpointNumber) -> impl Iterator<Item = RowLease> {
-        let first = RowKey { endpoint, message: MessageSequence::ZERO };
-        let last = RowKey { endpoint, message: MessageSequence::MAX };
-        self.rows.range(first..=last).map(|(_, &lease)| lease)
-    }
-
     pub(super) fn set_row(&mut self, key: DeliveryKey, lease: Option<RowLease>) {
         let before = self.put_row(key, lease);
         self.undo.push(Undo::Row(key, before));

@@ -55,6 +55,8 @@ pub(super) struct Ledger {
     accepted: u64,
     /// `SQLite`'s count of changed rows when this transaction started.
     row_changes: u64,
+    /// The most rows that one transaction has changed.
+    most_row_changes: u64,
     trim: JournalTrim,
 }
 
@@ -138,6 +140,11 @@ impl Ledger {
     /// How many numbers and lanes are in memory.
     pub(super) fn sizes(&self) -> (NumberCounts, usize) {
         (self.numbers().counts(), self.leases.lanes().count())
+    }
+
+    /// The most rows that one transaction has changed since the last call.
+    pub(super) const fn take_most_row_changes(&mut self) -> u64 {
+        std::mem::replace(&mut self.most_row_changes, 0)
     }
 
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
@@ -265,6 +272,8 @@ impl Ledger {
             self.written += self.buffer.len();
         }
         self.db.prepare_cached("COMMIT")?.execute([])?;
+        let changed = self.db.total_changes() - self.row_changes;
+        self.most_row_changes = self.most_row_changes.max(changed);
         Ok(accepted)
     }
 

@@ -26,7 +26,11 @@ use crate::{
 #[async_trait]
 impl Maintenance for EmbeddedStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
-        self.commit(move |ledger| ledger.expire(now, retention)).await
+        let mut more = false;
+        for step in expire::STEPS {
+            more |= self.commit(move |ledger| step(ledger, now, retention)).await?;
+        }
+        Ok(more)
     }
 
     /// A reading thread finds what is left of removed applications; the commit thread erases it.

@@ -27,8 +27,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            main_cache_bytes: 32 << 20,
-            index_cache_bytes: 32 << 20,
+            main_cache_bytes: 8 << 20,
+            index_cache_bytes: 16 << 20,
             reader_cache_bytes: 4 << 20,
             checkpoint_bytes: 16 << 20,
             wal_bytes: 64 << 20,

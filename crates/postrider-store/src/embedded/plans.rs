@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     audit, catalog,
-    deliveries::{claim, recover},
+    deliveries::{cancel, claim, recover},
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
@@ -69,6 +69,16 @@ fn a_delivery_is_found_by_its_message() {
         pending::DELETE_PENDING,
         "SEARCH pending USING COVERING INDEX pending_by_message (message=? AND endpoint=?)",
     );
+}
+
+#[test]
+fn a_step_of_a_cancellation_touches_the_beginning_of_a_lane() {
+    let from = "SEARCH pending USING PRIMARY KEY (endpoint=? AND free_at>?)";
+    main_database(cancel::FIRST_OF_LANE, from);
+    let range = "SEARCH pending USING PRIMARY KEY (endpoint=? AND free_at>? AND \
+        (free_at,message)<(?,?))";
+    main_database(cancel::RECORD_RANGE_ENDED, range);
+    main_database(cancel::DELETE_RANGE, range);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -33,6 +34,8 @@ pub struct EmbeddedStore {
     open: Mutex<Option<Arc<OpenStore>>>,
     /// A thread has ended.
     ended: CancellationToken,
+    /// Work that is done in many transactions, one such at a time.
+    steps: Semaphore,
 }
 
 impl EmbeddedStore {
@@ -69,7 +72,10 @@ impl EmbeddedStore {
         let writer = Writer { origin, ledger, mark };
         let (handles, threads) = start(&folder, options, writer, &ended)?;
         let open = OpenStore::new(folder, handles, threads);
-        Ok((Self { open: Mutex::new(Some(Arc::new(open))), ended }, origin))
+        Ok((
+            Self { open: Mutex::new(Some(Arc::new(open))), ended, steps: Semaphore::new(1) },
+            origin,
+        ))
     }
 }
 
@@ -120,6 +126,12 @@ impl EmbeddedStore {
         self.commit(|ledger| Ok(ledger.sizes())).await
     }
 
+    /// The most rows that one transaction has changed since the last call: other commits wait that
+    /// long. For tests that this is bounded.
+    pub async fn take_most_row_changes(&self) -> Result<u64, StoreError> {
+        self.commit(|ledger| Ok(ledger.take_most_row_changes())).await
+    }
+
     pub(super) fn open_store(&self) -> Result<Arc<OpenStore>, StoreError> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.clone().ok_or_else(error::closed)
@@ -128,6 +140,11 @@ impl EmbeddedStore {
     /// Cancelled when a thread ends.
     pub(super) const fn ended(&self) -> &CancellationToken {
         &self.ended
+    }
+
+    /// The permit for work that is done in many transactions.
+    pub(super) const fn steps(&self) -> &Semaphore {
+        &self.steps
     }
 
     /// The position of the last commit that was acknowledged.

@@ -112,7 +112,7 @@ async fn apply_all(
 /// Cancels what may be very many deliveries, in transactions of their own.
 async fn cancel_first(session: &mut Session, change: &Change) -> Result<(), DatabaseError> {
     if let Change::RemoveRecord(kind, parent, id) = change
-        && let Some(scope) = remove::scope(*kind, parent, id)
+        && let Some(scope) = Scope::of_removal(*kind, parent, id)
     {
         cancel::cancel(session, scope).await?;
     }

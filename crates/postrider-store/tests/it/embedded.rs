@@ -1,8 +1,10 @@
-//! The files of the embedded store: damaged, lost, and reopened.
+//! The files of the embedded store: damaged, lost, and reopened. And how much one of its
+//! transactions changes.
 
 mod damage;
 mod loss;
 mod reopening;
+mod steps;
 
 use std::{fs, path::Path};
 

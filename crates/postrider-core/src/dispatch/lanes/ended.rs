@@ -136,6 +136,7 @@ impl<R: Clone, P> Lanes<R, P> {
         }
         self.update_wants_claim(endpoint, now);
         self.wake(endpoint);
+        self.note_ended(endpoint);
         EndpointChange { failing_since: (before != after).then_some(after), disable }
     }
 }

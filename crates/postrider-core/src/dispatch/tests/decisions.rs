@@ -285,3 +285,50 @@ fn check_unsent(cancelled: fn(u128) -> Attempt) {
     assert_eq!(lane.failing_since, Some(at(5)));
     assert_eq!(lane.capacity(100, SECOND, at(1_020)), 1);
 }
+
+/// Gives the endpoint a lane, and delivers messages to it one after the other.
+fn deliver(dispatcher: &mut Dispatcher<(), ()>, endpoint: EndpointId, messages: u128) {
+    let schedule = Schedule::new(&[SECOND], 0.0);
+    let breaker = breaker::Policy { threshold: 50, rest: SECOND, rest_max: SECOND };
+    for message in 1..=messages {
+        if dispatcher.open_route(endpoint).is_none() {
+            let policy = Policy {
+                application: ApplicationId::from_u128(endpoint.as_u128()),
+                max_in_flight: 100,
+                max_rest: crate::concurrency::MAX_REST,
+                rate: None,
+                order: DeliveryOrder::Any,
+                breaker,
+                schedule: schedule.clone(),
+                disable_after: Duration::ZERO,
+                retry_requested_at: None,
+                batch: None,
+            };
+            let setup = LaneSetup { endpoint, policy, route: (), failing_since: None };
+            dispatcher.handle(Input::Configure(Box::new(setup)), at(1));
+        }
+        let id = DeliveryId { endpoint, message: MessageId::from_u128(message) };
+        let delivery = Delivery::first(id, ApplicationId::from_u128(endpoint.as_u128()));
+        assert!(dispatcher.reserve(endpoint, at(1)));
+        let new = NewDelivery { delivery, payload: (), bytes: 1, epoch: 1 };
+        dispatcher.handle(Input::Appended(new), at(1));
+        assert_eq!(names(dispatcher, at(1)), format!("send {message}"));
+        let outcome = Outcome::Answered { status: 200, retry_after: None };
+        let (attempt, jitter) = (attempt(&delivery, outcome), JitterSample(0.5));
+        dispatcher.handle(Input::CallEnded { attempt, jitter }, at(1));
+        assert_eq!(names(dispatcher, at(1)), "settle 1");
+        dispatcher.handle(Input::Settled { settlements: &[], has_messages: false }, at(1));
+    }
+}
+
+#[test]
+fn of_very_many_endpoints_only_those_keep_lanes_that_are_called_often() {
+    let mut dispatcher = dispatcher(CONFIG, 0);
+    let endpoints = (10..).map(EndpointId::from_u128);
+    // Few lanes are kept, although they know little.
+    endpoints.clone().take(1_000).for_each(|it| deliver(&mut dispatcher, it, 1));
+    assert_eq!(dispatcher.lane_states(None, at(1)).len(), 1_000);
+    endpoints.clone().skip(1_000).take(1_000).for_each(|it| deliver(&mut dispatcher, it, 1));
+    assert_eq!(dispatcher.lane_states(None, at(1)).len(), 1_000);
+    assert_eq!(dispatcher.applications().len(), 1_000);
+}

@@ -117,7 +117,7 @@ impl Ledger {
     }
 
     fn remove_application(&mut self, id: ApplicationId) -> Result<usize, StoreError> {
-        self.cancel(Scope::Application(id))?;
+        self.cancel_all(Scope::Application(id))?;
         let key = [blob(id.as_u128())];
         self.remove_rejections_of(id)?;
         self.db.prepare_cached(REMOVE_SOURCES)?.execute(key)?;
@@ -135,7 +135,7 @@ impl Ledger {
         application: ApplicationId,
         id: EndpointId,
     ) -> Result<usize, StoreError> {
-        self.cancel(Scope::Endpoint(application, id))?;
+        self.cancel_all(Scope::Endpoint(application, id))?;
         self.set_paused(id, false);
         self.retire_endpoint(id)?;
         self.remove_log(id)?;

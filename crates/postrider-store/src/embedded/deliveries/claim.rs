@@ -11,6 +11,7 @@ use postrider_core::{
 };
 use rusqlite::params;
 
+use super::cancel;
 use crate::{
     contract::deliveries::Claim,
     embedded::{
@@ -22,6 +23,9 @@ use crate::{
     },
     error::StoreError,
 };
+
+/// Leases of a kind that one claim ends.
+const EXPIRED: usize = 1_000;
 
 /// The deliveries that a claim leased, before their messages are fetched.
 #[derive(Debug, Default)]
@@ -56,6 +60,7 @@ impl Ledger {
         self.end_leases(claim.now)?;
         let mut leased = LeasedBatch::default();
         let mut used = HashMap::new();
+        let mut unclaimed = cancel::STEP;
         // Leasing changes when lanes are due, so they are collected before.
         let due: Vec<_> =
             self.leases.due_lanes().take_while(|&(due_at, _)| due_at <= claim.now).collect();
@@ -70,8 +75,12 @@ impl Ledger {
                 continue;
             }
             if !self.has_endpoint(lane.endpoint)? {
+                if unclaimed == 0 {
+                    continue;
+                }
                 // It was removed while messages for it were being accepted.
-                self.cancel_endpoint(endpoint)?;
+                // What is left stays due, and the next claim goes on.
+                unclaimed -= self.cancel_endpoint(endpoint, unclaimed)?;
                 continue;
             }
             let count = self.lease(claim, endpoint, capacity.min(left), &mut leased)?;
@@ -160,17 +169,19 @@ impl Ledger {
         Ok(statement.exists([row::blob(endpoint.as_u128())])?)
     }
 
-    /// Makes deliveries available whose leases have expired.
+    /// Makes deliveries available whose leases have expired: up to [`EXPIRED`] of both kinds. The
+    /// result of the claim says that more are due.
     fn end_leases(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if self.leases.first_expiry().is_none_or(|expiry| expiry > now) {
             return Ok(());
         }
-        let unpersisted: Vec<_> =
-            self.leases.all_unpersisted().filter(|(_, lease)| lease.until <= now).collect();
+        let unpersisted = self.leases.all_unpersisted().filter(|(_, lease)| lease.until <= now);
+        let unpersisted: Vec<_> = unpersisted.take(EXPIRED).collect();
         for (key, lease) in unpersisted {
             self.persist_unleased(key, lease)?;
         }
-        let rows: Vec<_> = self.leases.all_rows().filter(|lease| lease.until <= now).collect();
+        let rows = self.leases.all_rows().filter(|lease| lease.until <= now);
+        let rows: Vec<_> = rows.take(EXPIRED).collect();
         for RowLease { row, .. } in rows {
             self.leases.set_row(row.key, None);
             self.make_available(row)?;

@@ -12,6 +12,9 @@ use crate::{
     error::StoreError,
 };
 
+/// Deliveries that one transaction returns, at most: other commits wait for it.
+pub(super) const STEP: usize = 1_000;
+
 impl Ledger {
     pub(in crate::embedded) fn release(
         &mut self,

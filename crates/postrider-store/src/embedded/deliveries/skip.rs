@@ -21,10 +21,6 @@ const FIRST_IN_ORDER: &str = "SELECT message
     ORDER BY free_at
     LIMIT 1";
 
-const IN_ORDER_UNTIL: &str = "SELECT message
-    FROM pending
-    WHERE endpoint = ?1 AND free_at >= ?2 AND free_at <= ?3";
-
 impl Ledger {
     pub(in crate::embedded) fn skip(
         &mut self,
@@ -42,14 +38,23 @@ impl Ledger {
         if row.is_none() && self.leases.unpersisted(key).is_none() {
             return Ok(false);
         }
-        if let Some(row) = row.filter(|row| row.in_order) {
-            for message in self.in_order_until(row)? {
-                self.cancel_delivery(DeliveryKey { message, endpoint })?;
-            }
-        } else {
-            self.cancel_delivery(key)?;
+        match row.filter(|row| row.in_order) {
+            Some(row) => self.cancel_until(row)?,
+            None => self.cancel_delivery(key)?,
         }
         Ok(true)
+    }
+
+    /// Cancels some of what would be skipped, and not the last; `false`, and nothing, if there is
+    /// little.
+    pub(in crate::embedded) fn skip_step(
+        &mut self,
+        endpoint: EndpointId,
+        until: MessageId,
+    ) -> Result<bool, StoreError> {
+        let Some(endpoint) = self.endpoint_number(endpoint) else { return Ok(false) };
+        let row = self.find_row(DeliveryKey { message: MessageSequence::of(until), endpoint })?;
+        row.filter(|row| row.in_order).map_or(Ok(false), |row| self.cancel_before(row))
     }
 
     fn first_in_order(
@@ -59,13 +64,6 @@ impl Ledger {
         let mut statement = self.db.prepare_cached(FIRST_IN_ORDER)?;
         let values = params![endpoint, FIRST_ORDERED];
         Ok(statement.query_row(values, |row| row.get(0)).optional()?)
-    }
-
-    fn in_order_until(&self, last: PendingRow) -> Result<Vec<MessageSequence>, StoreError> {
-        let mut statement = self.db.prepare_cached(IN_ORDER_UNTIL)?;
-        let values = params![last.key.endpoint, FIRST_ORDERED, last.position()];
-        let found = statement.query_map(values, |row| row.get(0))?;
-        Ok(found.collect::<Result<_, _>>()?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use postrider::{ApplicationId, OrganizationId, SourceId};
 use postrider_core::{
     hash::FastMap,
-    statistics::{Counted, CountedFor, Fact, FactKind, Rollups},
+    statistics::{self, Counted, CountedFor, Fact, FactKind, Subject},
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -18,8 +18,9 @@ use crate::embedded::{
     row::blob,
 };
 
-/// Organizations that are remembered.
-const ORGANIZATIONS: usize = 10_000;
+/// Applications whose organizations are remembered, 24 bytes each. Every batch looks all of its
+/// applications up, and a query for each takes longer than what is counted.
+const APPLICATIONS: usize = 500_000;
 
 /// What a fact is about, as the journal names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,13 +74,22 @@ impl Counts {
         main: &Connection,
         subjects: &mut Subjects,
     ) -> rusqlite::Result<()> {
-        let mut rollups = Rollups::default();
+        let mut facts = Vec::with_capacity(2 * self.facts.len());
+        // Most facts of an organization are equal but for the application.
+        let mut of_organizations: HashMap<(usize, Fact), u64> = HashMap::new();
         for ((subject, fact), count) in self.facts {
             let Some(counted) = subjects.counted(subject, fact, count) else { continue };
-            let organization = subjects.organization(main, counted.application)?;
-            rollups.add(counted, organization);
+            let Counted { application, of, fact, count } = counted;
+            facts.extend(Subject::part(application, of).map(|part| (part, fact, count)));
+            facts.push((Subject::Application(application), fact, count));
+            if let Some(organization) = subjects.organization(main, application)? {
+                *of_organizations.entry((organization, fact)).or_default() += count;
+            }
         }
-        rollups::add(index, &rollups)?;
+        facts.extend(of_organizations.into_iter().map(|((organization, fact), count)| {
+            (Subject::Organization(subjects.organizations[organization].clone()), fact, count)
+        }));
+        rollups::add(index, &statistics::sum(facts))?;
         self.erased.into_iter().try_for_each(|application| rollups::erase(index, application))
     }
 }
@@ -88,12 +98,17 @@ impl Counts {
 #[derive(Debug)]
 pub(super) struct Subjects {
     numbers: SharedNumbers,
-    organizations: HashMap<ApplicationId, OrganizationId>,
+    /// Each once.
+    organizations: Vec<OrganizationId>,
+    places: HashMap<OrganizationId, usize>,
+    /// The places of the organizations of applications, by the bytes of their ids: the number would
+    /// be aligned, which takes a third more memory.
+    known: HashMap<[u8; 16], u32>,
 }
 
 impl Subjects {
     pub(super) fn new(numbers: SharedNumbers) -> Self {
-        Self { numbers, organizations: HashMap::new() }
+        Self { numbers, organizations: Vec::new(), places: HashMap::new(), known: HashMap::new() }
     }
 
     /// The fact with ids; `None` if a number was freed, which means that the application was
@@ -120,20 +135,28 @@ impl Subjects {
 const ORGANIZATION: &str = "SELECT organization FROM applications WHERE id = ?1";
 
 impl Subjects {
-    /// The organization of the application, unless that was removed.
+    /// The place of the application's organization, unless the application was removed.
     fn organization(
         &mut self,
         main: &Connection,
         application: ApplicationId,
-    ) -> rusqlite::Result<Option<&OrganizationId>> {
-        if !self.organizations.contains_key(&application) {
-            if self.organizations.len() >= ORGANIZATIONS {
-                self.organizations.clear();
-            }
-            let Some(found) = organization(main, application)? else { return Ok(None) };
-            self.organizations.insert(application, found);
+    ) -> rusqlite::Result<Option<usize>> {
+        let key = blob(application.as_u128());
+        if let Some(place) = self.known.get(&key) {
+            return Ok(Some(*place as usize));
         }
-        Ok(self.organizations.get(&application))
+        let Some(found) = organization(main, application)? else { return Ok(None) };
+        if self.known.len() >= APPLICATIONS {
+            self.known.clear();
+        }
+        let place = *self.places.entry(found).or_insert_with_key(|found| {
+            self.organizations.push(found.clone());
+            self.organizations.len() - 1
+        });
+        if let Ok(short) = u32::try_from(place) {
+            self.known.insert(key, short);
+        }
+        Ok(Some(place))
     }
 }
 

@@ -53,6 +53,7 @@ impl Ledger {
             position,
             accepted,
             row_changes: 0,
+            most_row_changes: 0,
             trim: JournalTrim::default(),
         };
         // Lanes first: rows that are added from here on change when lanes are due.

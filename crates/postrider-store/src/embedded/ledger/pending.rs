@@ -19,7 +19,7 @@ use crate::{
 
 /// What the write-ahead log grows by for an inserted or deleted row, roughly.
 const INSERTED_BYTES: usize = 256;
-const DELETED_BYTES: usize = 128;
+pub(in crate::embedded) const DELETED_BYTES: usize = 128;
 
 impl Ledger {
     /// Writes a row that no lease is on.
@@ -154,7 +154,7 @@ pub(in crate::embedded) const FIRST_UNORDERED: &str = "SELECT free_at, message
 
 impl Ledger {
     /// Finds out when the first unordered delivery of the lane without a lease is due.
-    pub(super) fn refresh_unordered_due(
+    pub(in crate::embedded) fn refresh_unordered_due(
         &mut self,
         endpoint: EndpointNumber,
     ) -> Result<(), StoreError> {
@@ -182,7 +182,10 @@ pub(in crate::embedded) const ORDERED_OF_LANE: &str =
 
 impl Ledger {
     /// Finds out when the first ordered delivery of the lane is due; none if it is leased.
-    pub(super) fn refresh_head_due(&mut self, endpoint: EndpointNumber) -> Result<(), StoreError> {
+    pub(in crate::embedded) fn refresh_head_due(
+        &mut self,
+        endpoint: EndpointNumber,
+    ) -> Result<(), StoreError> {
         let first = {
             let mut statement = self.db.prepare_cached(ORDERED_OF_LANE)?;
             statement

@@ -24,33 +24,37 @@ use crate::{
 /// Rows of one kind that one call looks at.
 const ROWS: usize = 1_000;
 
+/// Messages that one call looks at. Each takes several statements.
+const MESSAGES: usize = 500;
+
 /// Event types that one call frees.
 const EVENT_TYPES: usize = 1_000;
 
-impl Ledger {
-    /// `true` if there is more to do at once.
-    pub(in crate::embedded) fn expire(
-        &mut self,
-        now: Timestamp,
-        retention: Retention,
-    ) -> Result<bool, StoreError> {
-        let first_kept = first_kept_sequence(now, retention.rows);
+/// Removes up to a number of rows of one kind; `true` if there may be more.
+pub(in crate::embedded) type ExpiryStep =
+    fn(&mut Ledger, Timestamp, Retention) -> Result<bool, StoreError>;
+
+/// The kinds in their order. Each is a transaction, so that other commits do not wait for all of
+/// them.
+pub(in crate::embedded) const STEPS: [ExpiryStep; 11] = [
+    |ledger, now, _| {
         // Attempts can be removed up to the mark only, so that comes first.
-        self.move_low_water()?;
-        let mut more = self.expire_bodies(now)?;
-        more |= self.expire_messages(first_kept)?;
-        more |= self.expire_attempts(AttemptSequence(first_kept.0))?;
-        more |= self.expire_digests(first_kept_sequence(now, retention.digests))?;
-        more |= self.expire_responses(now, retention.idempotency)?;
-        more |= self.expire_rejections(first_kept_time(now, retention.rejections))?;
-        more |= self.expire_dead_letters(first_kept_time(now, retention.rows))?;
-        more |= self.expire_audit_log(first_kept_time(now, retention.audit_log))?;
-        more |= self.expire_tasks(first_kept_time(now, TASK_RETENTION))?;
-        more |= self.expire_logs(first_kept)?;
-        more |= self.free_event_types()?;
-        Ok(more)
-    }
-}
+        ledger.move_low_water()?;
+        ledger.expire_bodies(now)
+    },
+    |ledger, now, retention| ledger.expire_messages(first_kept_sequence(now, retention.rows)),
+    |ledger, now, retention| {
+        ledger.expire_attempts(AttemptSequence(first_kept_sequence(now, retention.rows).0))
+    },
+    |ledger, now, retention| ledger.expire_digests(first_kept_sequence(now, retention.digests)),
+    |ledger, now, retention| ledger.expire_responses(now, retention.idempotency),
+    |ledger, now, retention| ledger.expire_rejections(first_kept_time(now, retention.rejections)),
+    |ledger, now, retention| ledger.expire_dead_letters(first_kept_time(now, retention.rows)),
+    |ledger, now, retention| ledger.expire_audit_log(first_kept_time(now, retention.audit_log)),
+    |ledger, now, _| ledger.expire_tasks(first_kept_time(now, TASK_RETENTION)),
+    |ledger, now, retention| ledger.expire_logs(first_kept_sequence(now, retention.rows)),
+    |ledger, _, _| ledger.free_event_types(),
+];
 
 const NEXT_SPAN: &str = "SELECT minute, lowest, highest
     FROM expiring
@@ -79,7 +83,7 @@ impl Ledger {
             }
         }
         match bodies.last() {
-            Some(&(last, _)) if bodies.len() == ROWS => {
+            Some(&(last, _)) if bodies.len() == MESSAGES => {
                 self.db.prepare_cached(NARROW_SPAN)?.execute(params![minute, last.next()])?;
             },
             Some(_) | None => {
@@ -132,7 +136,7 @@ impl Ledger {
     fn expire_messages(&mut self, first_kept: MessageSequence) -> Result<bool, StoreError> {
         let old = self.old_messages(first_kept)?;
         // Messages that stay are skipped by the next calls, until all were looked at once.
-        let is_last = old.len() < ROWS;
+        let is_last = old.len() < MESSAGES;
         self.cursors.old_message =
             if is_last { None } else { old.last().map(|old| old.message.next()) };
         for OldMessage { message, application, head } in old {
@@ -150,7 +154,7 @@ impl Ledger {
     fn old_messages(&self, first_kept: MessageSequence) -> Result<Vec<OldMessage>, StoreError> {
         let first = self.cursors.old_message.unwrap_or(MessageSequence::ZERO);
         let mut statement = self.db.prepare_cached(OLD_MESSAGES)?;
-        let found = statement.query_map(params![first, first_kept, ROWS], |row| {
+        let found = statement.query_map(params![first, first_kept, MESSAGES], |row| {
             let head: Head = row::decode(row::blob_of(row, 2)?)?;
             Ok(OldMessage { message: row.get(0)?, application: row.get(1)?, head })
         })?;

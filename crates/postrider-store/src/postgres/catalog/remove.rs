@@ -67,23 +67,6 @@ pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection W
 pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
     WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
 
-/// The deliveries that are cancelled before the record is removed.
-pub(in crate::postgres) const fn scope(
-    kind: RecordKind,
-    parent: &Parent,
-    id: &RecordId,
-) -> Option<Scope> {
-    match (kind, parent, id) {
-        (RecordKind::Application, _, RecordId::Uuid(id)) => {
-            Some(Scope::Application(ApplicationId::from_u128(*id)))
-        },
-        (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
-            Some(Scope::Endpoint(*application, EndpointId::from_u128(*id)))
-        },
-        _ => None,
-    }
-}
-
 pub(in crate::postgres) async fn remove(
     session: &mut Session,
     kind: RecordKind,
