@@ -6,23 +6,23 @@
 #![expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 
 mod arguments;
-mod clock;
-mod console;
+pub(crate) mod clock;
+pub(crate) mod console;
 mod fill;
 mod forwarder;
 mod generator;
-mod latency;
+pub(crate) mod latency;
 mod load;
 mod measure;
 mod payload;
-mod place;
-mod postgres;
-mod process;
+pub(crate) mod place;
+pub(crate) mod postgres;
+pub(crate) mod process;
 mod receiver;
 mod report;
 mod rounds;
 mod scenario;
-mod subject;
+pub(crate) mod subject;
 mod tenant;
 mod webhook;
 

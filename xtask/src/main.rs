@@ -10,6 +10,7 @@ mod dist;
 mod metadata;
 mod release_check;
 mod seeds;
+mod soak;
 mod tidy;
 
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ enum Task {
     ReleaseCheck(release_check::Arguments),
     /// Writes the seed corpus for scripts/fuzz
     Seeds(seeds::Arguments),
+    /// Runs a mixed load for hours against a record of what must arrive
+    Soak(soak::Arguments),
     /// Checks sizes, import cycles, banned words, and what crates depend on
     Tidy(tidy::Arguments),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Dist(arguments) => dist::run(&arguments),
         Task::ReleaseCheck(arguments) => release_check::run(&arguments),
         Task::Seeds(arguments) => seeds::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
     };
     match result {

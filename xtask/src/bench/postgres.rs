@@ -166,6 +166,16 @@ impl Database {
         Ok(u64::try_from(row.get::<_, i64>(0))?)
     }
 
+    /// Bytes of history, whose partitions are dropped by the day.
+    pub(crate) async fn partition_bytes(&self) -> anyhow::Result<u64> {
+        const PARTITIONS: &str = "
+            SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+            FROM pg_class
+            WHERE relispartition AND relkind = 'r'";
+        let (client, _connection) = connect(&self.url()).await?;
+        Ok(u64::try_from(client.query_one(PARTITIONS, &[]).await?.get::<_, i64>(0))?)
+    }
+
     pub(crate) async fn remove(&self) -> anyhow::Result<()> {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         Ok(self.server.client.batch_execute(&drop).await?)

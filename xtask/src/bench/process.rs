@@ -90,6 +90,11 @@ impl Process {
         Ok(started.elapsed())
     }
 
+    /// Kills it and waits.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))

@@ -17,17 +17,20 @@ use tokio::{
 };
 
 use super::tenants;
-use crate::bench::{
-    arguments::Arguments,
-    console::progress,
-    generator::{Order, Sent},
-    load::{Bench, Load, Target},
-    measure::{POSTRIDER, live, named},
-    place::Setup,
-    process::Part,
-    report::Numbers,
-    subject::Postrider,
-    tenant,
+use crate::{
+    bench::{
+        arguments::Arguments,
+        console::progress,
+        generator::{Order, Sent},
+        load::{Bench, Load, Target},
+        measure::{POSTRIDER, live, named},
+        place::Setup,
+        process::Part,
+        report::Numbers,
+        subject::Postrider,
+        tenant,
+    },
+    soak::Trend,
 };
 
 /// Applications that are published to in turn.
@@ -73,7 +76,8 @@ pub(crate) async fn run(
     let (sample, received, memory, others) = (loaded?, received?, memory?, others?);
     // The caches of the embedded store take about 20 minutes of this load to fill.
     let warm = memory.len() * 2 / 3;
-    let line = Line::through(memory.get(warm..).unwrap_or_default());
+    let warmed = memory.get(warm..).unwrap_or_default().iter().enumerate();
+    let line = Trend::through(&warmed.map(|(at, it)| (at as f64, *it)).collect::<Vec<_>>());
     let numbers = named([
         ("minutes", arguments.minutes),
         ("deliveries_per_second", sample.deliveries_per_second),
@@ -166,46 +170,4 @@ async fn read(postrider: &Postrider, round: u64) -> anyhow::Result<()> {
         postrider.call(Method::GET, &format!("/api/v1/app/{uid}/{path}"), None).await?;
     }
     Ok(())
-}
-
-/// A line through values at equal distances, by least squares.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Line {
-    /// Rise from one value to the next.
-    slope: f64,
-    /// Standard error of the slope.
-    error: f64,
-}
-
-impl Line {
-    fn through(values: &[f64]) -> Self {
-        let count = values.len() as f64;
-        if values.len() < 3 {
-            return Self::default();
-        }
-        let middle = (count - 1.0) / 2.0;
-        let mean = values.iter().sum::<f64>() / count;
-        let points = || values.iter().enumerate().map(|(at, value)| (at as f64 - middle, value));
-        let spread: f64 = points().map(|(at, _)| at * at).sum();
-        let slope = points().map(|(at, value)| at * (value - mean)).sum::<f64>() / spread;
-        let rest: f64 = points().map(|(at, value)| (value - mean - slope * at).powi(2)).sum();
-        Self { slope, error: (rest / (count - 2.0) / spread).sqrt() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_has_the_slope_of_its_values_and_no_error() {
-        let line = Line::through(&[1.0, 3.0, 5.0, 7.0]);
-        assert!((line.slope - 2.0).abs() < 1e-9 && line.error < 1e-9, "{line:?}");
-    }
-
-    #[test]
-    fn values_that_go_up_and_down_are_flat_within_the_error() {
-        let line = Line::through(&[1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
-        assert!(line.slope.abs() < 2.0 * line.error, "{line:?}");
-    }
 }
