@@ -1,7 +1,8 @@
-//! The files of the embedded store: damaged, lost, and reopened.
+//! The files of the embedded store: damaged, lost, and reopened, and an index that is rebuilt.
 
 mod damage;
 mod loss;
+mod rebuild;
 mod reopening;
 
 use std::{fs, path::Path};

@@ -6,11 +6,11 @@ use postrider::{ApplicationId, OrganizationId, SourceId};
 use postrider_core::statistics::{Counted, CountedFor, Fact, FactKind, Rollups};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rollups;
+use super::{indexer_error::IndexerError, rollups};
 use crate::embedded::{
     error,
     journal::Change,
-    number::{ApplicationNumber, EndpointNumber, PackedFact},
+    number::{ApplicationNumber, EndpointNumber, MessageSequence, PackedFact},
     numbers::SharedNumbers,
     row::blob,
 };
@@ -37,13 +37,9 @@ impl Counts {
     pub(super) fn add(&mut self, change: &Change) {
         match *change {
             Change::MessageAccepted { message, application, ref deliveries } => {
-                let kind = FactKind::Message { is_filtered: deliveries.is_empty() };
-                let fact = PackedFact(Fact::new(message.time(), kind).pack());
-                self.add_fact(SubjectNumber::Application(application), fact, 1);
+                self.add_message(message, application, deliveries.is_empty());
             },
-            Change::AttemptCounted { endpoint, fact, .. } => {
-                self.add_fact(SubjectNumber::Endpoint(endpoint), fact, 1);
-            },
+            Change::AttemptCounted { endpoint, fact, .. } => self.add_attempt(endpoint, fact),
             Change::RequestsCounted { application, source, fact, count } => {
                 self.add_fact(SubjectNumber::Source(application, source), fact, count);
             },
@@ -58,6 +54,20 @@ impl Counts {
         }
     }
 
+    pub(super) fn add_message(
+        &mut self,
+        message: MessageSequence,
+        application: ApplicationNumber,
+        is_filtered: bool,
+    ) {
+        let fact = Fact::new(message.time(), FactKind::Message { is_filtered });
+        self.add_fact(SubjectNumber::Application(application), PackedFact(fact.pack()), 1);
+    }
+
+    pub(super) fn add_attempt(&mut self, endpoint: EndpointNumber, fact: PackedFact) {
+        self.add_fact(SubjectNumber::Endpoint(endpoint), fact, 1);
+    }
+
     fn add_fact(&mut self, subject: SubjectNumber, fact: PackedFact, count: u64) {
         *self.facts.entry((subject, fact)).or_default() += count;
     }
@@ -69,15 +79,19 @@ impl Counts {
         index: &Connection,
         main: &Connection,
         subjects: &mut Subjects,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), IndexerError> {
         let mut rollups = Rollups::default();
         for ((subject, fact), count) in self.facts {
             let Some(counted) = subjects.counted(subject, fact, count) else { continue };
-            let organization = subjects.organization(main, counted.application)?;
+            let organization = subjects.organization(main, counted.application);
+            let organization = organization.map_err(IndexerError::Main)?;
             rollups.add(counted, organization);
         }
         rollups::add(index, &rollups)?;
-        self.erased.into_iter().try_for_each(|application| rollups::erase(index, application))
+        for application in self.erased {
+            rollups::erase(index, application)?;
+        }
+        Ok(())
     }
 }
 
