@@ -64,9 +64,10 @@ pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
         StoreError::Unavailable(cause) | StoreError::Corrupt { source: cause, .. } => {
             anyhow::Error::from_boxed(cause)
         },
-        StoreError::Full(_) | StoreError::Conflict { .. } | StoreError::VersionMismatch { .. } => {
-            error.into()
-        },
+        StoreError::Full(_)
+        | StoreError::Rebuilding(_)
+        | StoreError::Conflict { .. }
+        | StoreError::VersionMismatch { .. } => error.into(),
     }
 }
 

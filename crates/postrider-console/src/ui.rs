@@ -18,7 +18,7 @@ pub(crate) use self::{
     form::{action_button, confirm, form, submit},
     icon::{Icon, icon},
     list::{empty, facts, filters, pages, table, tabs},
-    state::{badge, banner, notice},
+    state::{badge, banner, index_rebuild, notice},
     text::{bytes, count, id, link, number, plural, quoted, sentence},
     time::{duration, millis, time},
 };

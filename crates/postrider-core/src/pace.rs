@@ -44,6 +44,32 @@ impl Pace {
     }
 }
 
+/// The time that a batch of a rebuild of the index should take: searches that wait for the latest
+/// changes wait for it, too.
+const REBUILD_TARGET: Duration = Duration::from_millis(25);
+
+const REBUILD_SIZES: (usize, usize) = (500, 20_000);
+
+impl Pace {
+    /// The pace of a rebuild of the index that starts.
+    pub const REBUILD: Self = Self { size: 2_000, pause: Duration::ZERO };
+
+    /// The pace of a rebuild after a batch that took this long. On a busy store it uses a quarter of
+    /// a core, otherwise four fifths of one.
+    #[must_use]
+    pub fn after_rebuilding(self, took: Duration, is_busy: bool) -> Self {
+        let size = if took > REBUILD_TARGET * 2 {
+            self.size / 2
+        } else if took < REBUILD_TARGET {
+            self.size + self.size / 2
+        } else {
+            self.size
+        };
+        let pause = if is_busy { took * 3 } else { took / 4 };
+        Self { size: size.clamp(REBUILD_SIZES.0, REBUILD_SIZES.1), pause: pause.min(PAUSES.1) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +89,23 @@ mod tests {
             let pace = Pace { size, pause: Duration::ZERO }.after(Duration::from_millis(took));
             let pause = Duration::from_millis(expected_pause);
             assert_eq!(pace, Pace { size: expected_size, pause }, "{size} {took}");
+        }
+    }
+
+    #[test]
+    fn a_rebuild_leaves_most_of_a_busy_store_to_others() {
+        for (size, took, is_busy, expected_size, expected_pause) in [
+            (2_000, 10, false, 3_000, 2),
+            (2_000, 30, false, 2_000, 7),
+            (2_000, 30, true, 2_000, 90),
+            (2_000, 100, true, 1_000, 300),
+            (20_000, 1, true, 20_000, 3),
+            (600, 60, true, 500, 180),
+            (500, 5_000, true, 500, 2_000),
+        ] {
+            let pace = Pace { size, pause: Duration::ZERO };
+            let next = pace.after_rebuilding(Duration::from_millis(took), is_busy);
+            assert_eq!((next.size, next.pause.as_millis()), (expected_size, expected_pause));
         }
     }
 }

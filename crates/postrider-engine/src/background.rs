@@ -56,6 +56,8 @@ struct RunningTask {
     task: Task,
     version: Version,
     pace: Pace,
+    /// Its next batch needs a part of the index that is being rebuilt.
+    is_waiting: bool,
 }
 
 impl BackgroundRunner {
@@ -111,7 +113,7 @@ impl BackgroundRunner {
         let started_at = Instant::now();
         let Some(mut task) = self.step(task).await? else { return Ok(Duration::ZERO) };
         task.pace = task.pace.after(started_at.elapsed());
-        let pause = task.pace.pause;
+        let pause = if task.is_waiting { INTERVAL } else { task.pace.pause };
         running.push_back(task);
         Ok(pause)
     }
@@ -157,7 +159,7 @@ impl BackgroundRunner {
         let saved = self.store.save(&task, Expected::Version(version)).await;
         let Some(version) = unless_changed(saved)? else { return Ok(None) };
         tracing::info!(task.id = %task.id, "a background task is run");
-        Ok(Some(RunningTask { task, version, pace: Pace::START }))
+        Ok(Some(RunningTask { task, version, pace: Pace::START, is_waiting: false }))
     }
 
     fn lease(&self, now: Timestamp) -> TaskLease {
@@ -174,12 +176,16 @@ impl BackgroundRunner {
                 task.end(TaskState::Failed, Some(reason), self.clock.now());
                 self.save_ended(task, version).await
             },
+            // It needs the index; others may not.
+            Err(StoreError::Rebuilding(_)) => {
+                Ok(Some(RunningTask { task, version, pace: Pace::START, is_waiting: true }))
+            },
             result => result,
         }
     }
 
     async fn try_step(&self, running: RunningTask) -> Result<Option<RunningTask>, StoreError> {
-        let RunningTask { mut task, version, pace } = running;
+        let RunningTask { mut task, version, pace, .. } = running;
         let now = self.clock.now();
         if let Some(by) = &task.cancelled_by {
             let reason = format!("it was cancelled by {by}");
@@ -192,7 +198,9 @@ impl BackgroundRunner {
                 Some(TaskTotal { count: found.count, is_minimum: found.is_minimum });
         }
         match batch::next(&*self.store, &task, pace.size, now).await {
-            Ok(batch) => self.carry_out(RunningTask { task, version, pace }, batch).await,
+            Ok(batch) => {
+                self.carry_out(RunningTask { task, version, pace, is_waiting: false }, batch).await
+            },
             Err(Failure::Store(error)) => Err(error),
             Err(Failure::Task(reason)) => {
                 task.end(TaskState::Failed, Some(reason.to_owned()), now);
@@ -206,7 +214,7 @@ impl BackgroundRunner {
         running: RunningTask,
         batch: Batch,
     ) -> Result<Option<RunningTask>, StoreError> {
-        let RunningTask { mut task, version, pace } = running;
+        let RunningTask { mut task, version, pace, .. } = running;
         let now = self.clock.now();
         task.cursor = batch.cursor;
         task.progress.found += batch.found;
@@ -228,7 +236,7 @@ impl BackgroundRunner {
             return Ok(None);
         };
         self.follow(&batch.effect).await;
-        Ok((!task.has_ended()).then_some(RunningTask { task, version, pace }))
+        Ok((!task.has_ended()).then_some(RunningTask { task, version, pace, is_waiting: false }))
     }
 
     /// Lets the drivers follow what a batch has done to deliveries.

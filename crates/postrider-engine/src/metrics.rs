@@ -3,6 +3,8 @@
 mod endpoints;
 mod result;
 
+use std::sync::atomic::AtomicU64;
+
 use postrider_core::{cause, lane_state::LaneState, outcome::Outcome};
 use postrider_store::{EndpointTotals, StoreSize};
 use prometheus_client::{
@@ -59,6 +61,7 @@ pub struct StoreMetrics {
     pub disk_free: Optional,
     pub disk_size: Optional,
     pub index_lag: Optional,
+    pub index_complete: Family<NoLabels, Gauge<f64, AtomicU64>>,
     pub connections: Family<StateLabels, Gauge>,
     pub max_connections: Optional,
     pub connection_waiters: Optional,
@@ -74,6 +77,7 @@ impl StoreMetrics {
         registry.register_with_unit("disk_free", "Free space of the disk with the data folder", Unit::Bytes, self.disk_free.clone());
         registry.register_with_unit("disk_size", "Size of the disk with the data folder", Unit::Bytes, self.disk_size.clone());
         registry.register("index_lag_commits", "Commits that lists and statistics do not show yet", self.index_lag.clone());
+        registry.register("index_complete_ratio", "Part of the index that lists and statistics can use; 1 unless it is being rebuilt", self.index_complete.clone());
         registry.register("database_connections", "Connections to the database, by state", self.connections.clone());
         registry.register("database_max_connections", "Connections to the database that this node may open", self.max_connections.clone());
         registry.register("database_connection_waiters", "Operations that wait for a connection to the database", self.connection_waiters.clone());
@@ -91,6 +95,8 @@ impl StoreMetrics {
         }
         if let Some(lag) = size.index_lag {
             self.index_lag.get_or_create(&[]).set(signed(lag));
+            let complete = size.index_rebuild.map_or(1.0, |it| f64::from(it.percent) / 100.0);
+            self.index_complete.get_or_create(&[]).set(complete);
         }
         if let Some(used) = size.connections {
             self.connections.get_or_create(&StateLabels { state: "idle" }).set(signed(used.idle));

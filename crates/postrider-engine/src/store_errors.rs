@@ -34,6 +34,10 @@ impl StoreErrors {
 
     /// Counts a failed store call, and logs it unless another was logged a moment ago.
     pub(crate) fn report(&self, call: &'static str, error: &StoreError) {
+        if matches!(error, StoreError::Rebuilding(_)) {
+            // The store says when it starts and ends; nothing has failed.
+            return;
+        }
         self.metrics.store_errors.inc();
         if matches!(error, StoreError::Unavailable(_) | StoreError::Full(_)) {
             self.metrics.store_reachable.set(0);

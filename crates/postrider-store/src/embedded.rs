@@ -26,6 +26,7 @@ mod maintenance;
 mod rejections;
 mod search;
 
+mod backlog;
 mod checkpoint;
 mod commit;
 mod database;

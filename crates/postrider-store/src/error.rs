@@ -1,5 +1,7 @@
 //! The error of every store: one variant per reaction of the caller.
 
+use crate::index_rebuild::IndexRebuild;
+
 /// A boxed cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -12,6 +14,10 @@ pub enum StoreError {
     /// There is no disk space left. Writes succeed again as soon as there is some.
     #[error("store is full")]
     Full(#[source] BoxError),
+    /// The index was lost and is being rebuilt, and the part that the call needs is missing. Try
+    /// again later, or ask only for what happened since the time up to which it is rebuilt.
+    #[error("the index is being rebuilt ({}% done)", .0.percent)]
+    Rebuilding(IndexRebuild),
     /// Another record has the same id, name or uid.
     #[error("{what} is taken")]
     Conflict { what: &'static str },

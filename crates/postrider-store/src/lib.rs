@@ -14,6 +14,7 @@ mod at_end;
 mod contract;
 mod embedded;
 mod error;
+mod index_rebuild;
 mod memory;
 mod page;
 mod postgres;
@@ -62,6 +63,7 @@ pub use crate::{
     },
     embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     error::{BoxError, StoreError},
+    index_rebuild::IndexRebuild,
     memory::MemoryStore,
     page::{Scan, ScanPage},
     postgres::{

@@ -120,7 +120,8 @@ pub use self::{
     },
     state::{
         ApplicationStateOut, BreakerOut, DisabledOut, DisabledReason, EndpointRateLimitStatus,
-        EndpointStateOut, EndpointThrottleRateStatusOut, NodeOut, StatusOut, StoreStatusOut,
+        EndpointStateOut, EndpointThrottleRateStatusOut, IndexRebuildOut, NodeOut, StatusOut,
+        StoreStatusOut,
     },
     statistics::{
         ActiveAppCount, AppAttemptEventTypeStats, AppAttemptStatsOut, AttemptStatisticsData,

@@ -27,10 +27,11 @@ const UNUSED: [&str; 4] = [
 ];
 
 /// Metrics of one of the stores.
-const OF_STORE: [&str; 6] = [
+const OF_STORE: [&str; 7] = [
     "postrider_disk_free_bytes",
     "postrider_disk_size_bytes",
     "postrider_index_lag_commits",
+    "postrider_index_complete_ratio",
     "postrider_database_connections",
     "postrider_database_max_connections",
     "postrider_database_connection_waiters",

@@ -15,14 +15,21 @@ use crate::{
     context::Context,
     page::{Page, PageResult, Section},
     range::{Range, ranges},
+    ui,
 };
 
 pub(crate) async fn page(context: Arc<Context>) -> PageResult {
     let range = Range::of(&context);
     let (api, since) = (&context.api, range.since(context.now));
-    let (series, status, worst, rejecting, steps) = try_join!(
+    let status = api.get::<StatusOut>(v1(&["status"])).await?;
+    if let Some(rebuild) = &status.store.index_rebuild {
+        // The numbers would be refused, or cover a part of the time.
+        return Ok(Page::new(Section::Overview, "Overview")
+            .live("rebuild", ui::index_rebuild(&context, rebuild))
+            .live("server", health::server(&context, &status)));
+    }
+    let (series, worst, rejecting, steps) = try_join!(
         api.get::<StatisticsSeriesOut>(range.on(v1(&["stats", "series"]), context.now)),
-        api.get::<StatusOut>(v1(&["status"])),
         api.get::<WorstEndpointsOut>(v1(&["stats", "worst-endpoints"]).with("since", since)),
         api.get::<RejectingSourcesOut>(v1(&["stats", "rejecting-sources"]).with("since", since)),
         first_steps::progress(&context),

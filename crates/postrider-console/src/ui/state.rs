@@ -1,10 +1,13 @@
 //! States. Each has a shape and a word in addition to its colour.
 
 use maud::{Markup, html};
-use postrider::api::MessageStatus;
+use postrider::api::{IndexRebuildOut, MessageStatus};
 
-use super::icon::{Icon, icon};
-use crate::page::Tone;
+use super::{
+    icon::{Icon, icon},
+    time::time,
+};
+use crate::{context::Context, page::Tone};
 
 impl Tone {
     /// The class that colours it.
@@ -66,4 +69,19 @@ pub(crate) fn banner(tone: Tone, title: &str, text: &Markup) -> Markup {
             div { strong { (title) } div { (text) } }
         }
     }
+}
+
+/// What is missing while the index is being rebuilt.
+pub(crate) fn index_rebuild(context: &Context, rebuild: &IndexRebuildOut) -> Markup {
+    banner(
+        Tone::Warning,
+        "The index is being rebuilt",
+        &html! {
+            p {
+                (rebuild.percent) " % is done. Messages are accepted and delivered as always. Lists, searches and "
+                "numbers are complete from " (time(context, rebuild.since)) " on; what needs older "
+                "messages is refused until the rebuild has reached them."
+            }
+        },
+    )
 }

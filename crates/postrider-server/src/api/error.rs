@@ -6,10 +6,10 @@ use http::{HeaderValue, StatusCode, header};
 use postrider::api::{ErrorOut, ValidationErrorOut, ValidationItem};
 use postrider_core::hops::Loop;
 use postrider_engine::SubmitError;
-use postrider_store::StoreError;
+use postrider_store::{IndexRebuild, StoreError};
 
 use crate::{
-    api::{problem_list::item, response::ApiResponse},
+    api::{convert::to_wire, problem_list::item, response::ApiResponse},
     settings::SizeLimit,
 };
 
@@ -53,6 +53,9 @@ pub enum ApiError {
     /// The server cannot do this now. Nothing was changed; try again later.
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
+    /// The index is being rebuilt, and does not have what was asked for yet.
+    #[error("{detail}")]
+    Rebuilding { detail: String },
     #[error("{0}; try again")]
     TooMany(&'static str),
     /// The application has used up a quota, and may use more after `wait`.
@@ -72,6 +75,9 @@ pub enum ApiError {
 /// Seconds after which a client may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// The same while the index is being rebuilt, which takes minutes if much is stored.
+const RETRY_AFTER_REBUILD: HeaderValue = HeaderValue::from_static("10");
+
 impl ApiError {
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::Conflict { code: "conflict", detail: detail.into() }
@@ -79,6 +85,16 @@ impl ApiError {
 
     pub(crate) fn invalid(place: &[&str], message: impl Into<String>) -> Self {
         Self::Invalid(vec![item(place, message, "value_error")])
+    }
+
+    fn rebuilding(rebuild: IndexRebuild) -> Self {
+        let IndexRebuild { since, percent } = rebuild;
+        let detail = format!(
+            "the index is being rebuilt ({percent} % done): lists, searches and statistics are \
+             complete from {} on; ask for a time after that, or try again later",
+            to_wire(since)
+        );
+        Self::Rebuilding { detail }
     }
 
     /// The status code over HTTP.
@@ -94,7 +110,7 @@ impl ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Loop(_) => StatusCode::LOOP_DETECTED,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(..) | Self::Rebuilding { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany(_) | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoResponse { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::NoResponse { is_late: false, .. } => StatusCode::BAD_GATEWAY,
@@ -117,6 +133,7 @@ impl ApiError {
             Self::Loop(_) => "loop_detected",
             Self::TooSlow { .. } => "request_timeout",
             Self::Unavailable(..) => "service_unavailable",
+            Self::Rebuilding { .. } => "index_rebuilding",
             Self::TooMany(_) => "too_many_requests",
             Self::OverQuota { .. } => "quota_exceeded",
             Self::NoResponse { is_late: true, .. } => "gateway_timeout",
@@ -131,7 +148,7 @@ impl ApiError {
         if let Self::OverQuota { wait, .. } = self {
             return HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         }
-        RETRY_AFTER
+        if matches!(self, Self::Rebuilding { .. }) { RETRY_AFTER_REBUILD } else { RETRY_AFTER }
     }
 
     /// The response over HTTP.
@@ -170,6 +187,7 @@ impl From<Arc<StoreError>> for ApiError {
                 "the disk is full; nothing is accepted until there is space again",
                 Some(error),
             ),
+            StoreError::Rebuilding(rebuild) => Self::rebuilding(*rebuild),
             StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
             StoreError::VersionMismatch { what } => Self::Outdated(what),
             StoreError::Corrupt { .. } => Self::Internal(error.into()),

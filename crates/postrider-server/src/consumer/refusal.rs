@@ -45,7 +45,7 @@ impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         let reason = error.to_string();
         match error {
-            ApiError::Unavailable(..) | ApiError::TooMany(_) => {
+            ApiError::Unavailable(..) | ApiError::Rebuilding { .. } | ApiError::TooMany(_) => {
                 Self::Wait { delay: MIN_WAIT, reason, is_general: true }
             },
             ApiError::OverQuota { wait, .. } => {

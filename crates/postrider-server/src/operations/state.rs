@@ -6,7 +6,8 @@ use postrider::{
     ApplicationId, EndpointId,
     api::{
         ApplicationStateOut, Capability, EndpointKind, EndpointRateLimitStatus, EndpointStateOut,
-        EndpointThrottleRateStatusOut, ListResponse, NodeOut, StatusOut, StoreStatusOut,
+        EndpointThrottleRateStatusOut, IndexRebuildOut, ListResponse, NodeOut, StatusOut,
+        StoreStatusOut,
     },
 };
 use postrider_store::{EndpointPlace, EndpointRow, IdOrUid, NodeRow};
@@ -185,6 +186,9 @@ async fn get_status(call: Call, _: GetStatus) -> Result<Done<StatusOut>, ApiErro
             bytes: space.bytes,
             free_bytes: space.free_bytes,
             index_lag: space.index_lag,
+            index_rebuild: space
+                .index_rebuild
+                .map(|it| IndexRebuildOut { since: to_wire(it.since), percent: it.percent }),
             writable: store.check_writable().await.is_ok(),
         },
         waiting: size.waiting,

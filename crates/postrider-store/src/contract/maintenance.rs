@@ -8,7 +8,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use crate::error::StoreError;
+use crate::{error::StoreError, index_rebuild::IndexRebuild};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub struct StoreSize {
     pub disk: Option<DiskSize>,
     /// Commits that lists and statistics do not show yet, if the store has an index of its own.
     pub index_lag: Option<u64>,
+    /// The rebuild of the index, if it is being rebuilt.
+    pub index_rebuild: Option<IndexRebuild>,
     /// The connections to the database, if there is one.
     pub connections: Option<ConnectionUse>,
 }

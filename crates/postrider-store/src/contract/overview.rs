@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use postrider::{ApplicationId, EndpointId, OrganizationId};
 use postrider_core::{catalog::Endpoint, lane_state::LaneState, time::Timestamp};
 
-use crate::error::StoreError;
+use crate::{error::StoreError, index_rebuild::IndexRebuild};
 
 /// The place of an endpoint among those of an organization: by application, then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +74,8 @@ pub struct Space {
     pub free_bytes: Option<u64>,
     /// Commits that lists and statistics do not show yet, unless a reader waits for them.
     pub index_lag: u64,
+    /// The rebuild of the index, if it is being rebuilt.
+    pub index_rebuild: Option<IndexRebuild>,
 }
 
 /// Answers an operator's questions.

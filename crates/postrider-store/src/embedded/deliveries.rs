@@ -95,7 +95,12 @@ impl Deliveries for EmbeddedStore {
         let oldest = self.commit(Ledger::oldest_recovery).await?;
         let Some(recovery) = oldest else { return Ok(None) };
         let of = recovery.clone();
-        let found = self.search(move |reader| search::not_delivered(reader, &of, limit)).await?;
+        let found = self.search(move |reader| search::not_delivered(reader, &of, limit)).await;
+        // It starts once the index has the deliveries that it is about.
+        if matches!(found, Err(StoreError::Rebuilding(_))) {
+            return Ok(None);
+        }
+        let found = found?;
         let is_last = found.len() < limit;
         self.commit(move |ledger| ledger.advance_recovery(&recovery, &found, is_last, now))
             .await

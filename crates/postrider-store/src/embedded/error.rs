@@ -17,8 +17,7 @@ struct Damage {
 
 const RESTORE: &str =
     "postrider.db is damaged; stop the server and start it with the folder of a backup";
-const REBUILD: &str =
-    "index.db is damaged; stop the server, delete index.db and start again: it is rebuilt";
+const REBUILD: &str = "index.db is damaged; it is rebuilt in the background";
 
 impl From<SqlError> for StoreError {
     /// Converts an error of the main database; see `IndexError` for the index.
@@ -150,6 +149,7 @@ pub(super) fn repeat(error: &Arc<StoreError>) -> StoreError {
     match **error {
         StoreError::Full(_) => StoreError::Full(cause.into()),
         StoreError::Corrupt { what, .. } => StoreError::Corrupt { what, source: cause.into() },
+        StoreError::Rebuilding(rebuild) => StoreError::Rebuilding(rebuild),
         StoreError::Unavailable(_)
         | StoreError::Conflict { .. }
         | StoreError::VersionMismatch { .. } => StoreError::Unavailable(cause.into()),

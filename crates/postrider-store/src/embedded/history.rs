@@ -4,6 +4,7 @@ pub(super) mod attempts;
 pub(super) mod deliveries;
 mod expunge;
 pub(super) mod messages;
+pub(super) mod span;
 mod statistics;
 pub(super) mod walk;
 
@@ -93,8 +94,16 @@ impl History for EmbeddedStore {
         endpoints: &[EndpointId],
         at_most: u64,
     ) -> Result<u64, StoreError> {
-        let endpoints = endpoints.to_vec();
-        self.search(move |reader| statistics::backlog(reader, &endpoints, at_most)).await
+        let all = endpoints.to_vec();
+        match self.search(move |reader| statistics::backlog(reader, &all, at_most)).await {
+            // Publishing must not depend on the index.
+            Err(StoreError::Rebuilding(_)) => {
+                let limit = at_most.min(u64::from(u32::MAX));
+                let found = self.queued_without_index(endpoints.to_vec(), limit).await?;
+                Ok(found.iter().map(|it| it.pending).sum::<u64>().min(at_most))
+            },
+            result => result,
+        }
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

@@ -6,29 +6,36 @@
 //! them from the journal, which also bridges a restart. The index file is not synced at each
 //! commit; the journal is trimmed only up to the position that the file is known to have on
 //! disk.
+//!
+//! An index that is lost or damaged is rebuilt from the main database while the store serves:
+//! see `rebuild`. Readers use the part that is there, see `coverage`.
 
 mod batch;
 mod checkpoint;
 pub(super) mod counts;
+pub(super) mod coverage;
 pub(super) mod delivery_state;
 pub(super) mod feed;
 mod indexer;
+mod indexer_error;
 mod open;
+pub(super) mod part;
+mod part_writer;
 pub(super) mod position;
 mod rebuild;
 pub(super) mod rollups;
 mod updates;
+mod version;
 
 use std::{sync::Arc, thread::JoinHandle};
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(test)]
-pub(super) use self::{batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL};
+pub(super) use self::{batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL, part_writer::ATTEMPTS_OF};
 use self::{
     checkpoint::IndexCheckpoints,
-    feed::{IndexFeed, IndexWatch, Progress, Shared},
+    feed::{IndexFeed, IndexWatch, Shared},
 };
 pub(super) use self::{indexer::Indexer, open::open};
 use super::thread;
@@ -41,12 +48,12 @@ pub(super) fn start(
 ) -> Result<(IndexFeed, IndexWatch, JoinHandle<()>), BoxError> {
     let (update_tx, updates) = updates::channel();
     let shared = Arc::new(Shared::new(indexer.applied()));
-    let (progress_tx, progress) = watch::channel(Progress::at(indexer.applied()));
+    let progress = indexer.progress();
     let feed = IndexFeed::new(Arc::clone(&shared), update_tx.clone());
     let watch = IndexWatch::new(Arc::clone(&shared), update_tx, progress);
     let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, ended)?;
     let thread = thread::start("store-index", ended, move || {
-        indexer.run(&updates, &shared, checkpoints, &progress_tx);
+        indexer.run(&updates, &shared, checkpoints);
     })?;
     Ok((feed, watch, thread))
 }

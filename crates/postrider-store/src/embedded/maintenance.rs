@@ -33,20 +33,12 @@ impl Maintenance for EmbeddedStore {
         Ok(more)
     }
 
-    /// A reading thread finds what is left of removed applications; the commit thread erases it.
     async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
-        let due = self.commit(move |ledger| ledger.next_erasures(now)).await?;
-        if due.is_empty() {
-            return self.free_endpoint_numbers(limit).await;
+        // Only a complete index shows that nothing is left.
+        match self.try_erase(now, limit).await {
+            Err(StoreError::Rebuilding(_)) => Ok(false),
+            result => result,
         }
-        let searched = SearchedAt { time: now, position: self.position()? };
-        let found = self.search(move |reader| search::remaining(reader, due, limit)).await?;
-        let erase = move |ledger: &mut Ledger| {
-            let mut all = found.iter();
-            all.try_for_each(|(erasure, found)| ledger.erase(*erasure, found, searched))
-        };
-        self.commit(erase).await?;
-        Ok(true)
     }
 
     async fn rewrite(
@@ -92,6 +84,7 @@ impl Maintenance for EmbeddedStore {
             bytes: folder.bytes().map_err(StoreError::Unavailable)?,
             disk,
             index_lag: Some(lag),
+            index_rebuild: handles.index.coverage().rebuild(),
             connections: None,
         })
     }
@@ -111,6 +104,22 @@ impl Maintenance for EmbeddedStore {
 }
 
 impl EmbeddedStore {
+    /// A reading thread finds what is left of removed applications; the commit thread erases it.
+    async fn try_erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let due = self.commit(move |ledger| ledger.next_erasures(now)).await?;
+        if due.is_empty() {
+            return self.free_endpoint_numbers(limit).await;
+        }
+        let searched = SearchedAt { time: now, position: self.position()? };
+        let found = self.search(move |reader| search::remaining(reader, due, limit)).await?;
+        let erase = move |ledger: &mut Ledger| {
+            let mut all = found.iter();
+            all.try_for_each(|(erasure, found)| ledger.erase(*erasure, found, searched))
+        };
+        self.commit(erase).await?;
+        Ok(true)
+    }
+
     /// Frees the numbers of removed endpoints that nothing refers to; `true` if there were any.
     async fn free_endpoint_numbers(&self, limit: usize) -> Result<bool, StoreError> {
         let retired = self.commit(move |ledger| ledger.next_retired(limit)).await?;

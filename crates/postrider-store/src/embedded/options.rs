@@ -1,5 +1,7 @@
 //! The store's settings.
 
+use postrider_core::pace::Pace;
+
 /// Settings of the embedded store.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -20,6 +22,8 @@ pub struct Options {
     /// Free bytes on the disk below which new messages are refused; on a small disk, at most
     /// a tenth of it.
     pub disk_reserve: u64,
+    /// The pace of a rebuild of the index; by default it depends on how busy the store is.
+    pub rebuild_pace: Option<Pace>,
     /// Opens a store that has lost data, without the missing data.
     pub accept_loss: bool,
 }
@@ -35,6 +39,7 @@ impl Default for Options {
             max_pages: None,
             max_index_pages: None,
             disk_reserve: 256 << 20,
+            rebuild_pace: None,
             accept_loss: false,
         }
     }

@@ -48,11 +48,19 @@ impl Overview for EmbeddedStore {
         at_most: u64,
     ) -> Result<Vec<Queued>, StoreError> {
         let limit = at_most.min(u64::from(u32::MAX));
-        self.search(move |reader| {
-            let mut all = endpoints.iter().map(|place| queued(reader, *place, limit));
+        let places = endpoints.clone();
+        let found = self.search(move |reader| {
+            reader.coverage().require_all()?;
+            let mut all = places.iter().map(|place| queued(reader, *place, limit));
             Ok(all.by_ref().collect::<Result<_, _>>()?)
-        })
-        .await
+        });
+        match found.await {
+            Err(StoreError::Rebuilding(_)) => {
+                let endpoints = endpoints.iter().map(|it| it.endpoint).collect();
+                self.queued_without_index(endpoints, limit).await
+            },
+            result => result,
+        }
     }
 
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
@@ -69,6 +77,7 @@ impl Overview for EmbeddedStore {
             bytes: folder.bytes().map_err(StoreError::Unavailable)?,
             free_bytes: disk.map(|it| it.f_bavail.saturating_mul(it.f_frsize)),
             index_lag: handles.commits.position().0.saturating_sub(handles.index.applied().0),
+            index_rebuild: handles.index.coverage().rebuild(),
         })
     }
 

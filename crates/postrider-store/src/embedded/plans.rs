@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::{
-    audit, catalog,
+    audit, backlog, catalog,
     deliveries::{cancel, claim, recover},
     history::{attempts, deliveries, messages},
     index,
@@ -89,6 +89,24 @@ fn a_start_seeks_once_for_each_lane() {
 #[test]
 fn the_journal_is_read_from_the_position_of_the_index() {
     main_database(index::READ_JOURNAL, "SEARCH journal USING INTEGER PRIMARY KEY (rowid>?)");
+}
+
+#[test]
+fn a_step_of_a_rebuild_reads_only_its_own_part() {
+    let part = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    main_database(index::part::MESSAGES, &format!("SEARCH messages {part}"));
+    main_database(index::part::ATTEMPTS, &format!("SEARCH attempts {part}"));
+    main_database(index::part::EXTRAS, "SEARCH extras USING PRIMARY KEY (message>? AND message<?)");
+    main_database(index::part::ENDED, "SEARCH ended USING PRIMARY KEY (message>? AND message<?)");
+    main_database(
+        index::part::PENDING,
+        "SEARCH pending USING INDEX pending_by_message (message>? AND message<?)",
+    );
+    index_database(index::ATTEMPTS_OF, "SEARCH attempts_by_message USING PRIMARY KEY (message=?)");
+    main_database(
+        backlog::WITH_ROWS,
+        "CO-ROUTINE (subquery-1)\nSEARCH pending USING PRIMARY KEY (endpoint=?)\nSCAN (subquery-1)",
+    );
 }
 
 #[test]

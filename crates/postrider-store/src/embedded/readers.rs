@@ -2,17 +2,24 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLockReadGuard},
     thread::JoinHandle,
 };
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    database, error, error::IndexError, folder::Folder, numbers::Numbers, numbers::SharedNumbers,
-    options::Options, thread,
+    database, error,
+    error::IndexError,
+    folder::Folder,
+    index::{coverage::Coverage, feed::Progress},
+    loss,
+    numbers::{Numbers, SharedNumbers},
+    options::Options,
+    thread,
 };
 use crate::error::{BoxError, StoreError};
 
@@ -64,23 +71,67 @@ pub(super) struct Reader {
     pub(super) main: Connection,
     pub(super) index: Connection,
     numbers: SharedNumbers,
+    path: PathBuf,
+    cache_bytes: u64,
+    progress: watch::Receiver<Progress>,
+    coverage: Coverage,
+    /// The generation of the index that is open.
+    generation: u64,
 }
 
 impl Reader {
-    fn open(
-        folder: &Folder,
-        numbers: &SharedNumbers,
-        options: &Options,
-    ) -> Result<Self, StoreError> {
-        let cache_bytes = options.reader_cache_bytes;
-        let index = database::open_reader(&folder.index(), cache_bytes).map_err(IndexError)?;
+    fn open(context: ReaderContext<'_>) -> Result<Self, StoreError> {
+        let ReaderContext { folder, numbers, options, progress, .. } = context;
+        let (path, cache_bytes) = (folder.index(), options.reader_cache_bytes);
+        let index = open_index(&path, cache_bytes).map_err(IndexError)?;
         let main = database::open_reader(&folder.main(), cache_bytes)?;
-        Ok(Self { main, index, numbers: numbers.clone() })
+        Ok(Self {
+            main,
+            index,
+            numbers: numbers.clone(),
+            path,
+            cache_bytes,
+            progress: progress.clone(),
+            coverage: Coverage::NOTHING,
+            generation: 0,
+        })
+    }
+
+    /// What the index contains for the present query.
+    pub(super) const fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Before a query: learns what the index contains, and opens it again after it was replaced.
+    fn refresh(&mut self) {
+        let (coverage, generation) = {
+            let progress = self.progress.borrow();
+            (progress.coverage, progress.generation)
+        };
+        self.coverage = coverage;
+        if self.generation == generation {
+            return;
+        }
+        match open_index(&self.path, self.cache_bytes) {
+            Ok(index) => (self.index, self.generation) = (index, generation),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the index is not read");
+                self.coverage = Coverage::NOTHING;
+            },
+        }
     }
 
     pub(super) fn numbers(&self) -> RwLockReadGuard<'_, Numbers> {
         self.numbers.read()
     }
+}
+
+/// Opens the index. Its log is never removed when the connection is closed, which may happen after
+/// the file was replaced.
+fn open_index(path: &Path, cache_bytes: u64) -> rusqlite::Result<Connection> {
+    let index = database::open_reader(path, cache_bytes)?;
+    loss::keep_log_on_close(&index, true)?;
+    Ok(index)
 }
 
 /// What all reading threads share.
@@ -89,6 +140,8 @@ pub(super) struct ReaderContext<'a> {
     pub(super) folder: &'a Folder,
     pub(super) numbers: &'a SharedNumbers,
     pub(super) options: &'a Options,
+    /// How far the index is.
+    pub(super) progress: &'a watch::Receiver<Progress>,
     /// Cancelled when a thread ends.
     pub(super) ended: &'a CancellationToken,
 }
@@ -103,11 +156,12 @@ impl Readers {
         let queue = Arc::new(Mutex::new(queue));
         let mut threads = Vec::new();
         for number in 1..=pool.threads() {
-            let mut reader = Reader::open(context.folder, context.numbers, context.options)?;
+            let mut reader = Reader::open(context)?;
             let queue = Arc::clone(&queue);
             let name = format!("store-{}-{number}", pool.name());
             let thread = thread::start(&name, context.ended, move || {
                 while let Some(Job(query)) = next(&queue) {
+                    reader.refresh();
                     run(query, &mut reader);
                 }
             })

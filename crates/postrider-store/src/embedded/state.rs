@@ -15,6 +15,12 @@ pub(super) const COPY_MARK: &str = "copied_as";
 /// The position up to which the index has applied the journal.
 pub(super) const APPLIED: &str = "applied";
 
+/// The first sequence that an index contains which is being rebuilt.
+pub(super) const COVERED_FROM: &str = "covered_from";
+
+/// The newest sequence when the rebuild of an index started.
+pub(super) const NEWEST: &str = "newest";
+
 const GET: &str = "SELECT value FROM state WHERE key = ?1";
 
 pub(super) fn get<T: FromSql>(db: &Connection, key: &str) -> rusqlite::Result<Option<T>> {

@@ -15,7 +15,7 @@ use super::{
     index::{counts, feed::KeptFrom, rollups},
     journal::Change,
     ledger::Ledger,
-    number::PackedFact,
+    number::{PackedFact, sequence_at},
     readers::Reader,
     row::{self, blob},
     store::EmbeddedStore,
@@ -38,8 +38,11 @@ impl Statistics for EmbeddedStore {
         period: Period,
     ) -> Result<Vec<(RollupKey, Counters)>, StoreError> {
         let period = self.kept_part(period)?;
-        self.search(move |reader| Ok(find(&reader.index, &subjects, period).map_err(IndexError)?))
-            .await
+        self.search(move |reader| {
+            reader.coverage().require(sequence_at(period.since))?;
+            Ok(find(&reader.index, &subjects, period).map_err(IndexError)?)
+        })
+        .await
     }
 
     async fn worst(
@@ -128,6 +131,7 @@ fn worst(
     (ranked, period): (Ranked, Period),
     limit: usize,
 ) -> Result<Vec<(Subject, Counters)>, StoreError> {
+    reader.coverage().require(sequence_at(period.since))?;
     let ranking = rank(&reader.index, ranked, period).map_err(IndexError)?;
     let mut failure = None;
     let is_of = |subject: &Subject| {

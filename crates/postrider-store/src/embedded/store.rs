@@ -14,10 +14,10 @@ use super::{
     commit::{CommitQueue, Committer},
     database,
     disk_space::DiskSpace,
-    error,
+    error, files,
     folder::{Folder, Purpose},
     handles::{Handles, OpenStore},
-    index::{self, position::IndexPosition},
+    index::{self, coverage::Coverage, position::IndexPosition},
     ledger::Ledger,
     loss::{self, MarkWriter},
     number::JournalPosition,
@@ -97,7 +97,8 @@ fn start(
     let position = IndexPosition { origin, applied: ledger.position() };
     let numbers = ledger.shared_numbers();
     let indexer = index::open(folder, position, options, numbers.clone())?;
-    let context = ReaderContext { folder, numbers: &numbers, options, ended };
+    let progress = &indexer.progress();
+    let context = ReaderContext { folder, numbers: &numbers, options, progress, ended };
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
     let (feed, index, index_thread) =
@@ -175,8 +176,23 @@ impl EmbeddedStore {
     ) -> Result<T, StoreError> {
         let open = self.open_store()?;
         let Handles { commits, searchers, index, .. } = open.handles();
-        index.reach(commits.position()).await?;
-        searchers.run(query).await
+        let found = match index.reach(commits.position()).await {
+            Ok(()) => searchers.run(query).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Err(StoreError::Corrupt { what: files::INDEX, .. }) => {
+                index.report_damage();
+                let nothing = Coverage::NOTHING.rebuild().expect("nothing is there");
+                Err(StoreError::Rebuilding(nothing))
+            },
+            result => result,
+        }
+    }
+
+    /// Waits until the whole index is there: it may be rebuilt after the store was opened.
+    pub async fn index_complete(&self) -> Result<(), StoreError> {
+        self.open_store()?.handles().index.complete().await
     }
 
     /// Closes the store once the calls that still run have returned.

@@ -6,9 +6,10 @@ mod export;
 mod import;
 mod polling;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use postrider_core::pace::Pace;
 
 use super::{files::MAIN, folder::Purpose, options::Options, store::EmbeddedStore};
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
         TransferOpenError, TransferStore,
     },
 };
+
+/// A lost index is rebuilt without pauses.
+const REBUILD_PACE: Pace = Pace { size: 20_000, pause: Duration::ZERO };
 
 /// A data folder that is open for a copy and for nothing else.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ impl EmbeddedTransferStore {
 
     /// Opens a folder to copy to, which is created if there is none.
     pub fn target(path: &Path, options: &Options) -> Result<Self, TransferOpenError> {
+        // Nothing else needs the machine, and nothing can be copied before it is done.
+        let options = &Options { rebuild_pace: Some(REBUILD_PACE), ..options.clone() };
         let (store, origin) = EmbeddedStore::open_for(Purpose::Copy, path, options)?;
         Ok(Self { store, identity: origin.cast_unsigned() })
     }
@@ -63,6 +69,7 @@ impl TransferStore for EmbeddedTransferStore {
 
     async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
         let after = after.clone();
+        self.store.index_complete().await?;
         self.store
             .search(move |reader| match after.kind {
                 ChunkKind::Applications => export::applications(reader, &after, limit),
@@ -108,6 +115,7 @@ impl TransferStore for EmbeddedTransferStore {
     }
 
     async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
+        self.store.index_complete().await?;
         let index = self.store.open_store()?.folder().index();
         self.store.search(move |reader| count::record_counts(reader, &index)).await
     }

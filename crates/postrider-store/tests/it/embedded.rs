@@ -1,8 +1,9 @@
-//! The files of the embedded store: damaged, lost, and reopened. And how much one of its
-//! transactions changes.
+//! The files of the embedded store: damaged, lost, and reopened; an index that is rebuilt; and how
+//! much one of its transactions changes.
 
 mod damage;
 mod loss;
+mod rebuild;
 mod reopening;
 mod steps;
 

@@ -162,6 +162,17 @@ pub struct NodeOut {
     pub current: bool,
 }
 
+/// How far a rebuild of the index is, which goes from the newest messages to the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct IndexRebuildOut {
+    /// Lists, searches and statistics are complete from this time on.
+    pub since: Timestamp,
+    /// The part of the time of all messages that is done.
+    pub percent: u8,
+}
+
 /// The state of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -173,6 +184,9 @@ pub struct StoreStatusOut {
     pub free_bytes: Option<u64>,
     /// Commits that the index has not applied yet.
     pub index_lag: u64,
+    /// The rebuild of the index, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_rebuild: Option<IndexRebuildOut>,
     /// Whether it accepts new messages.
     pub writable: bool,
 }

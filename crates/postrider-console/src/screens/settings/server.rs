@@ -26,7 +26,7 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .live(
             "status",
             html! {
-                section.section { h2 { "Store" } (store(&status)) }
+                section.section { h2 { "Store" } (store(&context, &status)) }
                 section.section { h2 { "Nodes" } (nodes(&context, &status)) }
                 section.section { h2 { "Main secret" } (main_secret(&context, secret.as_ref())) }
             },
@@ -34,13 +34,14 @@ pub(super) async fn page(context: Arc<Context>) -> PageResult {
         .part(configuration(&context, &status)))
 }
 
-fn store(status: &StatusOut) -> Markup {
+fn store(context: &Context, status: &StatusOut) -> Markup {
     let store = &status.store;
     let free = store.free_bytes.map_or_else(|| "not known".to_owned(), ui::bytes);
     html! {
         @if !store.writable {
             (ui::notice(Tone::Bad, &html! { "The store cannot be written to. Messages are refused until it can; the server’s log says why." }))
         }
+        @if let Some(rebuild) = &store.index_rebuild { (ui::index_rebuild(context, rebuild)) }
         div.numbers {
             div { span.name { "Size" } span.value { (ui::bytes(store.bytes)) } }
             div { span.name { "Free" } span.value { (free) } }

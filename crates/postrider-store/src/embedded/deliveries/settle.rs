@@ -35,6 +35,18 @@ enum Current {
     Ended,
 }
 
+impl Current {
+    /// Whether it waits for the attempt of this delivery. Otherwise it was resent or cancelled
+    /// meanwhile, and the attempt changes nothing.
+    fn is_moved_by(&self, delivery: &Delivery) -> bool {
+        match self {
+            Self::Unpersisted => is_first(delivery),
+            Self::Row(row) => is_about(delivery, row),
+            Self::Ended => false,
+        }
+    }
+}
+
 impl Ledger {
     pub(in crate::embedded) fn settle(&mut self, batch: &SettleBatch) -> Result<(), StoreError> {
         for settlement in &batch.settlements {
@@ -58,7 +70,7 @@ impl Ledger {
         }
         // The attempt may be recorded already, if the caller repeats a batch whose result it did
         // not learn. Then its delivery has moved on as well.
-        if !self.record_attempt(settlement, endpoint)? {
+        if !self.record_attempt(settlement, endpoint, current.is_moved_by(&settlement.delivery))? {
             return Ok(());
         }
         let then = self.apply(settlement, key, current)?;
@@ -82,22 +94,24 @@ impl Ledger {
         current: Current,
     ) -> Result<Option<DeliveryState>, StoreError> {
         match current {
-            Current::Unpersisted if is_first(&settlement.delivery) => {
+            current if !current.is_moved_by(&settlement.delivery) => {
+                if matches!(current, Current::Unpersisted) {
+                    // It stays pending although it has an attempt now. Without a row, the next
+                    // startup would take it for settled.
+                    self.persist_lease(key)?;
+                }
+                Ok(None)
+            },
+            Current::Unpersisted => {
                 self.leases.set_unpersisted(key, None);
                 let row = PendingRow::first(key, Timestamp::default());
                 self.follow(settlement, row).map(Some)
             },
-            Current::Row(row) if is_about(&settlement.delivery, &row) => {
+            Current::Row(row) => {
                 self.delete_row(row)?;
                 self.follow(settlement, row).map(Some)
             },
-            Current::Unpersisted => {
-                // It stays pending although it has an attempt now. Without a row, the next startup would
-                // take it for settled.
-                self.persist_lease(key)?;
-                Ok(None)
-            },
-            Current::Row(_) | Current::Ended => Ok(None),
+            Current::Ended => Ok(None),
         }
     }
 
@@ -134,9 +148,10 @@ impl Ledger {
         &mut self,
         settlement: &Settlement,
         endpoint: EndpointNumber,
+        is_effective: bool,
     ) -> Result<bool, StoreError> {
         let id = settlement.attempt.id;
-        let record = AttemptRecord::of(settlement, endpoint);
+        let record = AttemptRecord::of(settlement, endpoint, is_effective);
         self.insert_attempt(AttemptSequence::of(id), IdTail(id.tail()), &record)
     }
 }

@@ -12,12 +12,14 @@ use rusqlite::{Row, params};
 use super::{
     deliveries,
     messages::{self, by_sequence},
-    walk::{Span, walk},
+    span::Span,
+    walk::{Budget, walk},
 };
 use crate::{
     contract::history::{AttemptFilter, AttemptsOf},
     embedded::{
         error::IndexError,
+        index::coverage::Covered,
         number::{AttemptSequence, EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::{self, attempt::AttemptRecord},
@@ -156,6 +158,14 @@ pub(super) fn list(
         return Ok(ScanPage { items: Vec::new(), resume: None });
     };
     let span = Span::of(&filter.message, scan, |id| id.sequence());
+    let Covered { span, missing } = match key {
+        Key::Endpoint(_) => reader.coverage().part_of(span, scan.ascending)?,
+        // Attempts are made after their message was accepted, so they are there if it is.
+        Key::Message(message, _) => {
+            reader.coverage().require(message.0)?;
+            Covered { span, missing: None }
+        },
+    };
     let mut statement =
         reader.index.prepare_cached(key.statement(scan.ascending)).map_err(IndexError)?;
     let rows = match key {
@@ -163,7 +173,7 @@ pub(super) fn list(
         Key::Message(message, _) => statement.query(params![message, span.first, span.last]),
     };
     let mut messages = Messages::new(reader, filter.message.with_body);
-    walk(rows.map_err(IndexError)?, scan.limit, |row| {
+    walk(rows.map_err(IndexError)?, Budget::items(scan.limit, missing), |row| {
         let entry = Entry::from_row(row)?;
         let skipped = (entry.attempt.id(IdTail(0)), None);
         // The index rules out most attempts that do not match, without reading them.

@@ -12,14 +12,18 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     messages::by_sequence,
-    walk::{Span, walk},
+    span::Span,
+    walk::{Budget, walk},
 };
 use crate::{
     contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusFilter},
     embedded::{
         error::{Inconsistency, IndexError},
         extras,
-        index::delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        index::{
+            coverage::Covered,
+            delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        },
         number::{EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::{self, message::Head},
@@ -96,7 +100,9 @@ fn of_endpoint(
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
 ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
-    let Span { first, last } = Span::of(&filter.message, scan, |id| id.message.sequence());
+    let span = Span::of(&filter.message, scan, |id| id.message.sequence());
+    let Covered { span, missing } = reader.coverage().part_of(span, scan.ascending)?;
+    let Span { first, last } = span;
     // Nearly all are delivered, so a walk over all of them finds those soon enough.
     let state = filter.status.and_then(state_of);
     let sql = match (state, scan.ascending) {
@@ -110,7 +116,7 @@ fn of_endpoint(
         None => statement.query(params![number, first, last]),
         Some(state) => statement.query(params![number, first, last, state]),
     };
-    walk(rows.map_err(IndexError)?, scan.limit, |row| {
+    walk(rows.map_err(IndexError)?, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
         let skipped = (DeliveryId { endpoint, message: sequence.id(IdTail(0)) }, None);
         let status = status(row)?;
@@ -165,6 +171,7 @@ fn of_message(
     let mut page = ScanPage { items: Vec::new(), resume: None };
     let endpoints = endpoints_in_order(reader, message.id, scan)?;
     let sequence = MessageSequence::of(message.id);
+    reader.coverage().require(sequence.0)?;
     let mut statement = reader.index.prepare_cached(DELIVERY).map_err(IndexError)?;
     for (endpoint, number) in endpoints {
         let row = statement.query_row(params![number, sequence], |row| {

@@ -4,11 +4,15 @@ use postrider::{ApplicationId, MessageId, Uid};
 use postrider_core::message::Message;
 use rusqlite::{OptionalExtension, params};
 
-use super::walk::{Span, walk};
+use super::{
+    span::Span,
+    walk::{Budget, walk},
+};
 use crate::{
     contract::{catalog::IdOrUid, history::MessageFilter},
     embedded::{
         error::IndexError,
+        index::coverage::Covered,
         number::{IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -96,10 +100,11 @@ pub(super) fn list(
         return Ok(ScanPage { items: Vec::new(), resume: None });
     };
     let span = Span::of(filter, scan, |id| id.sequence());
+    let Covered { span, missing } = reader.coverage().part_of(span, scan.ascending)?;
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut statement = reader.index.prepare_cached(sql).map_err(IndexError)?;
     let rows = statement.query(params![number, span.first, span.last]).map_err(IndexError)?;
-    walk(rows, scan.limit, |row| {
+    walk(rows, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
         let message = by_sequence(reader, sequence, filter.with_body)?;
         let message = message.filter(|message| filter.concerns(message));

@@ -6,7 +6,7 @@ use postrider::EndpointId;
 use postrider_core::time::Timestamp;
 use rusqlite::params;
 
-use super::walk::Span;
+use super::span::Span;
 use crate::{
     contract::history::Stats,
     embedded::{
@@ -29,7 +29,9 @@ pub(super) fn stats(
 ) -> Result<Stats, StoreError> {
     let number = reader.numbers().endpoint_number(endpoint);
     let Some(number) = number else { return Ok(Stats::default()) };
-    let counts = counts(reader, number, Span::between(since, until))?;
+    let span = Span::between(since, until);
+    reader.coverage().require(span.first)?;
+    let counts = counts(reader, number, span)?;
     let count = |state: u8, attempted: bool| counts.get(&(state, attempted)).unwrap_or(&0);
     let total = |state: u8| count(state, false) + count(state, true);
     Ok(Stats {
@@ -59,6 +61,7 @@ pub(super) fn backlog(
     endpoints: &[EndpointId],
     at_most: u64,
 ) -> Result<u64, StoreError> {
+    reader.coverage().require_all()?;
     let mut total = 0;
     for &endpoint in endpoints {
         let number = reader.numbers().endpoint_number(endpoint);

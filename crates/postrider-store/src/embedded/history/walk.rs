@@ -1,56 +1,18 @@
 //! Walks along the keys of the index. A walk looks at a bounded number of rows and then says
 //! where to continue.
 
-use postrider_core::time::Timestamp;
 use rusqlite::{Row, Rows};
 
 use crate::{
-    contract::history::MessageFilter,
-    embedded::{error::IndexError, number::sequence_at},
+    embedded::error::IndexError,
     error::StoreError,
-    page::{Scan, ScanPage},
+    index_rebuild::IndexRebuild,
+    page::ScanPage,
     weight::{LIST_BYTES, Weight},
 };
 
 /// Rows that one call looks at.
 const MAX_ROWS: usize = 10_000;
-
-/// The end of `SQLite`'s integers.
-const LAST: u64 = u64::MAX >> 1;
-
-/// The first and the last sequence, of messages or of attempts, that a walk visits.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::embedded) struct Span {
-    pub(in crate::embedded) first: u64,
-    pub(in crate::embedded) last: u64,
-}
-
-impl Span {
-    /// The sequences of the period `since..until`.
-    pub(in crate::embedded) fn between(since: Timestamp, until: Timestamp) -> Self {
-        let first = sequence_at(since).min(LAST);
-        Self { first, last: sequence_at(until).saturating_sub(1).min(LAST) }
-    }
-
-    /// The part of the filter's period that the scan has not visited yet.
-    pub(in crate::embedded) fn of<K>(
-        filter: &MessageFilter,
-        scan: &Scan<K>,
-        sequence: impl Fn(&K) -> u64,
-    ) -> Self {
-        let end = Timestamp::from_millis(u64::MAX);
-        let period = Self::between(filter.after.unwrap_or_default(), filter.before.unwrap_or(end));
-        match &scan.after {
-            None => period,
-            Some(after) if scan.ascending => {
-                Self { first: period.first.max(sequence(after) + 1), ..period }
-            },
-            Some(after) => {
-                Self { last: period.last.min(sequence(after).saturating_sub(1)), ..period }
-            },
-        }
-    }
-}
 
 /// What a visit of a row found.
 pub(in crate::embedded) struct Visited<K, T> {
@@ -68,21 +30,29 @@ pub(in crate::embedded) struct Budget {
     pub(in crate::embedded) limit: usize,
     /// Bytes that visits read.
     pub(in crate::embedded) bytes: usize,
+    /// Set if rows are missing behind the last one, because the index is being rebuilt.
+    pub(in crate::embedded) missing: Option<IndexRebuild>,
+}
+
+impl Budget {
+    pub(in crate::embedded) const fn items(limit: usize, missing: Option<IndexRebuild>) -> Self {
+        Self { limit, bytes: usize::MAX, missing }
+    }
 }
 
 /// Collects the items that `visit` accepts, until the page is full or enough rows were visited.
 pub(super) fn walk<T: Weight, K>(
     rows: Rows<'_>,
-    limit: usize,
+    budget: Budget,
     mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<(K, Option<T>)>,
 ) -> Result<ScanPage<T, K>, StoreError> {
-    walk_within(rows, Budget { limit, bytes: usize::MAX }, |row| {
+    walk_within(rows, budget, |row| {
         let (key, item) = visit(row)?;
         Ok(Visited { key, item, bytes: 0 })
     })
 }
 
-/// The same with a limit of the bytes that are read.
+/// The same for visits that say how many bytes they read.
 pub(in crate::embedded) fn walk_within<T: Weight, K>(
     mut rows: Rows<'_>,
     budget: Budget,
@@ -110,6 +80,12 @@ pub(in crate::embedded) fn walk_within<T: Weight, K>(
         }
         // The next page continues after rows that were not accepted, too.
         last = Some(found.key);
+    }
+    match budget.missing {
+        // Only a page with items shows that the list goes on.
+        Some(rebuild) if page.items.is_empty() => return Err(StoreError::Rebuilding(rebuild)),
+        Some(_) => page.resume = last,
+        None => {},
     }
     Ok(page)
 }

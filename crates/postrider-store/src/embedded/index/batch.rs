@@ -166,7 +166,7 @@ impl Section {
     }
 }
 
-const INSERT_MESSAGE: &str =
+pub(super) const INSERT_MESSAGE: &str =
     "INSERT OR IGNORE INTO messages (application, message) VALUES (?1, ?2)";
 
 impl Section {
@@ -214,11 +214,11 @@ impl Section {
     }
 }
 
-const INSERT_BY_ENDPOINT: &str =
+pub(super) const INSERT_BY_ENDPOINT: &str =
     "INSERT OR IGNORE INTO attempts_by_endpoint (endpoint, attempt, message, status)
     VALUES (?1, ?2, ?3, ?4)";
 
-const INSERT_BY_MESSAGE: &str =
+pub(super) const INSERT_BY_MESSAGE: &str =
     "INSERT OR IGNORE INTO attempts_by_message (message, attempt, endpoint) VALUES (?1, ?2, ?3)";
 
 impl Section {

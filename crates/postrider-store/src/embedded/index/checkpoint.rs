@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::Shared;
 use crate::{
-    embedded::{checkpoint, database, number::JournalPosition, thread},
+    embedded::{checkpoint, database, loss, number::JournalPosition, thread},
     error::BoxError,
 };
 
@@ -67,7 +67,7 @@ impl Drop for IndexCheckpoints {
 
 fn run(index: &Path, shared: &Shared, done: &AtomicBool, woken: &mpsc::Receiver<JournalPosition>) {
     while let Ok(applied) = woken.recv() {
-        let copied = database::open_for_checkpoint(index).and_then(|db| checkpoint::passive(&db));
+        let copied = copy(index);
         done.store(true, Ordering::Release);
         match copied {
             Ok(progress) if progress.is_complete() => shared.set_durable(applied),
@@ -78,4 +78,11 @@ fn run(index: &Path, shared: &Shared, done: &AtomicBool, woken: &mpsc::Receiver<
             },
         }
     }
+}
+
+fn copy(index: &Path) -> rusqlite::Result<checkpoint::Progress> {
+    let db = database::open_for_checkpoint(index)?;
+    // The file may be replaced before this connection is closed.
+    loss::keep_log_on_close(&db, true)?;
+    checkpoint::passive(&db)
 }

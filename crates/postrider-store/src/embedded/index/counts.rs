@@ -9,11 +9,11 @@ use postrider_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rollups;
+use super::{indexer_error::IndexerError, rollups};
 use crate::embedded::{
     error,
     journal::Change,
-    number::{ApplicationNumber, EndpointNumber, PackedFact},
+    number::{ApplicationNumber, EndpointNumber, MessageSequence, PackedFact},
     numbers::SharedNumbers,
     row::blob,
 };
@@ -41,13 +41,9 @@ impl Counts {
     pub(super) fn add(&mut self, change: &Change) {
         match *change {
             Change::MessageAccepted { message, application, ref deliveries } => {
-                let kind = FactKind::Message { is_filtered: deliveries.is_empty() };
-                let fact = PackedFact(Fact::new(message.time(), kind).pack());
-                self.add_fact(SubjectNumber::Application(application), fact, 1);
+                self.add_message(message, application, deliveries.is_empty());
             },
-            Change::AttemptCounted { endpoint, fact, .. } => {
-                self.add_fact(SubjectNumber::Endpoint(endpoint), fact, 1);
-            },
+            Change::AttemptCounted { endpoint, fact, .. } => self.add_attempt(endpoint, fact),
             Change::RequestsCounted { application, source, fact, count } => {
                 self.add_fact(SubjectNumber::Source(application, source), fact, count);
             },
@@ -62,6 +58,20 @@ impl Counts {
         }
     }
 
+    pub(super) fn add_message(
+        &mut self,
+        message: MessageSequence,
+        application: ApplicationNumber,
+        is_filtered: bool,
+    ) {
+        let fact = Fact::new(message.time(), FactKind::Message { is_filtered });
+        self.add_fact(SubjectNumber::Application(application), PackedFact(fact.pack()), 1);
+    }
+
+    pub(super) fn add_attempt(&mut self, endpoint: EndpointNumber, fact: PackedFact) {
+        self.add_fact(SubjectNumber::Endpoint(endpoint), fact, 1);
+    }
+
     fn add_fact(&mut self, subject: SubjectNumber, fact: PackedFact, count: u64) {
         *self.facts.entry((subject, fact)).or_default() += count;
     }
@@ -73,7 +83,7 @@ impl Counts {
         index: &Connection,
         main: &Connection,
         subjects: &mut Subjects,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), IndexerError> {
         let mut facts = Vec::with_capacity(2 * self.facts.len());
         // Most facts of an organization are equal but for the application.
         let mut of_organizations: HashMap<(usize, Fact), u64> = HashMap::new();
@@ -82,7 +92,8 @@ impl Counts {
             let Counted { application, of, fact, count } = counted;
             facts.extend(Subject::part(application, of).map(|part| (part, fact, count)));
             facts.push((Subject::Application(application), fact, count));
-            if let Some(organization) = subjects.organization(main, application)? {
+            let organization = subjects.organization(main, application);
+            if let Some(organization) = organization.map_err(IndexerError::Main)? {
                 *of_organizations.entry((organization, fact)).or_default() += count;
             }
         }
@@ -90,7 +101,10 @@ impl Counts {
             (Subject::Organization(subjects.organizations[organization].clone()), fact, count)
         }));
         rollups::add(index, &statistics::sum(facts))?;
-        self.erased.into_iter().try_for_each(|application| rollups::erase(index, application))
+        for application in self.erased {
+            rollups::erase(index, application)?;
+        }
+        Ok(())
     }
 }
 

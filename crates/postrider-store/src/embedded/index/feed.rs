@@ -8,7 +8,7 @@ use std::sync::{
 use postrider_core::{statistics::Resolution, time::Timestamp};
 use tokio::sync::watch;
 
-use super::updates::UpdateSender;
+use super::{coverage::Coverage, updates::UpdateSender};
 use crate::{
     embedded::{error, journal::Change, number::JournalPosition},
     error::StoreError,
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     wanted: AtomicU64,
     /// The position that the index file has on disk.
     durable: AtomicU64,
+    /// The first generation of the index that no reader has found damaged.
+    intact: AtomicU64,
     /// When the first periods begin whose statistics are kept, by resolution.
     kept: [AtomicU64; 3],
 }
@@ -33,6 +35,7 @@ impl Shared {
             offered: AtomicU64::new(applied.0),
             wanted: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            intact: AtomicU64::new(0),
             kept: [const { AtomicU64::new(0) }; 3],
         }
     }
@@ -43,6 +46,11 @@ impl Shared {
 
     pub(super) fn wanted(&self) -> JournalPosition {
         JournalPosition(self.wanted.load(Ordering::Acquire))
+    }
+
+    /// Whether a reader found the index of this generation damaged.
+    pub(super) fn is_damaged(&self, generation: u64) -> bool {
+        self.intact.load(Ordering::Acquire) > generation
     }
 
     pub(super) fn set_durable(&self, position: JournalPosition) {
@@ -77,7 +85,7 @@ impl KeptFrom {
 #[derive(Debug)]
 pub(super) enum Update {
     Committed(JournalPosition, Vec<Change>),
-    /// A reader waits.
+    /// A reader waits, or has found damage.
     Wanted,
 }
 
@@ -115,15 +123,18 @@ pub(in crate::embedded) struct IndexWatch {
 
 /// How far the index is.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
+pub(in crate::embedded) struct Progress {
     pub(super) applied: JournalPosition,
     /// Why the index did not advance when it last tried.
     pub(super) error: Option<Arc<StoreError>>,
+    pub(in crate::embedded) coverage: Coverage,
+    /// How often the file was replaced since the store was opened.
+    pub(in crate::embedded) generation: u64,
 }
 
 impl Progress {
-    pub(super) const fn at(applied: JournalPosition) -> Self {
-        Self { applied, error: None }
+    pub(super) const fn at(applied: JournalPosition, coverage: Coverage) -> Self {
+        Self { applied, error: None, coverage, generation: 0 }
     }
 }
 
@@ -139,6 +150,25 @@ impl IndexWatch {
     /// The position that readers see without waiting.
     pub(in crate::embedded) fn applied(&self) -> JournalPosition {
         self.progress.borrow().applied
+    }
+
+    /// What the index contains.
+    pub(in crate::embedded) fn coverage(&self) -> Coverage {
+        self.progress.borrow().coverage
+    }
+
+    /// A reader found the index damaged: it is rebuilt, unless it was replaced meanwhile.
+    pub(in crate::embedded) fn report_damage(&self) {
+        let generation = self.progress.borrow().generation;
+        self.shared.intact.fetch_max(generation + 1, Ordering::AcqRel);
+        drop(self.updates.try_send(Update::Wanted));
+    }
+
+    /// Waits until the whole index is there.
+    pub(in crate::embedded) async fn complete(&self) -> Result<(), StoreError> {
+        let mut progress = self.progress.clone();
+        let complete = progress.wait_for(|progress| progress.coverage.is_complete()).await;
+        complete.map(drop).map_err(|error| StoreError::Unavailable(error.into()))
     }
 
     /// Keeps the statistics from these times on.

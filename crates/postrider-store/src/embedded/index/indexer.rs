@@ -1,24 +1,28 @@
 //! The index thread: collects changes in a batch, and decides when to write it.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc::RecvTimeoutError},
     time::Duration,
 };
 
-use rusqlite::Connection;
-use tokio::sync::watch;
+use rusqlite::{Connection, Row};
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     batch::Batch,
     checkpoint::IndexCheckpoints,
     counts::Subjects,
+    coverage::Coverage,
     feed::{Progress, Shared, Update},
+    indexer_error::IndexerError,
+    open::IndexPlace,
+    rebuild::Rebuild,
     rollups,
     updates::UpdateReceiver,
 };
 use crate::embedded::{
-    checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row, state,
+    checkpoint, database, journal::Change, loss, number::JournalPosition, row, state,
 };
 
 /// Changes that are written at once, if no reader waits for fewer.
@@ -32,9 +36,9 @@ const LONG_LOG: usize = 16_384;
 
 #[derive(Debug)]
 pub(in crate::embedded) struct Indexer {
-    path: PathBuf,
+    place: IndexPlace,
     index: Connection,
-    /// Reads the journal.
+    /// Reads the journal, and what a rebuild needs.
     main: Connection,
     batch: Batch,
     subjects: Subjects,
@@ -44,25 +48,57 @@ pub(in crate::embedded) struct Indexer {
     collected: JournalPosition,
     /// Batches written since the last checkpoint.
     batches: usize,
+    /// The rebuild, if the index is not complete.
+    rebuild: Option<Rebuild>,
+    /// The position after the last step of the rebuild.
+    stepped_at: JournalPosition,
+    /// The index is damaged and was not replaced yet.
+    is_damaged: bool,
+    progress: watch::Sender<Progress>,
+}
+
+/// What an indexer starts with.
+pub(super) struct Opened {
+    pub(super) index: Connection,
+    pub(super) applied: JournalPosition,
+    pub(super) rebuild: Option<Rebuild>,
 }
 
 impl Indexer {
     pub(super) fn new(
-        path: PathBuf,
-        index: Connection,
+        place: IndexPlace,
         main: Connection,
-        (applied, subjects): (JournalPosition, Subjects),
+        subjects: Subjects,
+        opened: Opened,
     ) -> Self {
-        let batch = Batch::default();
-        Self { path, index, main, batch, subjects, applied, collected: applied, batches: 0 }
+        let Opened { index, applied, rebuild } = opened;
+        let coverage = rebuild.as_ref().map_or(Coverage::COMPLETE, Rebuild::coverage);
+        Self {
+            place,
+            index,
+            main,
+            batch: Batch::default(),
+            subjects,
+            applied,
+            collected: applied,
+            batches: 0,
+            rebuild,
+            stepped_at: applied,
+            is_damaged: false,
+            progress: watch::Sender::new(Progress::at(applied, coverage)),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 
     pub(super) const fn applied(&self) -> JournalPosition {
         self.applied
+    }
+
+    pub(in crate::embedded) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
     }
 
     /// Runs until all senders of updates are dropped.
@@ -71,18 +107,19 @@ impl Indexer {
         updates: &UpdateReceiver,
         shared: &Shared,
         checkpoints: IndexCheckpoints,
-        progress: &watch::Sender<Progress>,
     ) {
         loop {
-            let first = updates.recv_timeout(LINGER);
+            let wait = self.rebuild.as_ref().map_or(LINGER, |it| it.wait().min(LINGER));
+            let first = updates.recv_timeout(wait);
             let is_ending = matches!(first, Err(RecvTimeoutError::Disconnected));
             let is_idle = first.is_err();
             self.collect(first.ok(), updates);
-            if let Err(error) = self.advance(shared, &checkpoints, progress, is_idle) {
+            if let Err(error) = self.work(shared, &checkpoints, is_idle) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
+                self.is_damaged |= error.needs_rebuild();
                 // Readers that wait receive the error rather than wait for the next attempt.
-                let error = Some(Arc::new(IndexError(error).into()));
-                progress.send_replace(Progress { applied: self.applied, error });
+                let error = Some(Arc::new(error.into()));
+                self.progress.send_modify(|progress| progress.error = error);
                 self.restart();
             }
             if is_ending {
@@ -91,6 +128,25 @@ impl Indexer {
         }
         drop(checkpoints);
         drop(checkpoint::truncate(&self.index));
+    }
+
+    /// Does what is due.
+    fn work(
+        &mut self,
+        shared: &Shared,
+        checkpoints: &IndexCheckpoints,
+        is_idle: bool,
+    ) -> Result<(), IndexerError> {
+        let generation = self.progress.borrow().generation;
+        if self.is_damaged || shared.is_damaged(generation) {
+            self.replace()?;
+        }
+        self.advance(shared, checkpoints, is_idle)?;
+        if self.rebuild.as_ref().is_some_and(|it| it.wait().is_zero()) {
+            self.rebuild_step()?;
+            self.checkpoint(checkpoints, false)?;
+        }
+        Ok(())
     }
 
     /// Collects the updates that are queued.
@@ -122,16 +178,15 @@ impl Indexer {
         &mut self,
         shared: &Shared,
         checkpoints: &IndexCheckpoints,
-        progress: &watch::Sender<Progress>,
         is_idle: bool,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), IndexerError> {
         let wanted = shared.wanted();
         let has_gap = wanted > self.collected || (is_idle && shared.offered() > self.collected);
         if has_gap {
-            self.read_journal(progress)?;
+            self.read_journal()?;
         }
         if is_idle || wanted > self.applied || self.batch.len() >= ROWS {
-            self.write(progress)?;
+            self.write()?;
             rollups::expire(&self.index, &shared.kept())?;
             self.checkpoint(checkpoints, is_idle)?;
         }
@@ -139,10 +194,10 @@ impl Indexer {
     }
 
     /// Collects commits that were not queued in time, or that an earlier process left.
-    fn read_journal(&mut self, progress: &watch::Sender<Progress>) -> rusqlite::Result<()> {
+    fn read_journal(&mut self) -> Result<(), IndexerError> {
         loop {
             if self.batch.len() >= ROWS {
-                self.write(progress)?;
+                self.write()?;
             }
             let found = self.next_in_journal()?;
             if found.is_empty() {
@@ -158,17 +213,23 @@ impl Indexer {
 pub(in crate::embedded) const READ_JOURNAL: &str =
     "SELECT position, events FROM journal WHERE position > ?1 ORDER BY position";
 
+/// Reads the columns `position, events`.
+fn entry(row: &Row<'_>) -> rusqlite::Result<(JournalPosition, Vec<Change>)> {
+    Ok((row.get(0)?, row::decode(row::blob_of(row, 1)?)?))
+}
+
 impl Indexer {
     /// The next commits, limited so that the batch does not become much larger than [`ROWS`].
-    fn next_in_journal(&self) -> rusqlite::Result<Vec<(JournalPosition, Vec<Change>)>> {
-        let mut statement = self.main.prepare_cached(READ_JOURNAL)?;
-        let mut rows = statement.query([self.collected])?;
+    fn next_in_journal(&self) -> Result<Vec<(JournalPosition, Vec<Change>)>, IndexerError> {
+        let unreadable = IndexerError::Main;
+        let mut statement = self.main.prepare_cached(READ_JOURNAL).map_err(unreadable)?;
+        let mut rows = statement.query([self.collected]).map_err(unreadable)?;
         let mut found = Vec::new();
         let mut count = 0;
-        while let Some(row) = rows.next()? {
-            let changes: Vec<Change> = row::decode(row::blob_of(row, 1)?)?;
+        while let Some(row) = rows.next().map_err(unreadable)? {
+            let (position, changes) = entry(row).map_err(IndexerError::Journal)?;
             count += changes.len();
-            found.push((row.get(0)?, changes));
+            found.push((position, changes));
             if count >= ROWS / 4 {
                 break;
             }
@@ -177,7 +238,7 @@ impl Indexer {
     }
 
     /// Writes the batch together with its position, so that a crash repeats or loses none of it.
-    fn write(&mut self, progress: &watch::Sender<Progress>) -> rusqlite::Result<()> {
+    fn write(&mut self) -> Result<(), IndexerError> {
         if self.collected == self.applied {
             return Ok(());
         }
@@ -190,7 +251,11 @@ impl Indexer {
         self.index.execute_batch("COMMIT")?;
         self.applied = self.collected;
         self.batches += 1;
-        progress.send_replace(Progress::at(self.applied));
+        let applied = self.applied;
+        self.progress.send_modify(|progress| {
+            progress.applied = applied;
+            progress.error = None;
+        });
         Ok(())
     }
 
@@ -217,12 +282,73 @@ impl Indexer {
 
     /// After an error, continues from the position of the index file.
     fn restart(&mut self) {
-        if !self.index.is_autocommit() {
-            drop(self.index.execute_batch("ROLLBACK"));
+        for db in [&self.index, &self.main] {
+            if !db.is_autocommit() {
+                drop(db.execute_batch("ROLLBACK"));
+            }
+        }
+        if let Some(rebuild) = &mut self.rebuild {
+            rebuild.postpone(LINGER);
         }
         self.batch = Batch::default();
         self.collected = self.applied;
         // Without a pause, a full queue would make it retry at once, again and again.
         std::thread::sleep(LINGER);
+    }
+}
+
+impl Indexer {
+    /// Does a step of the rebuild. It needs an index that has applied exactly what the
+    /// transaction sees which the step reads in.
+    pub(super) fn rebuild_step(&mut self) -> Result<(), IndexerError> {
+        let Some(mut rebuild) = self.rebuild.take() else { return Ok(()) };
+        let started = Instant::now();
+        let stepped = self.step_in_transaction(&mut rebuild);
+        let is_busy = self.applied != std::mem::replace(&mut self.stepped_at, self.applied);
+        let coverage = rebuild.coverage();
+        if coverage.is_complete() {
+            tracing::info!(messages = rebuild.found(), "the index is complete again");
+        } else {
+            rebuild.plan(started, is_busy);
+            self.rebuild = Some(rebuild);
+        }
+        stepped?;
+        self.batches += 1;
+        self.progress.send_modify(|progress| progress.coverage = coverage);
+        Ok(())
+    }
+
+    fn step_in_transaction(&mut self, rebuild: &mut Rebuild) -> Result<(), IndexerError> {
+        self.main.execute_batch("BEGIN").map_err(IndexerError::Main)?;
+        self.read_journal()?;
+        self.write()?;
+        rebuild.step(&self.index, &self.main, &mut self.subjects)?;
+        self.main.execute_batch("COMMIT").map_err(IndexerError::Main)
+    }
+
+    /// Puts an empty index in place of a damaged one. What was collected is in the main database.
+    fn replace(&mut self) -> Result<(), IndexerError> {
+        self.is_damaged = true;
+        tracing::error!("index.db is damaged; it is rebuilt from postrider.db in the background");
+        self.progress.send_modify(|progress| progress.coverage = Coverage::NOTHING);
+        // The damaged file is closed without copying its log, which by then has another owner.
+        let closed = Connection::open_in_memory().and_then(|empty| {
+            loss::keep_log_on_close(&self.index, true)?;
+            Ok(std::mem::replace(&mut self.index, empty))
+        });
+        drop(closed?);
+        let opened = self.place.create_behind(&self.main)?;
+        self.index = opened.index;
+        (self.applied, self.collected) = (opened.applied, opened.applied);
+        self.batch = Batch::default();
+        self.rebuild = opened.rebuild;
+        self.is_damaged = false;
+        let coverage = self.rebuild.as_ref().map_or(Coverage::COMPLETE, Rebuild::coverage);
+        let applied = self.applied;
+        self.progress.send_modify(|progress| {
+            *progress =
+                Progress { generation: progress.generation + 1, ..Progress::at(applied, coverage) };
+        });
+        Ok(())
     }
 }

@@ -1,19 +1,21 @@
 //! Opening the index, and creating it when there is none that can be used.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
 use super::{
     counts::Subjects,
-    indexer::Indexer,
+    coverage::Coverage,
+    indexer::{Indexer, Opened},
+    indexer_error::IndexerError,
     position::{self, IndexPosition},
-    rebuild,
+    rebuild::{self, Rebuild},
+    version::{REBUILDING, VERSION},
 };
 use crate::{
     embedded::{
-        checkpoint, database,
-        error::{self, IndexError},
+        database, error,
         folder::{self, Folder},
         number::JournalPosition,
         numbers::SharedNumbers,
@@ -23,84 +25,102 @@ use crate::{
     error::StoreError,
 };
 
-/// The version of the index's schema; a file with another one is rebuilt.
-const VERSION: usize = 2;
-
 const JOURNAL_CACHE_BYTES: u64 = 1 << 20;
 
 const FIRST_POSITION: &str = "SELECT min(position) FROM journal";
 
-/// Opens the index, or rebuilds it from the main database, whose position is given.
+const LAST_POSITION: &str = "SELECT coalesce(max(position), 0) FROM journal";
+
+/// Where the index is, and how it is opened.
+#[derive(Debug)]
+pub(super) struct IndexPlace {
+    pub(super) path: PathBuf,
+    /// The origin of the main database.
+    origin: i64,
+    options: Options,
+}
+
+/// Opens the index. If there is none that can be used, a new one is filled in the background;
+/// small ones are complete at once.
 pub(in crate::embedded) fn open(
     folder: &Folder,
     main_position: IndexPosition,
     options: &Options,
     numbers: SharedNumbers,
 ) -> Result<Indexer, StoreError> {
-    let mut subjects = Subjects::new(numbers);
     let IndexPosition { origin, applied: position } = main_position;
     let main = database::open_reader(&folder.main(), JOURNAL_CACHE_BYTES)?;
-    let path = folder.index();
-    let found = match open_existing(&path, origin, options) {
-        Ok(found) => found,
-        Err(error) if error::is_damage(&error) => {
+    let place = IndexPlace { path: folder.index(), origin, options: options.clone() };
+    let existing = match place.open_existing(&main, position) {
+        Ok(existing) => existing,
+        Err(IndexerError::Index(error)) if error::is_damage(&error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the index is damaged");
             None
         },
-        Err(error) => return Err(IndexError(error).into()),
+        Err(error) => return Err(error.into()),
     };
-    let first: Option<JournalPosition> = main.query_row(FIRST_POSITION, [], |row| row.get(0))?;
-    // The journal has to continue where the index ends.
-    let is_usable = |applied: JournalPosition| {
-        applied <= position && first.is_none_or(|first| first <= applied.next())
+    let opened = match existing {
+        Some(existing) => existing,
+        None => place.create(&main, position)?,
     };
-    let existing = found.filter(|&(_, applied)| is_usable(applied));
-    let (index, applied) = if let Some(existing) = existing {
-        existing
-    } else {
-        let db = create(&path, options)?;
-        fill(&db, &main, main_position, &mut subjects).map_err(IndexError)?;
-        (db, position)
-    };
-    Ok(Indexer::new(path, index, main, (applied, subjects)))
+    let mut indexer = Indexer::new(place, main, Subjects::new(numbers), opened);
+    indexer.rebuild_step()?;
+    Ok(indexer)
 }
 
-/// The index and its position, if there is one that belongs to the main database.
-fn open_existing(
-    path: &Path,
-    origin: i64,
-    options: &Options,
-) -> rusqlite::Result<Option<(Connection, JournalPosition)>> {
-    let db = database::open_index(path, options)?;
-    let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != VERSION {
-        return Ok(None);
+impl IndexPlace {
+    /// The index, if there is one that belongs to the main database, and whose position the
+    /// journal continues.
+    fn open_existing(
+        &self,
+        main: &Connection,
+        position: JournalPosition,
+    ) -> Result<Option<Opened>, IndexerError> {
+        let index = database::open_index(&self.path, &self.options)?;
+        let version: usize = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let coverage = match version {
+            VERSION => Some(Coverage::COMPLETE),
+            REBUILDING => rebuild::resume(&index, main)?,
+            _ => None,
+        };
+        let Some(coverage) = coverage else { return Ok(None) };
+        let found = position::of(&index)?.filter(|found| found.origin == self.origin);
+        let Some(found) = found else { return Ok(None) };
+        let first: Option<JournalPosition> =
+            main.query_row(FIRST_POSITION, [], |row| row.get(0)).map_err(IndexerError::Main)?;
+        let is_usable =
+            found.applied <= position && first.is_none_or(|first| first <= found.applied.next());
+        let rebuild = (!coverage.is_complete()).then(|| self.rebuild(coverage));
+        Ok(is_usable.then_some(Opened { index, applied: found.applied, rebuild }))
     }
-    let found = position::of(&db)?.filter(|found| found.origin == origin);
-    Ok(found.map(|found| (db, found.applied)))
-}
 
-/// An empty file in place of the one that cannot be used.
-fn create(path: &Path, options: &Options) -> Result<Connection, StoreError> {
-    folder::remove_database(path)?;
-    Ok(database::open_index(path, options).map_err(IndexError)?)
-}
+    /// A new index behind all commits that there are.
+    pub(super) fn create_behind(&self, main: &Connection) -> Result<Opened, IndexerError> {
+        let position = main.query_row(LAST_POSITION, [], |row| row.get(0));
+        self.create(main, position.map_err(IndexerError::Main)?)
+    }
 
-/// Builds the index from the main database, before anything is written to that.
-fn fill(
-    db: &Connection,
-    main: &Connection,
-    position: IndexPosition,
-    subjects: &mut Subjects,
-) -> rusqlite::Result<()> {
-    db.pragma_update(None, "synchronous", "OFF")?;
-    db.execute_batch(include_str!("../schema/index.sql"))?;
-    rebuild::fill(db, main, subjects)?;
-    state::set(db, state::APPLIED, &position.applied)?;
-    state::set(db, state::ORIGIN, &position.origin)?;
-    db.pragma_update(None, "synchronous", "NORMAL")?;
-    checkpoint::truncate(db)?;
-    // The version comes last, so that an incomplete file is rebuilt again.
-    db.pragma_update(None, "user_version", VERSION)?;
-    checkpoint::truncate(db).map(drop)
+    /// A new index in place of the one that cannot be used. It has the changes after this
+    /// position from the journal, and those before from a rebuild.
+    fn create(&self, main: &Connection, applied: JournalPosition) -> Result<Opened, IndexerError> {
+        folder::remove_database(&self.path).map_err(IndexerError::Replace)?;
+        let index = database::open_index(&self.path, &self.options)?;
+        let coverage = rebuild::start(main).map_err(IndexerError::Main)?;
+        index.execute_batch("BEGIN IMMEDIATE")?;
+        index.execute_batch(include_str!("../schema/index.sql"))?;
+        state::set(&index, state::APPLIED, &applied)?;
+        state::set(&index, state::ORIGIN, &self.origin)?;
+        rebuild::store(&index, coverage)?;
+        // Other versions rebuild it from the start.
+        index.pragma_update(None, "user_version", REBUILDING)?;
+        index.execute_batch("COMMIT")?;
+        if coverage.newest > 0 {
+            tracing::warn!("the index is rebuilt from postrider.db in the background");
+        }
+        Ok(Opened { index, applied, rebuild: Some(self.rebuild(coverage)) })
+    }
+
+    fn rebuild(&self, coverage: Coverage) -> Rebuild {
+        Rebuild::new(coverage, self.options.rebuild_pace)
+    }
 }

@@ -36,11 +36,17 @@ pub(in crate::embedded) struct AttemptRecord<'a> {
 }
 
 /// What followed from an attempt for its delivery.
+// Variants are stored by their position, so new ones come last.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::embedded) enum Consequence {
     Delivered,
     Failed,
     Retried,
+    /// Nothing: the delivery had been cancelled, or resent, when the attempt ended.
+    Ignored {
+        /// The attempt was counted as the last one of a failed delivery.
+        is_last: bool,
+    },
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -74,9 +80,17 @@ fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Erro
 }
 
 impl<'a> AttemptRecord<'a> {
-    pub(in crate::embedded) fn of(settlement: &'a Settlement, endpoint: EndpointNumber) -> Self {
+    /// `is_effective` tells whether the settlement changes the delivery.
+    pub(in crate::embedded) fn of(
+        settlement: &'a Settlement,
+        endpoint: EndpointNumber,
+        is_effective: bool,
+    ) -> Self {
         let attempt = &settlement.attempt;
         let consequence = match settlement.verdict {
+            verdict if !is_effective => {
+                Consequence::Ignored { is_last: matches!(verdict, Verdict::GiveUp(_)) }
+            },
             Verdict::Delivered => Consequence::Delivered,
             Verdict::GiveUp(_) => Consequence::Failed,
             Verdict::RetryAt(_) => Consequence::Retried,
@@ -138,7 +152,11 @@ impl<'a> AttemptRecord<'a> {
             duration: self.duration,
             trigger: trigger(self.manual),
             outcome: self.outcome.into(),
-            is_last: self.consequence == Consequence::Failed,
+            is_last: match self.consequence {
+                Consequence::Failed => true,
+                Consequence::Delivered | Consequence::Retried => false,
+                Consequence::Ignored { is_last } => is_last,
+            },
         };
         PackedFact(counted.fact().pack())
     }

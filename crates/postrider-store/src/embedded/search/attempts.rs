@@ -17,8 +17,10 @@ use crate::{
         history::{
             attempts::{BY_ENDPOINT_DOWN, BY_ENDPOINT_UP, Messages},
             deliveries,
-            walk::{Budget, Span, Visited, walk_within},
+            span::Span,
+            walk::{Budget, Visited, walk_within},
         },
+        index::coverage::Covered,
         number::{AttemptSequence, EndpointNumber, IdTail},
         readers::Reader,
         row::{self, attempt::AttemptRecord},
@@ -92,7 +94,11 @@ pub(super) fn search(
     let Some(key) = Key::of(reader, reach, search)? else {
         return Ok(ScanPage { items: Vec::new(), resume: None });
     };
-    let Span { first, last } = Span::of(&search.attempt.message, scan, |id| id.sequence());
+    let span = Span::of(&search.attempt.message, scan, |id| id.sequence());
+    let Covered { span: Span { first, last }, missing } = match key {
+        Key::All => Covered { span, missing: None },
+        Key::Failed | Key::Endpoint(_) => reader.coverage().part_of(span, scan.ascending)?,
+    };
     let db = if matches!(key, Key::All) { &reader.main } else { &reader.index };
     let mut statement = db.prepare_cached(key.sql(scan.ascending)).map_err(IndexError)?;
     let rows = match key {
@@ -107,7 +113,7 @@ pub(super) fn search(
         kinds: Kinds::new(reader),
         messages: Messages::new(reader, search.attempt.message.with_body),
     };
-    let budget = Budget { limit: scan.limit, bytes: usize::MAX };
+    let budget = Budget::items(scan.limit, missing);
     walk_within(rows, budget, |row| {
         let sequence: AttemptSequence = row.get(0)?;
         let item = match key {

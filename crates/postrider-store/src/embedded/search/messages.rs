@@ -12,9 +12,13 @@ use crate::{
         history::{
             deliveries::{self, DELIVERIES_DOWN, DELIVERIES_UP},
             messages::{MESSAGES_DOWN, MESSAGES_UP, by_sequence},
-            walk::{Budget, Span, Visited, walk_within},
+            span::Span,
+            walk::{Budget, Visited, walk_within},
         },
-        index::delivery_state::{CANCELLED, FAILED},
+        index::{
+            coverage::Covered,
+            delivery_state::{CANCELLED, FAILED},
+        },
         number::{ApplicationNumber, EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -101,7 +105,13 @@ pub(super) fn search(
     let Some(key) = Key::of(reader, reach, search)? else {
         return Ok(ScanPage { items: Vec::new(), resume: None });
     };
-    let Span { first, last } = Span::of(&search.message, scan, |id| id.sequence());
+    let span = Span::of(&search.message, scan, |id| id.sequence());
+    let Covered { span: Span { first, last }, missing } =
+        if matches!(key, Key::All) && search.status.is_none() {
+            Covered { span, missing: None }
+        } else {
+            reader.coverage().part_of(span, scan.ascending)?
+        };
     let db = if matches!(key, Key::All) { &reader.main } else { &reader.index };
     let mut statement = db.prepare_cached(key.sql(scan.ascending)).map_err(IndexError)?;
     let rows = match key {
@@ -113,7 +123,7 @@ pub(super) fn search(
     let rows = rows.map_err(IndexError)?;
     let mut visitor =
         Visitor { reader, search, key, owners: Owners::new(reader, reach), last: None };
-    let budget = Budget { limit: scan.limit, bytes: PAYLOAD_BYTES };
+    let budget = Budget { limit: scan.limit, bytes: PAYLOAD_BYTES, missing };
     walk_within(rows, budget, |row| visitor.visit(row))
 }
 

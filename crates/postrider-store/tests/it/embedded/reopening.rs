@@ -31,7 +31,9 @@ async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&Embedd
     set_up(&store).await;
     before(&store).await;
     let image = crash_image(folder.path());
-    after(&open_embedded(image.path())).await;
+    let reopened = open_embedded(image.path());
+    reopened.index_complete().await.unwrap();
+    after(&reopened).await;
     store.close().await.unwrap();
     after(&open_embedded(folder.path())).await;
 }

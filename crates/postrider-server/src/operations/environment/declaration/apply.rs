@@ -114,9 +114,10 @@ async fn commit(call: &Call, mut batch: Batch) -> Result<(), ApiError> {
     }
     call.store().commit(changes).await.map_err(|error| match error {
         StoreError::VersionMismatch { .. } | StoreError::Conflict { .. } => changed_meanwhile(),
-        other @ (StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Corrupt { .. }) => {
-            other.into()
-        },
+        other @ (StoreError::Unavailable(_)
+        | StoreError::Full(_)
+        | StoreError::Rebuilding(_)
+        | StoreError::Corrupt { .. }) => other.into(),
     })?;
     for application in &batch.touched {
         call.engine().changed(*application).await?;

@@ -6,7 +6,7 @@ use super::StoredRecovery;
 use crate::{
     embedded::{
         error::IndexError,
-        history::walk::Span,
+        history::span::Span,
         number::{EndpointNumber, MessageSequence},
         readers::Reader,
     },
@@ -35,6 +35,7 @@ pub(in crate::embedded) fn not_delivered(
     let Some(endpoint) = number else { return Ok(Vec::new()) };
     let period = Span::between(recovery.since, recovery.until);
     let span = Span { first: period.first.max(done.next().0), ..period };
+    reader.coverage().require(span.first)?;
     Ok(find(reader, endpoint, span, limit)?)
 }
 

@@ -23,6 +23,7 @@ pub(in crate::embedded) fn remaining(
     erasures: Vec<Erasure>,
     limit: usize,
 ) -> Result<Vec<(Erasure, Remaining)>, StoreError> {
+    reader.coverage().require_all()?;
     let (mut found, mut left, mut bytes) = (Vec::new(), limit, 0);
     for erasure in erasures {
         if left == 0 || bytes >= BODY_BYTES {
@@ -136,6 +137,7 @@ pub(in crate::embedded) fn unused(
     reader: &Reader,
     endpoints: Vec<EndpointNumber>,
 ) -> Result<Vec<EndpointNumber>, StoreError> {
+    reader.coverage().require_all()?;
     let mut statement = reader.index.prepare_cached(IS_USED).map_err(IndexError)?;
     let mut unused = Vec::new();
     for endpoint in endpoints {
