@@ -5,19 +5,16 @@
 //! nothing. Only a failing store is kept in memory, by each node for itself.
 
 mod book;
+mod firing;
 mod inbox;
 mod sender;
 mod task;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use postrider_core::alert::{Alert, AlertKind, Conditions, Policy};
-use postrider_store::StoreError;
+use postrider_core::alert::{AlertKind, Conditions, Policy};
 
-use self::book::StoredBook;
-use crate::components::Components;
-
-pub(crate) use self::inbox::AlertInbox;
+pub(crate) use self::{firing::firing, inbox::AlertInbox};
 pub use self::{
     sender::{AlertSender, SentAlert},
     task::AlertTask,
@@ -35,18 +32,4 @@ pub struct AlertSettings {
     pub node: String,
     /// The URL of the console, with a slash at its end.
     pub base_url: String,
-}
-
-/// The alerts that are firing, the oldest first; none if alerts are not configured. While the store
-/// fails, only those that this node keeps itself, unless there are none.
-pub(crate) async fn firing(components: &Components) -> Result<Vec<Alert>, StoreError> {
-    if components.alerts.settings().is_none() {
-        return Ok(Vec::new());
-    }
-    let own = components.alerts.own();
-    match StoredBook::new(components).read().await {
-        Ok((_, book)) => Ok(book.firing(components.clock.now()).into_iter().chain(own).collect()),
-        Err(_) if !own.is_empty() => Ok(own),
-        Err(error) => Err(error),
-    }
 }
