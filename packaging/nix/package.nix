@@ -29,6 +29,8 @@ rustPlatform.buildRustPackage {
       $out/bin/postrider completions $shell > postrider.$shell
     done
     installShellCompletion postrider.{bash,fish,zsh}
+    install -Dm644 -t $out/share/postrider/prometheus packaging/prometheus/alerts.yaml
+    install -Dm644 -t $out/share/postrider/grafana packaging/grafana/*.json
   '';
 
   meta = {

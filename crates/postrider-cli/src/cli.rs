@@ -10,7 +10,7 @@ use crate::{
     commands::{
         alert::AlertCommand,
         api::{
-            ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
+            ApiArgs, alert::Alerts, application::ApplicationCommand, attempt::AttemptCommand,
             connector::ConnectorCommand, consumer::ConsumerCommand, endpoint::EndpointCommand,
             event_type::EventTypeCommand, key::KeyCommand, message::MessageCommand, poll::Poll,
             send::Send, source::SourceCommand, task::TaskCommand,
@@ -91,6 +91,7 @@ enum Command {
     /// Tries the alerts of the server
     #[command(subcommand)]
     Alert(AlertCommand),
+    Alerts(Alerts),
     Backup(Backup),
     Copy(Copy),
     /// Imports applications, endpoints and messages from another system
@@ -240,6 +241,7 @@ impl Cli {
             Command::Replay(replay) => return replay.run(),
             Command::Health(health) => health.run()?,
             Command::Alert(command) => command.run()?,
+            Command::Alerts(alerts) => alerts.run()?,
             Command::Manual(manual) => manual.run(Self::command())?,
             Command::Completions { shell } => {
                 let mut command = Self::command();

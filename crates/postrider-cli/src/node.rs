@@ -113,7 +113,6 @@ impl Node {
             listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
-        clock.follow(&*store).await?;
         let senders = match &sandbox {
             Some(sandbox) => {
                 let rules = settings::transformation_rules(config, address);

@@ -5,6 +5,7 @@
 //! nothing. Only a failing store is kept in memory, by each node for itself.
 
 mod book;
+mod firing;
 mod inbox;
 mod sender;
 mod task;
@@ -13,7 +14,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use postrider_core::alert::{AlertKind, Conditions, Policy};
 
-pub(crate) use self::inbox::AlertInbox;
+pub(crate) use self::{firing::firing, inbox::AlertInbox};
 pub use self::{
     sender::{AlertSender, SentAlert},
     task::AlertTask,

@@ -12,6 +12,7 @@ use postrider::{
     provider::KeyRequest,
 };
 use postrider_core::{
+    alert::Alert,
     catalog::{OrganizationSettings, Resend, organization_digest},
     lane_state::LaneState,
     message::Message,
@@ -24,7 +25,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alerts::{AlertInbox, AlertSender, AlertTask},
+    alerts::{self, AlertInbox, AlertSender, AlertTask},
     background::{self, BackgroundRunner, Preview},
     changes::Changes,
     clock::Clock,
@@ -164,6 +165,7 @@ impl Engine {
             AppendOutcome::New => Ok(Submitted::Accepted(message)),
             AppendOutcome::Duplicate(id) => Ok(Submitted::Repeated(id)),
             AppendOutcome::EventIdTaken(id) => Ok(Submitted::EventIdTaken(id)),
+            AppendOutcome::IdTaken => Err(SubmitError::IdTaken),
         }
     }
 
@@ -338,6 +340,12 @@ impl Engine {
     /// Whether alerts are configured.
     pub fn has_alerts(&self) -> bool {
         self.components().settings.alerts.is_some()
+    }
+
+    /// The alerts that are firing, the oldest first; none if alerts are not configured. While the
+    /// store fails, it returns those that this node keeps itself.
+    pub async fn firing_alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        alerts::firing(self.components()).await
     }
 
     /// The task that sends alerts; `None` if the settings have none.

@@ -69,6 +69,9 @@ pub enum SubmitError {
     /// The server is shutting down.
     #[error("shutting down")]
     Stopping,
+    /// Another message has the id; try again, with another id if it was chosen.
+    #[error("another message has the id of this one")]
+    IdTaken,
     #[error(transparent)]
     Store(Arc<StoreError>),
 }

@@ -34,6 +34,7 @@
 
 mod api;
 mod auth;
+mod background_writer;
 mod consumer;
 mod feed;
 mod http;

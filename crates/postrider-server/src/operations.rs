@@ -2,6 +2,7 @@
 //!
 //! Each operation is a struct of its input. [`Operations`](crate::Operations) runs it in process.
 
+pub mod alert;
 pub mod api_key;
 pub mod application;
 pub mod attempt;
@@ -101,6 +102,7 @@ pub fn all() -> Vec<AnyOperation> {
         statistics::hosted::all(),
         statistics::application::all(),
         state::all(),
+        alert::all(),
         main_secret::all(),
         audit_log::all(),
         health::all(),

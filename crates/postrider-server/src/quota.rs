@@ -266,15 +266,16 @@ impl QuotaTracker {
         Err(ApiError::invalid(&["body", "headers"], message))
     }
 
-    /// Refuses another source of an application that has as many as it may.
+    /// Refuses another source of an application that has as many as it may. `created` counts those
+    /// that are created in the same transaction.
     pub(crate) async fn check_source_count(
         &self,
         store: &dyn Store,
         organization: &OrganizationId,
-        application: ApplicationId,
+        (application, created): (ApplicationId, usize),
     ) -> Result<(), ApiError> {
         let Some(limit) = self.quotas.sources else { return Ok(()) };
-        let (mut count, mut scan) = (0, Scan { after: None, ascending: true, limit: PAGE });
+        let (mut count, mut scan) = (created, Scan { after: None, ascending: true, limit: PAGE });
         loop {
             let found = store.list::<Source>(organization, scan.clone()).await?;
             count += found.items.iter().filter(|it| it.application == application).count();

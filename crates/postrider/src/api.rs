@@ -8,6 +8,7 @@
 //! server enforces them, so that one response can list all problems.
 
 pub mod access;
+pub mod alert;
 pub mod application;
 pub mod attempt;
 pub mod audit;
@@ -56,6 +57,7 @@ pub use self::{
         ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut, ApiKeyPatch, Capability, Permission,
         PermissionSource, Role, WhoamiOut,
     },
+    alert::{AlertKind, AlertOut, AlertsOut},
     application::{ApplicationIn, ApplicationMode, ApplicationOut, ApplicationPatch},
     attempt::{
         EndpointMessageOut, MessageAttemptOut, MessageEndpointOut, MessageStatus,

@@ -28,8 +28,21 @@ pub(super) fn stage(release: &Release) -> anyhow::Result<()> {
         copy_into(&release.root.join(file), &stage.join("doc"))?;
     }
     let packaging = release.root.join("packaging");
+    monitoring(&packaging, &stage.join("share/postrider"))?;
     copy_into(&packaging.join("systemd/postrider.service"), &stage.join("systemd"))?;
     copy_into(&packaging.join("postrider.toml"), &stage.join("etc"))
+}
+
+/// The alert rules of Prometheus and the dashboards of Grafana. The metadata of the packages in
+/// postrider-cli/Cargo.toml names them too.
+fn monitoring(packaging: &Path, share: &Path) -> anyhow::Result<()> {
+    copy_into(&packaging.join("prometheus/alerts.yaml"), &share.join("prometheus"))?;
+    let dashboards = packaging.join("grafana");
+    let files = fs::read_dir(&dashboards).with_context(|| dashboards.display().to_string())?;
+    for file in files {
+        copy_into(&file?.path(), &share.join("grafana"))?;
+    }
+    Ok(())
 }
 
 /// The binary, without settings of the caller, which help texts would show.
@@ -48,4 +61,32 @@ pub(super) fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(file, content))
         .with_context(|| file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn names(folder: &Path) -> BTreeSet<String> {
+        let files = fs::read_dir(folder).unwrap();
+        files.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn packages_contain_the_alert_rules_and_all_dashboards() {
+        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging");
+        let share = std::env::temp_dir().join(format!("postrider-dist-{}", std::process::id()));
+        monitoring(&packaging, &share).unwrap();
+        assert_eq!(names(&share.join("prometheus")), ["alerts.yaml".to_owned()].into());
+        assert_eq!(names(&share.join("grafana")), names(&packaging.join("grafana")));
+        fs::remove_dir_all(&share).unwrap();
+        let manifest = packaging.join("../crates/postrider-cli/Cargo.toml");
+        let manifest = fs::read_to_string(manifest).unwrap();
+        for folder in ["prometheus/*.yaml", "grafana/*.json"] {
+            let asset = format!("target/dist/stage/share/postrider/{folder}");
+            assert_eq!(manifest.matches(&asset).count(), 2, "{asset} in Debian's package and RPM");
+        }
+    }
 }

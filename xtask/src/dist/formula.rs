@@ -39,6 +39,7 @@ fn formula(version: &str, url: &str, sum: &str) -> String {
     bash_completion.install "share/bash-completion/completions/postrider"
     zsh_completion.install "share/zsh/vendor-completions/_postrider"
     fish_completion.install "share/fish/vendor_completions.d/postrider.fish"
+    pkgshare.install Dir["share/postrider/*"]
     pkgetc.install "etc/postrider.toml"
   end
 

@@ -1,5 +1,6 @@
 //! The commands that call a running server.
 
+pub(crate) mod alert;
 pub(crate) mod application;
 pub(crate) mod attempt;
 mod code;

@@ -9,8 +9,8 @@ use toml::Value;
 use url::Url;
 
 use super::{
-    section::settings,
-    value::{DisplayValue, Ratio, Raw, Secret, Setting},
+    section::{Rule, settings},
+    value::{DisplayValue, Ratio, Raw, Setting, secret_texts},
 };
 
 settings! {
@@ -64,19 +64,17 @@ settings! {
 }
 
 impl Alerts {
-    /// Checks what the types alone cannot express; an error is a key and what it should be.
-    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+    /// The rules that the types alone cannot express.
+    pub(super) fn rules(&self) -> [Rule; 5] {
         let has_recipients = !self.email_to.0.is_empty();
         let one_sender = self.email_from.as_ref().is_none_or(|it| it.0.len() == 1);
-        let rules = [
+        [
             (has_recipients && self.smtp_url.is_none(), "alerts.smtp_url", SMTP_URL),
             (has_recipients && self.email_from.is_none(), "alerts.email_from", EMAIL_FROM),
             (!one_sender, "alerts.email_from", "one e-mail address"),
             (self.certificate_expiry > MAX_EXPIRY, "alerts.certificate_expiry", "at most 30d"),
             (self.rejection_window.is_zero(), "alerts.rejection_window", "a duration above zero"),
-        ];
-        let broken = rules.into_iter().find(|(is_broken, ..)| *is_broken);
-        broken.map_or(Ok(()), |(_, key, expected)| Err((key, expected)))
+        ]
     }
 }
 
@@ -104,44 +102,18 @@ impl Setting for Recipients {
     }
 }
 
-/// A URL that is or contains a credential.
-#[derive(Clone, Debug)]
-pub(crate) struct SecretUrl(pub(crate) Secret);
+secret_texts! {
+    /// A URL that is or contains a credential.
+    SecretUrl, "a URL such as https://hooks.example.com/alerts",
+        |it| Url::parse(it).is_ok_and(|url| url.has_host());
+    /// A secret of Standard Webhooks.
+    SigningSecret, "a secret such as whsec_… (`whsec_` and 32 bytes in base64)",
+        |it| it.parse::<signature::Secret>().is_ok();
+}
 
 impl SecretUrl {
     pub(crate) fn url(&self) -> Url {
         self.0.0.parse().expect("it was parsed when it was read")
-    }
-}
-
-impl Setting for SecretUrl {
-    const EXPECTED: &'static str = "a URL such as https://hooks.example.com/alerts";
-
-    fn parse(raw: &Raw) -> Option<Self> {
-        let text = raw.text()?;
-        let url = Url::parse(text).ok()?;
-        url.has_host().then(|| Self(Secret(text.to_owned())))
-    }
-
-    fn display(&self) -> DisplayValue {
-        DisplayValue::Hidden
-    }
-}
-
-/// A secret of Standard Webhooks.
-#[derive(Clone, Debug)]
-pub(crate) struct SigningSecret(pub(crate) Secret);
-
-impl Setting for SigningSecret {
-    const EXPECTED: &'static str = "a secret such as whsec_… (`whsec_` and 32 bytes in base64)";
-
-    fn parse(raw: &Raw) -> Option<Self> {
-        let text = raw.text()?;
-        text.parse::<signature::Secret>().ok().map(|_| Self(Secret(text.to_owned())))
-    }
-
-    fn display(&self) -> DisplayValue {
-        DisplayValue::Hidden
     }
 }
 

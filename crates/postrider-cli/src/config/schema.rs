@@ -10,7 +10,7 @@ use url::Host;
 
 use super::{
     alerts::Alerts,
-    section::settings,
+    section::{Rule, settings},
     value::{
         ClientSecret, DatabaseUrl, DefaultSignature, IssuerUrl, LogFormat, LogLevel, NoProxyHosts,
         NonEmptyText, Origins, Paths, ProxyUrl, PublicUrl, Ratio, RetrySchedule, RoleMap,
@@ -493,7 +493,7 @@ impl Config {
 
     /// Checks what the types alone cannot express; an error is a key and what it should be.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let rules = [
+        let rules: [Rule; 21] = [
             (self.request_timeout.is_zero(), "request_timeout", "a duration above zero"),
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
@@ -521,8 +521,9 @@ impl Config {
         ];
         rules
             .into_iter()
+            .chain(self.alerts.rules())
             .find(|(is_broken, ..)| *is_broken)
-            .map_or_else(|| self.alerts.check(), |(_, key, expected)| Err((key, expected)))
+            .map_or(Ok(()), |(_, key, expected)| Err((key, expected)))
     }
 }
 

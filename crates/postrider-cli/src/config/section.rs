@@ -21,6 +21,9 @@ pub(super) enum SetError {
     Expected(&'static str),
 }
 
+/// Whether a rule is broken, the key that it is about, and what the value should be.
+pub(super) type Rule = (bool, &'static str, &'static str);
+
 /// A struct that [`settings!`] declares.
 pub(super) trait Section {
     fn defaults() -> Self;

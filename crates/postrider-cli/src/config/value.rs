@@ -328,20 +328,33 @@ impl Setting for SecretKeys {
     }
 }
 
-/// A secret in common with another server.
-#[derive(Clone, Debug)]
-pub(crate) struct ClientSecret(pub(crate) Secret);
+/// Declares texts that are secret: each with what it should be, and a check.
+macro_rules! secret_texts {
+    ($($(#[doc = $about:literal])+ $name:ident, $expected:literal, $is_valid:expr;)+) => {$(
+        $(#[doc = $about])+
+        #[derive(Clone, Debug)]
+        pub(crate) struct $name(pub(crate) $crate::config::value::Secret);
 
-impl Setting for ClientSecret {
-    const EXPECTED: &'static str = "a non-empty text";
+        impl $crate::config::value::Setting for $name {
+            const EXPECTED: &'static str = $expected;
 
-    fn parse(raw: &Raw) -> Option<Self> {
-        raw.text().and_then(filled).map(|it| Self(Secret(it)))
-    }
+            fn parse(raw: &$crate::config::value::Raw) -> Option<Self> {
+                let is_valid: fn(&str) -> bool = $is_valid;
+                let text = raw.text().filter(|it| is_valid(it))?;
+                Some(Self($crate::config::value::Secret(text.to_owned())))
+            }
 
-    fn display(&self) -> DisplayValue {
-        DisplayValue::Hidden
-    }
+            fn display(&self) -> $crate::config::value::DisplayValue {
+                $crate::config::value::DisplayValue::Hidden
+            }
+        }
+    )+};
+}
+pub(super) use secret_texts;
+
+secret_texts! {
+    /// A secret in common with another server.
+    ClientSecret, "a non-empty text", |it| !it.is_empty();
 }
 
 /// Words without spaces.

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "../it/collector.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod collector;
 mod nats;
 mod queue;
 mod redis;

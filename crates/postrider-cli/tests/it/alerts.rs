@@ -16,14 +16,14 @@ use crate::{
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The alerts of a message: the state and the kind of each.
-fn alerts(call: &Call) -> Vec<(String, String)> {
+pub(crate) fn alerts(call: &Call) -> Vec<(String, String)> {
     let body: Value = serde_json::from_slice(&call.body).unwrap();
     let text = |alert: &Value, name: &str| alert[name].as_str().unwrap().to_owned();
     let all = body["data"]["alerts"].as_array().unwrap().iter();
     all.map(|alert| (text(alert, "state"), text(alert, "kind"))).collect()
 }
 
-fn is(state: &str, kind: &str) -> Vec<(String, String)> {
+pub(crate) fn is(state: &str, kind: &str) -> Vec<(String, String)> {
     vec![(state.to_owned(), kind.to_owned())]
 }
 
@@ -53,6 +53,8 @@ async fn a_disabled_endpoint_is_announced_once_and_resolved() {
     assert!(calls[0].is_verified(SECRET));
     let body: Value = serde_json::from_slice(&calls[0].body).unwrap();
     assert_eq!(body["data"]["alerts"][0]["endpointId"], endpoint.as_str());
+    let firing = server.get("/alerts").await;
+    assert_eq!(firing["data"][0]["endpointId"], endpoint.as_str(), "{firing}");
     // A restart repeats nothing.
     assert!(server.terminate().success());
     server.restart();
@@ -64,6 +66,7 @@ async fn a_disabled_endpoint_is_announced_once_and_resolved() {
     let calls = receiver.until("alerts", |calls| calls.len() >= 2).await;
     assert_eq!(alerts(&calls[1]), is("resolved", "endpoint_disabled"));
     assert_eq!(calls.len(), 2);
+    assert_eq!(server.get("/alerts").await, json!({ "configured": true, "data": [] }));
     assert!(!server.log().contains(&url), "the URL is secret");
 }
 

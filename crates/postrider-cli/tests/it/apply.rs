@@ -279,3 +279,72 @@ async fn a_plan_is_applied_only_to_the_state_that_it_was_made_from() {
     let log = server.get("/audit-log?operation=v1.environment.apply").await;
     assert_eq!(log["data"].as_array().unwrap().len(), 1, "{log}");
 }
+#[tokio::test]
+async fn modes_signing_profiles_and_trace_contexts_survive_a_round_trip() {
+    const SECRET: &str = "secret-of-the-profile";
+    let records = "\
+applications:
+  - uid: acme
+    name: Acme
+    mode: shadow
+    endpoints:
+      - uid: plain
+        url: https://example.com/plain
+      - uid: signed
+        url: https://example.com/signed
+        forwardTraceContext: true
+        signing:
+          profile: convoy-advanced
+          standard: true
+          secrets:
+            - { key: { env: PROFILE_SECRET } }
+";
+    let (first, second) = (Server::start(), Server::start());
+    let apply = |server: &Server, path: &Path, more: &[&str]| {
+        let path = path.display().to_string();
+        let mut command = command(server, "apply", &[&["-f", &path], more].concat());
+        let output = command.env("PROFILE_SECRET", SECRET).output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stdout).contains(SECRET), "{output:?}");
+        output
+    };
+    let folder = declared(records);
+    text(&apply(&first, folder.path(), &["--yes"]), 0);
+    assert_eq!(first.get("/app/acme").await["mode"], "shadow");
+    let endpoint = first.get("/app/acme/endpoint/signed").await;
+    assert_eq!(endpoint["forwardTraceContext"], true);
+    assert_eq!(endpoint["signing"]["secrets"], json!([{ "key": "***" }]));
+
+    let open = text(&command(&first, "export", &[]).output().unwrap(), 0);
+    for part in ["mode: shadow", "forwardTraceContext: true", "profile: convoy-advanced"] {
+        assert!(open.contains(part), "{part} is not in {open}");
+    }
+    assert!(!open.contains(SECRET), "{open}");
+    let variable = "POSTRIDER_ACME_SIGNED_SIGNING_SECRETS_0_KEY";
+    assert!(open.contains(variable), "{open}");
+    // The exported references are given in the environment of the other server's command.
+    let own = |endpoint: &str| format!("/app/acme/endpoint/{endpoint}/secret");
+    let mut variables = vec![(variable.to_owned(), SECRET.to_owned())];
+    let file = folder.path().join("open.yaml");
+    fs::write(&file, &open).unwrap();
+    let missing = text(&apply(&second, &file, &["--yes"]), 2);
+    assert!(missing.contains(variable), "{missing}");
+    for name in ["plain", "signed"] {
+        let key = secret_of(&first, &own(name)).await.as_str().unwrap().to_owned();
+        variables.push((format!("POSTRIDER_ACME_{}_SECRET", name.to_uppercase()), key));
+    }
+    let path = file.display().to_string();
+    let mut again = command(&second, "apply", &["-f", &path, "--yes"]);
+    text(&again.envs(variables).output().unwrap(), 0);
+
+    let export = |server: &Server| {
+        let output = command(server, "export", &["--with-secrets"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = export(&first);
+    assert!(whole.contains(SECRET), "{whole}");
+    assert_eq!(export(&second), whole);
+    assert_eq!(second.get("/app/acme").await["mode"], "shadow");
+    fs::write(&file, whole).unwrap();
+    let nothing = text(&apply(&second, &file, &["--check"]), 0);
+    assert_eq!(nothing.trim(), "Nothing to do: 3 unchanged.");
+}

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod alert_conditions;
 mod alerts;
 mod api;
 mod apply;
+mod apply_crash;
 mod check;
 mod client;
 mod collector;

@@ -303,6 +303,11 @@ impl Caller {
         Self { url: server.url.clone(), ..self }
     }
 
+    /// Calls the same server with another token.
+    pub(crate) fn with_token(self, token: String) -> Self {
+        Self { token, ..self }
+    }
+
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ApiResult {
         self.send(method, path, body.map(|it| it.to_string()).unwrap_or_default()).await
     }

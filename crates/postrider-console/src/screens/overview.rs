@@ -1,5 +1,6 @@
 //! The overview: what happens, what fails, and how the server is.
 
+mod alerts;
 mod first_steps;
 mod health;
 mod traffic;
@@ -7,7 +8,9 @@ mod traffic;
 use std::sync::Arc;
 
 use maud::html;
-use postrider::api::{RejectingSourcesOut, StatisticsSeriesOut, StatusOut, WorstEndpointsOut};
+use postrider::api::{
+    AlertsOut, RejectingSourcesOut, StatisticsSeriesOut, StatusOut, WorstEndpointsOut,
+};
 use tokio::try_join;
 
 use crate::{
@@ -28,10 +31,11 @@ pub(crate) async fn page(context: Arc<Context>) -> PageResult {
             .live("rebuild", ui::index_rebuild(&context, rebuild))
             .live("server", health::server(&context, &status)));
     }
-    let (series, worst, rejecting, steps) = try_join!(
+    let (series, worst, rejecting, alerts, steps) = try_join!(
         api.get::<StatisticsSeriesOut>(range.on(v1(&["stats", "series"]), context.now)),
         api.get::<WorstEndpointsOut>(v1(&["stats", "worst-endpoints"]).with("since", since)),
         api.get::<RejectingSourcesOut>(v1(&["stats", "rejecting-sources"]).with("since", since)),
+        api.get::<AlertsOut>(v1(&["alerts"])),
         first_steps::progress(&context),
     )?;
     let page = Page::new(Section::Overview, "Overview").actions(ranges(&context, range));
@@ -41,6 +45,7 @@ pub(crate) async fn page(context: Arc<Context>) -> PageResult {
         page.live("first-steps", first_steps::view(&context, &steps))
     };
     Ok(page
+        .live("alerts", alerts::view(&context, &alerts))
         .live("traffic", traffic::view(&context, range, &series, &status))
         .live(
             "problems",

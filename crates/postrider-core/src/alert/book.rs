@@ -143,6 +143,15 @@ impl Book {
         self.alerts.iter().filter(|it| it.holds())
     }
 
+    /// The alerts whose conditions hold at this time, the oldest first. Conditions that were not
+    /// observed again end by themselves.
+    pub fn firing(&self, now: Timestamp) -> Vec<Alert> {
+        let is_firing = |it: &&Alert| it.ends_at.is_none_or(|at| at > now);
+        let mut firing: Vec<_> = self.holding().filter(is_firing).cloned().collect();
+        firing.sort_by(|a, b| (a.began_at, &a.key).cmp(&(b.began_at, &b.key)));
+        firing
+    }
+
     /// Takes in what a detector reports.
     pub fn observe(&mut self, observation: Observation, now: Timestamp) {
         match observation {
@@ -239,6 +248,22 @@ mod tests {
 
     fn only(subject: &str, notice: NoticeKind) -> Vec<(String, NoticeKind)> {
         vec![(subject.to_owned(), notice)]
+    }
+
+    #[test]
+    fn alerts_fire_until_they_end_the_oldest_first() {
+        let mut book = Book::default();
+        book.observe(holds("b", Some(50)), at(10));
+        book.observe(holds("c", None), at(5));
+        book.observe(holds("a", Some(100)), at(10));
+        let firing = |book: &Book, now| -> Vec<_> {
+            book.firing(at(now)).into_iter().map(|it| it.key.subject).collect()
+        };
+        assert_eq!(firing(&book, 10), ["c", "a", "b"]);
+        assert_eq!(firing(&book, 50), ["c", "a"], "the condition of b was not observed again");
+        book.observe(Observation::Cleared(key("c")), at(60));
+        assert_eq!(firing(&book, 60), ["a"]);
+        assert!(firing(&book, 100).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use postrider::api::declaration::DeclaredKind;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::kind::MASK;
@@ -105,41 +106,32 @@ pub fn nest(lists: &mut BTreeMap<DeclaredKind, Vec<Map<String, Value>>>) {
     }
 }
 
-/// The value as YAML.
+/// Maximum length of a line: longer texts would be folded at it.
+const NEVER_FOLDED: usize = usize::MAX;
+
+/// The value as YAML. Texts of several lines are written line by line.
 pub fn yaml(value: &Value) -> String {
-    let mut text = String::new();
-    write_block(value, 0, &mut text);
-    text
+    let options = serde_saphyr::ser_options! {
+        compact_list_indent: false,
+        folded_wrap_chars: NEVER_FOLDED,
+    };
+    serde_saphyr::to_string_with_options(&InOrder(value), options)
+        .expect("every JSON value can be written as YAML")
 }
 
-/// Writes a value that begins on a line of its own.
-fn write_block(value: &Value, indent: usize, text: &mut String) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            for (name, value) in in_order(fields) {
-                push_indent(indent, text);
-                text.push_str(&scalar_text(name));
-                text.push(':');
-                write_after_key(value, indent, text);
-            }
-        },
-        Value::Array(items) if !items.is_empty() => {
-            for item in items {
-                push_indent(indent, text);
-                text.push('-');
-                write_after_dash(item, indent, text);
-            }
-        },
-        other @ (Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_)) => {
-            push_indent(indent, text);
-            text.push_str(&scalar(other));
-            text.push('\n');
-        },
+/// A value whose fields are in the order that readers expect.
+struct InOrder<'a>(&'a Value);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => serializer
+                .collect_map(in_order(fields).into_iter().map(|(name, it)| (name, Self(it)))),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(InOrder)),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                other.serialize(serializer)
+            },
+        }
     }
 }
 
@@ -155,136 +147,4 @@ fn in_order(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_by_key(|(name, _)| rank(name));
     fields
-}
-
-fn write_after_key(value: &Value, indent: usize, text: &mut String) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            text.push('\n');
-            write_block(value, indent + 2, text);
-        },
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            write_block(value, indent + 2, text);
-        },
-        Value::String(lines) if is_literal(lines) => write_literal(lines, indent + 2, text),
-        other @ (Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_)) => {
-            text.push(' ');
-            text.push_str(&scalar(other));
-            text.push('\n');
-        },
-    }
-}
-
-fn write_after_dash(item: &Value, indent: usize, text: &mut String) {
-    match item {
-        Value::Object(fields) if !fields.is_empty() => {
-            // The first field follows the dash; the others are below it.
-            let mut block = String::new();
-            write_block(item, indent + 2, &mut block);
-            text.push(' ');
-            text.push_str(block.trim_start_matches(' '));
-        },
-        Value::String(lines) if is_literal(lines) => write_literal(lines, indent + 2, text),
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            write_block(item, indent + 2, text);
-        },
-        other @ (Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_)) => {
-            text.push(' ');
-            text.push_str(&scalar(other));
-            text.push('\n');
-        },
-    }
-}
-
-/// Whether a text of several lines can be written as it is.
-fn is_literal(text: &str) -> bool {
-    let is_plain = |it: char| {
-        it == '\n'
-            || !it.is_control()
-                && it != '\u{feff}'
-                && !('\u{2028}'..='\u{2029}').contains(&it)
-                && it != '\u{85}'
-    };
-    let starts_well = !text.starts_with([' ', '\n']);
-    text.trim_end_matches('\n').contains('\n') && starts_well && text.chars().all(is_plain)
-}
-
-fn write_literal(lines: &str, indent: usize, text: &mut String) {
-    let ends = lines.chars().rev().take_while(|it| *it == '\n').count();
-    text.push_str(match ends {
-        0 => " |-\n",
-        1 => " |\n",
-        _ => " |+\n",
-    });
-    for line in lines.strip_suffix('\n').unwrap_or(lines).split('\n') {
-        if !line.is_empty() {
-            push_indent(indent, text);
-            text.push_str(line);
-        }
-        text.push('\n');
-    }
-}
-
-fn push_indent(indent: usize, text: &mut String) {
-    text.extend(std::iter::repeat_n(' ', indent));
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => scalar_text(text),
-        // Also empty lists and objects, which are the same in YAML.
-        other @ (Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Array(_)
-        | Value::Object(_)) => other.to_string(),
-    }
-}
-
-/// The text without quotes, if YAML cannot take it for anything else.
-fn scalar_text(text: &str) -> String {
-    let is_start = |it: char| it.is_ascii_alphabetic() || it == '_' || it == '/';
-    let is_part = |it: char| it.is_ascii_alphanumeric() || "_-./ ".contains(it);
-    let is_url = text.starts_with("https://") || text.starts_with("http://");
-    let is_part = |it: char| is_part(it) || (is_url && ":?=&%".contains(it));
-    let is_plain = text.starts_with(is_start)
-        && text.chars().all(is_part)
-        && !text.ends_with([' ', ':'])
-        && !is_word(text);
-    if is_plain { text.to_owned() } else { quoted(text) }
-}
-
-/// Words that YAML 1.1 or 1.2 takes for other types.
-fn is_word(text: &str) -> bool {
-    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
-    words.contains(&text.to_ascii_lowercase().as_str())
-}
-
-fn quoted(text: &str) -> String {
-    let json = Value::from(text).to_string();
-    // JSON leaves these as they are, and YAML would take them for line breaks or refuse them.
-    let is_special = |it: char| {
-        !it.is_ascii()
-            && (it.is_control()
-                || matches!(it, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'))
-            || it == '\u{7f}'
-    };
-    if !json.contains(is_special) {
-        return json;
-    }
-    json.chars()
-        .map(|it| if is_special(it) { format!("\\u{:04x}", u32::from(it)) } else { it.to_string() })
-        .collect()
 }

@@ -10,7 +10,7 @@ use postrider_core::{
 };
 use postrider_store::{Expected, IdOrUid, Records, Store, StoreError, Version};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, components::Components};
 
 /// The uid of the application of the server whose metadata contains the alerts. The ids of
 /// organizations begin with `org_`, so it is not an application for operational webhooks.
@@ -25,13 +25,21 @@ const MAX_RACES: usize = 5;
 /// Reads and changes the alerts.
 #[derive(Debug)]
 pub(super) struct StoredBook {
-    pub store: Arc<dyn Store>,
-    pub clock: Arc<Clock>,
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
     /// The organization of the applications that the server creates.
-    pub organization: OrganizationId,
+    organization: OrganizationId,
 }
 
 impl StoredBook {
+    pub(super) fn new(components: &Components) -> Self {
+        Self {
+            store: Arc::clone(&components.store),
+            clock: Arc::clone(&components.clock),
+            organization: components.listeners.own().clone(),
+        }
+    }
+
     /// Changes the alerts, and stores them if that made a difference.
     pub(super) async fn update<T>(
         &self,

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use postrider::SourceId;
 use postrider_core::{
-    alert::{AlertKind, Finding, Observation, RejectionWindow},
+    alert::{Alert, AlertKind, Finding, Observation, RejectionWindow},
     time::Timestamp,
 };
 use postrider_store::{DiskSize, StoreSize};
@@ -36,6 +36,8 @@ struct State {
     findings: Vec<Finding>,
     rejections: RejectionWindow,
     measured: Measured,
+    /// The alerts that are firing and that cannot be stored, as they are about the store.
+    own: Vec<Alert>,
 }
 
 impl AlertInbox {
@@ -45,7 +47,8 @@ impl AlertInbox {
             let rejections =
                 RejectionWindow::new(conditions.rejection_window, conditions.rejections);
             let measured = Measured::default();
-            let state = Mutex::new(State { findings: Vec::new(), rejections, measured });
+            let (findings, own) = (Vec::new(), Vec::new());
+            let state = Mutex::new(State { findings, rejections, measured, own });
             Enabled { settings, state }
         }))
     }
@@ -76,6 +79,17 @@ impl AlertInbox {
     pub(crate) fn measured(&self, size: &StoreSize) {
         let Some(enabled) = &self.0 else { return };
         enabled.lock().measured = Measured { disk: size.disk, oldest_due: size.oldest_due };
+    }
+
+    /// Replaces the firing alerts that this node keeps itself.
+    pub(super) fn keep_own(&self, firing: Vec<Alert>) {
+        let Some(enabled) = &self.0 else { return };
+        enabled.lock().own = firing;
+    }
+
+    /// The firing alerts that this node keeps itself.
+    pub(super) fn own(&self) -> Vec<Alert> {
+        self.0.as_ref().map(|enabled| enabled.lock().own.clone()).unwrap_or_default()
     }
 
     /// What was reported since the last call, and the last measurements.

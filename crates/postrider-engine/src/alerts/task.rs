@@ -75,11 +75,7 @@ impl AlertTask {
             clock: Arc::clone(clock),
             metrics: Arc::clone(metrics),
             errors: Arc::clone(&components.errors),
-            book: StoredBook {
-                store: Arc::clone(store),
-                clock: Arc::clone(clock),
-                organization: components.listeners.own().clone(),
-            },
+            book: StoredBook::new(components),
             pending: Vec::new(),
             expiring: BTreeSet::new(),
             failing: None,
@@ -255,6 +251,7 @@ impl AlertTask {
             self.own.observe(observed, now);
         }
         let notices = self.own.take_notices(policy, now);
+        self.inbox.keep_own(self.own.firing(now));
         self.own.outbox.put(&notices, &self.alerts.channels(), now);
         let outgoing = self.own.outbox.claim(now);
         let sent = join_all(outgoing.iter().map(|it| self.send(it))).await;

@@ -205,7 +205,9 @@ impl Appender {
                     dispatcher.handle(Input::Stored(endpoint), now);
                 }
             },
-            AppendOutcome::Duplicate(_) | AppendOutcome::EventIdTaken(_) => {
+            AppendOutcome::Duplicate(_)
+            | AppendOutcome::EventIdTaken(_)
+            | AppendOutcome::IdTaken => {
                 unreserve(dispatcher, &reserved, now);
             },
         }

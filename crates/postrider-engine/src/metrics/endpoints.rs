@@ -1,6 +1,7 @@
 //! Metrics of single endpoints, for as many of them as the operator allows.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -40,12 +41,28 @@ struct EndpointAttemptLabels {
 /// An endpoint and its application.
 type Place = (ApplicationId, EndpointId);
 
+/// The series of an endpoint that each attempt changes. Finding them in their families would take
+/// the texts of their labels.
+#[derive(Debug)]
+struct Series {
+    delivered: Counter,
+    failed: Counter,
+    duration: Histogram,
+}
+
+#[derive(Debug)]
+struct HeldPlaces {
+    slots: Slots<Place>,
+    /// Those of the places that are held.
+    series: HashMap<Place, Series>,
+}
+
 /// Metrics of the endpoints that were called first, up to a limit. An endpoint that is no longer
 /// called loses its series, and makes room for another one.
 #[derive(Debug)]
 pub(crate) struct EndpointMetrics {
     limit: usize,
-    slots: Mutex<Slots<Place>>,
+    held_places: Mutex<HeldPlaces>,
     attempts: Family<EndpointAttemptLabels, Counter>,
     durations: Family<EndpointLabels, Histogram, fn() -> Histogram>,
     breakers: Family<EndpointLabels, Gauge>,
@@ -56,7 +73,10 @@ impl EndpointMetrics {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            slots: Mutex::new(Slots::new(limit, IDLE_TIMEOUT)),
+            held_places: Mutex::new(HeldPlaces {
+                slots: Slots::new(limit, IDLE_TIMEOUT),
+                series: HashMap::new(),
+            }),
             attempts: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             breakers: Family::default(),
@@ -86,15 +106,30 @@ impl EndpointMetrics {
         if self.limit == 0 {
             return;
         }
-        let used = self.slots().note(&place, now);
-        used.freed.into_iter().for_each(|freed| self.remove(freed));
+        let mut held = self.held_places();
+        let used = held.slots.note(&place, now);
+        for freed in used.freed {
+            held.series.remove(&freed);
+            self.remove(freed);
+        }
         if !used.is_held {
             return;
         }
-        let EndpointLabels { application, endpoint } = labels(place);
-        let counted = EndpointAttemptLabels { application, endpoint, result };
-        self.attempts.get_or_create(&counted).inc();
-        self.durations.get_or_create(&labels(place)).observe(duration.as_secs_f64());
+        let series = held.series.entry(place).or_insert_with(|| self.series(place));
+        match result {
+            AttemptResult::Delivered => series.delivered.inc(),
+            AttemptResult::Retried | AttemptResult::Failed => series.failed.inc(),
+        };
+        series.duration.observe(duration.as_secs_f64());
+    }
+
+    fn series(&self, place: Place) -> Series {
+        let [delivered, failed] = RESULTS.map(|result| {
+            let EndpointLabels { application, endpoint } = labels(place);
+            let labels = EndpointAttemptLabels { application, endpoint, result };
+            self.attempts.get_or_create_owned(&labels)
+        });
+        Series { delivered, failed, duration: self.durations.get_or_create_owned(&labels(place)) }
     }
 
     /// Shows the states of lanes. Endpoints without one hold nothing.
@@ -106,7 +141,7 @@ impl EndpointMetrics {
         self.held.clear();
         for lane in lanes {
             let place = (lane.application, lane.endpoint);
-            if self.slots().contains(&place) {
+            if self.held_places().slots.contains(&place) {
                 let labels = labels(place);
                 self.breakers.get_or_create(&labels).set(i64::from(lane.breaker.is_open()));
                 self.held.get_or_create(&labels).set(lane.held.try_into().unwrap_or(i64::MAX));
@@ -125,8 +160,8 @@ impl EndpointMetrics {
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots<Place>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held_places(&self) -> MutexGuard<'_, HeldPlaces> {
+        self.held_places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

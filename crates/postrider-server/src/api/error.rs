@@ -202,6 +202,9 @@ impl From<SubmitError> for ApiError {
                 Self::Unavailable("too many messages are waiting to be stored; try again", None)
             },
             SubmitError::Stopping => Self::Unavailable("the server is shutting down", None),
+            SubmitError::IdTaken => {
+                Self::Unavailable("another message has the id of this one; try again", None)
+            },
             SubmitError::Store(error) => error.into(),
         }
     }

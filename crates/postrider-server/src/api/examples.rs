@@ -143,6 +143,12 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         ("DestinationIn" | "DestinationOut" | "DestinationPatch", "type") => {
             Some(json!("fifoEndpoint"))
         },
+        ("AlertOut", "kind") => Some(json!("disk_nearly_full")),
+        ("AlertOut", "subject") => Some(json!("node-1")),
+        ("AlertOut", "summary") => Some(json!(
+            "900 MiB of 10000 MiB are free on the disk with the data folder; free space or \
+             enlarge it before new messages are refused."
+        )),
         ("BackgroundTaskProgress", "done") => Some(json!(120)),
         ("PollingEndpointOut" | "PollingEndpointConsumerSeekOut", "iterator") => {
             Some(json!("MTozOjE"))

@@ -2,7 +2,6 @@
 //! costs the store one write per pause and delays nothing else.
 
 use std::{
-    error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,6 +10,8 @@ use postrider_core::message::Rejection;
 use postrider_store::{Store, StoreError};
 use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
+
+use crate::background_writer::{self, Collected, WriterState};
 
 /// Most rejections in memory, and most bytes of their bodies.
 const MAX_QUEUED: usize = 256;
@@ -38,8 +39,7 @@ struct Shared {
 struct Queue {
     rejections: Vec<Rejection>,
     bytes: usize,
-    /// A task writes, and takes what is added meanwhile afterwards.
-    is_writing: bool,
+    writer: WriterState,
 }
 
 impl RejectionLog {
@@ -59,21 +59,14 @@ impl RejectionLog {
         }
         queue.bytes += bytes;
         queue.rejections.push(rejection);
-        // Set under the lock that the task takes before it ends, so that none is left behind.
-        if !std::mem::replace(&mut queue.is_writing, true) {
-            self.0.tasks.spawn(write(Arc::clone(&self.0)));
+        if queue.writer.begin() {
+            background_writer::start(&self.0.tasks, Arc::clone(&self.0));
         }
     }
 
     /// Stores the queue at once, so that a reader of the log finds what was rejected just before.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
-        let _writing = self.0.writing.lock().await;
-        let batch = {
-            let mut queue = self.0.lock();
-            queue.bytes = 0;
-            std::mem::take(&mut queue.rejections)
-        };
-        if batch.is_empty() { Ok(()) } else { self.0.store.reject(batch).await }
+        self.0.write().await
     }
 }
 
@@ -82,33 +75,33 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The queue; if it is empty, the writing task counts as ended.
     fn take(&self) -> Vec<Rejection> {
         let mut queue = self.lock();
         queue.bytes = 0;
-        queue.is_writing = !queue.rejections.is_empty();
         std::mem::take(&mut queue.rejections)
-    }
-
-    /// Stores the queue; whether there was something in it.
-    async fn write_next(&self) -> bool {
-        let _writing = self.writing.lock().await;
-        let batch = self.take();
-        if batch.is_empty() {
-            return false;
-        }
-        let count = batch.len() as u64;
-        if let Err(error) = self.store.reject(batch).await {
-            self.dropped.inc_by(count);
-            tracing::debug!(error = &error as &dyn Error, "rejections are not stored");
-        }
-        true
     }
 }
 
-/// Writes until the queue is empty.
-async fn write(shared: Arc<Shared>) {
-    while shared.write_next().await {
-        tokio::time::sleep(PAUSE).await;
+impl Collected for Shared {
+    const NAME: &'static str = "rejections";
+    // A write costs little until there is a flood.
+    const FIRST_PAUSE: Duration = Duration::ZERO;
+    const PAUSE: Duration = PAUSE;
+
+    fn has_ended(&self) -> bool {
+        let mut queue = self.lock();
+        let is_empty = queue.rejections.is_empty();
+        queue.writer.has_ended(is_empty)
+    }
+
+    async fn write(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        let batch = self.take();
+        let count = batch.len() as u64;
+        let stored = if batch.is_empty() { Ok(()) } else { self.store.reject(batch).await };
+        if stored.is_err() {
+            self.dropped.inc_by(count);
+        }
+        stored
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +13,8 @@ use postrider_core::{
 };
 use postrider_store::{Store, StoreError};
 use tokio_util::task::TaskTracker;
+
+use crate::background_writer::{self, Collected, WriterState};
 
 /// Time between two writes.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -38,8 +39,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Counts {
     counted: HashMap<(CountedFor, Fact), Counted>,
-    /// A task writes, and takes what is added meanwhile afterwards.
-    is_writing: bool,
+    writer: WriterState,
 }
 
 impl RequestCounts {
@@ -58,30 +58,20 @@ impl RequestCounts {
         }
         let none = Counted { application: source.application, of, fact, count: 0 };
         counts.counted.entry((of, fact)).or_insert(none).count += 1;
-        // Set under the lock that the task takes before it ends, so that nothing is left behind.
-        if !std::mem::replace(&mut counts.is_writing, true) {
-            self.0.tasks.spawn(write(Arc::clone(&self.0)));
+        if counts.writer.begin() {
+            background_writer::start(&self.0.tasks, Arc::clone(&self.0));
         }
     }
 
     /// Stores the numbers at once, so that a reader finds what was received just before.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
-        let _writing = self.0.writing.lock().await;
-        let counted = std::mem::take(&mut self.0.lock().counted);
-        self.0.store_or_keep(counted).await
+        self.0.write().await
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The numbers; if there are none, the writing task counts as ended.
-    fn take(&self) -> HashMap<(CountedFor, Fact), Counted> {
-        let mut counts = self.lock();
-        counts.is_writing = !counts.counted.is_empty();
-        std::mem::take(&mut counts.counted)
     }
 
     async fn store_or_keep(
@@ -102,17 +92,20 @@ impl Shared {
     }
 }
 
-/// Writes until nothing is left.
-async fn write(shared: Arc<Shared>) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        let _writing = shared.writing.lock().await;
-        let counted = shared.take();
-        if counted.is_empty() {
-            return;
-        }
-        if let Err(error) = shared.store_or_keep(counted).await {
-            tracing::debug!(error = &error as &dyn Error, "request counts are not stored");
-        }
+impl Collected for Shared {
+    const NAME: &'static str = "request counts";
+    const FIRST_PAUSE: Duration = PAUSE;
+    const PAUSE: Duration = PAUSE;
+
+    fn has_ended(&self) -> bool {
+        let mut counts = self.lock();
+        let is_empty = counts.counted.is_empty();
+        counts.writer.has_ended(is_empty)
+    }
+
+    async fn write(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        let counted = std::mem::take(&mut self.lock().counted);
+        self.store_or_keep(counted).await
     }
 }

@@ -249,7 +249,8 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
         None => None,
     };
     if let Some(application) = chosen {
-        call.quotas().check_source_count(call.reader(), call.organization(), application).await?;
+        let (store, organization) = (call.reader(), call.organization());
+        call.quotas().check_source_count(store, organization, (application, 0)).await?;
     }
     let kind = body.kind.clone();
     let (choice, patch) = split(body)?;

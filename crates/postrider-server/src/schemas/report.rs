@@ -3,8 +3,6 @@
 
 use std::{
     collections::HashMap,
-    error::Error,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,6 +15,8 @@ use postrider_core::{
 };
 use postrider_store::{Expected, IdOrUid, Records, Store, StoreError};
 use tokio_util::task::TaskTracker;
+
+use crate::background_writer::{self, Collected, WriterState};
 
 /// Time between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -40,8 +40,7 @@ struct Unsaved {
 #[derive(Debug, Default)]
 struct Pending {
     unsaved: HashMap<Key, Unsaved>,
-    /// A task writes, and takes what is added meanwhile afterwards.
-    is_writing: bool,
+    writer: WriterState,
 }
 
 /// What was found in the payloads of event types.
@@ -98,9 +97,8 @@ impl Reports {
         }
         let none = || Unsaved { since: at, findings: Findings::default() };
         change(&mut pending.unsaved.entry(key).or_insert_with(none).findings);
-        // Set under the lock that the task takes before it ends, so that nothing is left behind.
-        if !mem::replace(&mut pending.is_writing, true) {
-            self.0.tasks.spawn(write(Arc::clone(&self.0)));
+        if pending.writer.begin() {
+            background_writer::start(&self.0.tasks, Arc::clone(&self.0));
         }
     }
 }
@@ -116,13 +114,6 @@ impl Shared {
 
     fn keys(&self) -> Vec<Key> {
         self.lock().unsaved.keys().cloned().collect()
-    }
-
-    /// Whether there is nothing to write. The writing task counts as ended then.
-    fn has_ended(&self) -> bool {
-        let mut pending = self.lock();
-        pending.is_writing = !pending.unsaved.is_empty();
-        !pending.is_writing
     }
 
     /// Stores what is there, unless the store fails.
@@ -186,15 +177,18 @@ fn empty((organization, event_type): &Key, since: Timestamp) -> SchemaReport {
     }
 }
 
-/// Writes until nothing is left.
-async fn write(shared: Arc<Shared>) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        if shared.has_ended() {
-            return;
-        }
-        if let Err(error) = shared.store_all().await {
-            tracing::debug!(error = &error as &dyn Error, "schema reports are not stored");
-        }
+impl Collected for Shared {
+    const NAME: &'static str = "schema reports";
+    const FIRST_PAUSE: Duration = PAUSE;
+    const PAUSE: Duration = PAUSE;
+
+    fn has_ended(&self) -> bool {
+        let mut pending = self.lock();
+        let is_empty = pending.unsaved.is_empty();
+        pending.writer.has_ended(is_empty)
+    }
+
+    async fn write(&self) -> Result<(), StoreError> {
+        self.store_all().await
     }
 }

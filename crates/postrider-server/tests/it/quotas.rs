@@ -190,6 +190,15 @@ async fn the_sources_of_an_application_are_limited() {
     world.post(path, source(Some(&app))).await.expect(201);
     let refused = world.post(path, source(Some(&app))).await.expect(422);
     assert!(refused.to_string().contains("quotas.sources"), "{refused}");
+    let records = |count: usize| {
+        let source = |n| json!({ "uid": format!("s{n}"), "name": "s", "type": "generic-webhook", "appId": "other" });
+        let sources: Vec<_> = (0..count).map(source).collect();
+        json!({ "records": { "applications": [{ "uid": "other", "name": "O" }], "sources": sources } })
+    };
+    let apply = "/api/v1/environment/apply";
+    let refused = world.post(apply, records(2)).await.expect(422);
+    assert!(refused.to_string().contains("quotas.sources"), "{refused}");
+    world.post(apply, records(1)).await.expect(200);
     // Sources with applications of their own are not limited.
     world.post(path, source(None)).await.expect(201);
     world.post(path, source(None)).await.expect(201);

@@ -51,6 +51,9 @@ pub enum AppendOutcome {
     Duplicate(MessageId),
     /// This message of the same application has the event id; nothing was added.
     EventIdTaken(MessageId),
+    /// Another message has the id, or as much of it as the store compares: the embedded one
+    /// compares the time and the counter. Nothing was added; a fresh id helps.
+    IdTaken,
 }
 
 /// A request for due deliveries.
@@ -135,7 +138,7 @@ impl Scope {
 pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
     /// Stores the messages and returns one outcome for each, in order. A message whose id is
     /// already stored adds nothing and counts as [`AppendOutcome::New`], so that a caller can
-    /// repeat a batch whose result it did not learn.
+    /// repeat a batch whose result it did not learn. Otherwise, a new message was stored.
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError>;
 
     /// Leases due deliveries that are not leased: the endpoint that has waited longest first, and

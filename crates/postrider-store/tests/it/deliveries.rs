@@ -8,6 +8,7 @@ mod skip;
 
 use std::{sync::Arc, time::Duration};
 
+use postrider::MessageId;
 use postrider_core::{
     catalog::Endpoint,
     delivery::{Delivery, Trigger},
@@ -26,6 +27,21 @@ store_tests! {
         assert_eq!(store.append(batch.clone()).await.unwrap(), [AppendOutcome::New]);
         assert_eq!(store.append(batch).await.unwrap(), [AppendOutcome::New]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
+    }
+
+    async fn a_message_is_stored_or_its_id_is_reported_as_taken(store) {
+        store.append(vec![free(1, &[1])]).await.unwrap();
+        // The time and the counter of another message's id.
+        let id = MessageId::from_parts(message_id(1).sequence(), message_id(1).tail() ^ 1);
+        let other = new(Message { id, ..message(1) }, &[2], Hold::Free(at(0)));
+        let outcomes = store.append(vec![other.clone(), free(2, &[])]).await.unwrap();
+        let found = store.message(application_id(1), &IdOrUid::Id(id)).await.unwrap();
+        let expected = if found.is_some() { AppendOutcome::New } else { AppendOutcome::IdTaken };
+        assert_eq!(outcomes, [expected, AppendOutcome::New]);
+        assert_eq!(store.append(vec![other]).await.unwrap(), [expected]);
+        assert_eq!(store.append(vec![free(1, &[1])]).await.unwrap(), [AppendOutcome::New]);
+        let kept = store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap();
+        assert_eq!(kept, Some(message(1)));
     }
 
     async fn an_event_id_is_unique_in_its_application(store) {

@@ -16,7 +16,7 @@ use postrider::{
     },
 };
 use postrider_core::{message::Format, time::Timestamp};
-use postrider_engine::{Entry, Submission, Submitted};
+use postrider_engine::{Entry, Submission, SubmitError, Submitted};
 use postrider_store::IdOrUid;
 
 use super::{
@@ -187,17 +187,19 @@ async fn store(
     }
     let mut id = valid.id.unwrap_or_else(|| draw_id(call, valid.created_at));
     for _ in 0..MAX_DRAWS {
-        match call.engine().submit(submission(entry, &valid, id)).await? {
-            Submitted::EventIdTaken(_) | Submitted::Repeated(_) => return Ok(Outcome::Existing),
-            // A store adds nothing and reports success if the id is taken, and on an embedded one
-            // the time and the counter in an id are enough to take it.
-            Submitted::Accepted(_) if is_stored(call, entry, id).await? => {
+        match call.engine().submit(submission(entry, &valid, id)).await {
+            Ok(Submitted::EventIdTaken(_) | Submitted::Repeated(_)) => {
+                return Ok(Outcome::Existing);
+            },
+            // A repeated message is accepted without being added, also one of another application.
+            Ok(Submitted::Accepted(_)) if is_stored(call, entry, id).await? => {
                 return Ok(Outcome::Created);
             },
-            Submitted::Accepted(_) => {
+            Ok(Submitted::Accepted(_)) | Err(SubmitError::IdTaken) => {
                 id = draw_id(call, valid.created_at);
                 valid.name_by_event_id();
             },
+            Err(error) => return Err(error.into()),
         }
     }
     let detail = "too many messages of the same millisecond".to_owned();

@@ -42,7 +42,9 @@ impl Ledger {
             });
         }
         if !self.insert(new, application)? {
-            return Ok(AppendOutcome::New);
+            // The row of a message has the first half of its id as its key.
+            let is_known = self.is_known(message.id)?;
+            return Ok(if is_known { AppendOutcome::New } else { AppendOutcome::IdTaken });
         }
         if let Some(event_id) = &message.event_id {
             self.store_event_id(application, event_id, message.id)?;
@@ -55,7 +57,7 @@ impl Ledger {
         Ok(AppendOutcome::New)
     }
 
-    /// Stores the message and its deliveries; `false` if the message is stored already.
+    /// Stores the message and its deliveries; `false` if there is a message with this sequence.
     fn insert(
         &mut self,
         new: &NewMessage,

@@ -141,6 +141,8 @@ struct Applying<'a> {
     /// New records of a kind, which count in its limit.
     created: BTreeMap<DeclaredKind, usize>,
     created_endpoints: BTreeMap<ApplicationId, usize>,
+    /// New sources of an application that they do not own.
+    created_sources: BTreeMap<ApplicationId, usize>,
 }
 
 impl<'a> Applying<'a> {
@@ -154,6 +156,7 @@ impl<'a> Applying<'a> {
             sources: BTreeMap::new(),
             created: BTreeMap::new(),
             created_endpoints: BTreeMap::new(),
+            created_sources: BTreeMap::new(),
         }
     }
 
@@ -266,7 +269,10 @@ impl<'a> Applying<'a> {
             None => None,
         };
         if let Some(chosen) = chosen.as_ref().filter(|_| old.is_none()) {
-            call.quotas().check_source_count(call.reader(), call.organization(), chosen.id).await?;
+            let (store, organization) = (call.reader(), call.organization());
+            let created = self.created_sources.entry(chosen.id).or_default();
+            call.quotas().check_source_count(store, organization, (chosen.id, *created)).await?;
+            *created += 1;
         }
         let before = old.as_ref().map(|(it, _)| it);
         let of = chosen.as_ref().and_then(|it| it.uid.as_ref());
