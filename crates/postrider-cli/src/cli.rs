@@ -36,6 +36,7 @@ use crate::{
         token::TokenCommand,
         trigger::Trigger,
         verify::Verify,
+        verify_data::VerifyData,
     },
     output,
 };
@@ -92,6 +93,7 @@ enum Command {
     #[command(subcommand)]
     Alert(AlertCommand),
     Backup(Backup),
+    VerifyData(VerifyData),
     Copy(Copy),
     /// Imports applications, endpoints and messages from another system
     ///
@@ -218,6 +220,7 @@ impl Cli {
             Command::Check(check) => return Ok(check.run()),
             Command::Config(config) => config.run()?,
             Command::Backup(backup) => backup.run()?,
+            Command::VerifyData(verify) => return Ok(verify.run()),
             Command::Migrate(migrate) => migrate.run()?,
             Command::Copy(copy) => return copy.run(),
             Command::Import { api, command } => return command.run(&api),

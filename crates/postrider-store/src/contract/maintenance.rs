@@ -8,7 +8,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreFailure};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +143,10 @@ pub trait Maintenance: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Returns when a part of the store has stopped because of a panic. No data is lost, but the
-    /// store has to be opened again.
-    async fn failed(&self) {
-        std::future::pending::<()>().await;
+    /// Returns when a part of the store has stopped, because of a panic or because a file cannot
+    /// be synced. Nothing that was acknowledged is lost, but the store has to be opened again.
+    async fn failed(&self) -> StoreFailure {
+        std::future::pending().await
     }
 
     /// Makes everything durable and ends; later calls fail with [`StoreError::Unavailable`].

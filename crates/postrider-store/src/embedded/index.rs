@@ -33,12 +33,13 @@ use self::{
     feed::{IndexFeed, IndexWatch, Progress, QUEUE, Shared},
 };
 pub(super) use self::{indexer::Indexer, open::open};
-use super::thread;
+use super::{sync_failure::SyncFailure, thread};
 use crate::error::BoxError;
 
 /// Starts the index thread; it ends when both returned sides are dropped.
 pub(super) fn start(
     indexer: Indexer,
+    sync: &SyncFailure,
     ended: &CancellationToken,
 ) -> Result<(IndexFeed, IndexWatch, JoinHandle<()>), BoxError> {
     let (update_tx, updates) = mpsc::sync_channel(QUEUE);
@@ -46,9 +47,10 @@ pub(super) fn start(
     let (progress_tx, progress) = watch::channel(Progress::at(indexer.applied()));
     let feed = IndexFeed::new(Arc::clone(&shared), update_tx.clone());
     let watch = IndexWatch::new(Arc::clone(&shared), update_tx, progress);
-    let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, ended)?;
+    let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, sync, ended)?;
+    let sync = sync.clone();
     let thread = thread::start("store-index", ended, move || {
-        indexer.run(&updates, &shared, checkpoints, &progress_tx);
+        indexer.run((&updates, &shared), checkpoints, &progress_tx, &sync);
     })?;
     Ok((feed, watch, thread))
 }

@@ -24,6 +24,7 @@ use super::{
     options::Options,
     readers::{Pool, Reader, ReaderContext, Readers},
     state,
+    sync_failure::{self, SyncFailure},
 };
 use crate::error::StoreError;
 
@@ -33,6 +34,7 @@ pub struct EmbeddedStore {
     open: Mutex<Option<Arc<OpenStore>>>,
     /// A thread has ended.
     ended: CancellationToken,
+    sync: SyncFailure,
 }
 
 impl EmbeddedStore {
@@ -53,6 +55,7 @@ impl EmbeddedStore {
         options: &Options,
     ) -> Result<(Self, i64), StoreError> {
         let folder = Folder::open(path)?;
+        sync_failure::repair(path)?;
         let inspection = loss::inspect(path, options.accept_loss)?;
         let db = database::open_main(&folder.main(), options, &inspection)?;
         if purpose == Purpose::Serve {
@@ -60,16 +63,22 @@ impl EmbeddedStore {
         }
         let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
         let mut mark = MarkWriter::start(&inspection, origin, &db)?;
-        let ledger = Ledger::open(db, DiskSpace::new(path, options.disk_reserve))?;
+        let sync = SyncFailure::new(path);
+        let disk = DiskSpace::new(path, options.disk_reserve);
+        let ledger = Ledger::open(db, disk, sync.clone())?;
         mark.note_commit(ledger.position(), ledger.accepted());
-        if checkpoint::copy_all(ledger.db()) {
+        if checkpoint::copy_all(ledger.db(), &sync) {
             mark.note_complete();
+        }
+        if sync.has_occurred() {
+            sync.close(ledger);
+            return Err(StoreError::Unavailable(sync.reason().into()));
         }
         let ended = CancellationToken::new();
         let writer = Writer { origin, ledger, mark };
         let (handles, threads) = start(&folder, options, writer, &ended)?;
         let open = OpenStore::new(folder, handles, threads);
-        Ok((Self { open: Mutex::new(Some(Arc::new(open))), ended }, origin))
+        Ok((Self { open: Mutex::new(Some(Arc::new(open))), ended, sync }, origin))
     }
 }
 
@@ -88,6 +97,7 @@ fn start(
     ended: &CancellationToken,
 ) -> Result<(Handles, Vec<JoinHandle<()>>), StoreError> {
     let Writer { origin, ledger, mark } = writer;
+    let sync = ledger.sync.clone();
     let position = IndexPosition { origin, applied: ledger.position() };
     let numbers = ledger.shared_numbers();
     let indexer = index::open(folder, position, options, numbers.clone())?;
@@ -95,9 +105,9 @@ fn start(
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
     let (feed, index, index_thread) =
-        index::start(indexer, ended).map_err(StoreError::Unavailable)?;
-    let checkpoints =
-        Checkpoints::start(&folder.main(), options, ended).map_err(StoreError::Unavailable)?;
+        index::start(indexer, &sync, ended).map_err(StoreError::Unavailable)?;
+    let checkpoints = Checkpoints::start(&folder.main(), options, &sync, ended)
+        .map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
     let (commits, commit_thread) =
         CommitQueue::start(committer, ended).map_err(StoreError::Unavailable)?;
@@ -128,6 +138,10 @@ impl EmbeddedStore {
     /// Cancelled when a thread ends.
     pub(super) const fn ended(&self) -> &CancellationToken {
         &self.ended
+    }
+
+    pub(super) const fn sync(&self) -> &SyncFailure {
+        &self.sync
     }
 
     /// The position of the last commit that was acknowledged.

@@ -20,7 +20,8 @@ use super::{
     rollups,
 };
 use crate::embedded::{
-    checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row, state,
+    checkpoint, database, error::IndexError, files, journal::Change, number::JournalPosition, row,
+    state, sync_failure::SyncFailure,
 };
 
 /// Changes that are written at once, if no reader waits for fewer.
@@ -70,10 +71,10 @@ impl Indexer {
     /// Runs until all senders of updates are dropped.
     pub(super) fn run(
         mut self,
-        updates: &Receiver<Update>,
-        shared: &Shared,
+        (updates, shared): (&Receiver<Update>, &Shared),
         checkpoints: IndexCheckpoints,
         progress: &watch::Sender<Progress>,
+        sync: &SyncFailure,
     ) {
         loop {
             let first = updates.recv_timeout(LINGER);
@@ -82,17 +83,24 @@ impl Indexer {
             self.collect(first.ok(), updates);
             if let Err(error) = self.advance(shared, &checkpoints, progress, is_idle) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
+                let is_failed_sync = sync.note(files::INDEX, &error);
                 // Readers that wait receive the error rather than wait for the next attempt.
                 let error = Some(Arc::new(IndexError(error).into()));
                 progress.send_replace(Progress { applied: self.applied, error });
+                if is_failed_sync {
+                    break;
+                }
                 self.restart();
             }
-            if is_ending {
+            if is_ending || sync.has_occurred() {
                 break;
             }
         }
         drop(checkpoints);
-        drop(checkpoint::truncate(&self.index));
+        if !sync.has_occurred() {
+            drop(checkpoint::truncate(&self.index));
+        }
+        sync.close((self.index, self.main));
     }
 
     /// Collects the updates that are queued.

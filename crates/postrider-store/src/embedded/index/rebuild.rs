@@ -12,9 +12,8 @@ use crate::embedded::{
     journal::{Change, DeliveryState, NewDelivery},
     number::{AttemptSequence, DeliveryKey, MessageSequence},
     row::{
-        self,
         attempt::{AttemptRecord, Consequence},
-        message::Head,
+        message,
     },
 };
 
@@ -68,7 +67,9 @@ impl Writer<'_> {
     }
 }
 
-const MESSAGES: &str = "SELECT sequence, application, head FROM messages ORDER BY sequence";
+const MESSAGES: &str = "SELECT sequence, tail, application, head
+    FROM messages
+    ORDER BY sequence";
 
 /// Adds all messages. A delivery without a row counts as cancelled until an attempt follows.
 fn add_messages(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
@@ -76,13 +77,12 @@ fn add_messages(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let message: MessageSequence = row.get(0)?;
-        let head = row::decode_or_log::<Head>("messages", message.0, row::blob_of(row, 2)?);
-        let Some(head) = head else { continue };
+        let Some(head) = message::intact_head(row)? else { continue };
         let endpoints = extras::with_extras(main, message, head.targets)?;
         let due_at = Timestamp::default();
         let delivery = |&endpoint| NewDelivery { endpoint, due_at };
         let deliveries = endpoints.iter().map(delivery).collect();
-        let application = row.get(1)?;
+        let application = row.get(2)?;
         writer.add(Change::MessageAccepted { message, application, deliveries })?;
         for endpoint in endpoints {
             let to = pending_due_at(main, DeliveryKey { message, endpoint })?
@@ -93,7 +93,9 @@ fn add_messages(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<
     Ok(())
 }
 
-const ATTEMPTS: &str = "SELECT sequence, record FROM attempts ORDER BY sequence";
+const ATTEMPTS: &str = "SELECT sequence, tail, record
+    FROM attempts
+    ORDER BY sequence";
 
 /// Adds all attempts, which decide the states of deliveries that are not pending.
 fn add_attempts(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
@@ -101,9 +103,7 @@ fn add_attempts(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let attempt: AttemptSequence = row.get(0)?;
-        let record = row::blob_of(row, 1)?;
-        let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", attempt.0, record);
-        let Some(record) = record else { continue };
+        let Some(record) = AttemptRecord::intact(row)? else { continue };
         let state = match record.consequence {
             Consequence::Delivered => Some(DeliveryState::Delivered),
             Consequence::Failed => Some(DeliveryState::Failed),
