@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{Accepted, check_accepted, publish, restart_without_faults, server_on_disk};
-use crate::receiver::{Behavior, Receiver};
+use crate::{
+    receiver::{Behavior, Receiver},
+    server::postrider,
+};
 
 const HOUR: i64 = 3_600;
 const YEAR: i64 = 365 * 24 * HOUR;
@@ -13,6 +16,12 @@ async fn a_wall_clock_that_jumps_loses_and_blocks_nothing() {
     let receiver = Receiver::start().await;
     let (disk, mut server) = server_on_disk(&receiver, "jumps").await;
     let accepted = Accepted::default();
+    // A token is not valid before it was created.
+    disk.fail(&format!("clock {}", -2 * YEAR));
+    let data = server.folder.path().join("data");
+    let mut create = postrider(&["token", "create", "--expires", "never", "--data"]);
+    let token = create.arg(data).envs(disk.variables()).output().unwrap();
+    server.token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
     let mut count = 0;
     // Retries are due at times that the clock passes again, or never reaches.
     receiver.set_behavior("jumps", Behavior::FailFirst(5));

@@ -26,7 +26,7 @@ fn flip_bit(data: &Path, column: &str, payload: &str) {
 
 #[tokio::test]
 async fn a_damaged_message_fails_alone_and_is_never_sent() {
-    for (ordering, column) in [("unordered", "body"), ("fifo", "body"), ("fifo", "head")] {
+    for (ordering, column) in [("any", "body"), ("fifo", "body"), ("fifo", "head")] {
         let receiver = Receiver::start().await;
         let mut server = Server::embedded(&[]);
         server.application("acme").await;
@@ -47,15 +47,13 @@ async fn a_damaged_message_fails_alone_and_is_never_sent() {
         let arrived = |calls: &[Call], id: &str| calls.iter().skip(before).any(|it| it.id() == id);
         let calls =
             receiver.until("in", |calls| arrived(calls, &ids[0]) && arrived(calls, &ids[2])).await;
-        if column == "head" && ordering == "unordered" {
-            continue;
-        }
-        let failed = until_async(
-            || server.get("/attempt?cause=damaged"),
-            |it| !it["data"].as_array().unwrap().is_empty(),
-        );
+        // The head names what the attempt is shown with.
         if column == "body" {
-            let failed = failed.await;
+            let failed = until_async(
+                || server.get("/attempt?cause=damaged"),
+                |it| !it["data"].as_array().unwrap().is_empty(),
+            )
+            .await;
             assert_eq!(failed["data"][0]["msgId"], ids[1], "{failed}");
             let response = failed["data"][0]["response"].as_str().unwrap();
             assert!(response.contains("checksum"), "{response}");
@@ -108,9 +106,4 @@ async fn damage_in_the_file_is_reported_with_row_and_remedy() {
     assert_eq!(copied.status.code(), Some(1), "{}", said(&copied));
     assert!(said(&copied).contains("keep the backups before it"), "{}", said(&copied));
     assert!(copy.join("main-secret").exists() && copy.join("postrider.db").exists());
-
-    // Without its body, the rest of the message can be read again.
-    server.must(Method::DELETE, &format!("/app/acme/msg/{id}/content"), None).await;
-    server.get(&format!("/app/acme/msg/{id}")).await;
-    assert!(on_data(&server, "verify-data", &[]).status.success());
 }

@@ -1,7 +1,7 @@
 //! Power cuts: the process is gone at a random moment, and so is a random part of what it had not
 //! synced.
 
-use std::{env, io::Read, process::Stdio, sync::Arc};
+use std::{env, io::Read, process::Stdio};
 
 use postrider_testing::FaultyDisk;
 
@@ -104,23 +104,4 @@ fn cut_while_starting(disk: &FaultyDisk, server: &Server, seed: u64) {
 fn assert_cut(disk: &FaultyDisk, seed: u64) {
     let log = disk.log();
     assert!(log.iter().any(|line| line.starts_with("lost ")), "seed {seed}: {log:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_power_cut_that_loses_acknowledged_syncs_is_noticed() {
-    let receiver = Receiver::start().await;
-    let (disk, mut server) = server_on_disk(&receiver, "lying").await;
-    let accepted = Accepted::default();
-    let caller = server.caller();
-    assert_eq!(publish(&caller, serde_json::json!({}), &accepted).await, Some(202));
-    server.kill();
-    // A disk that reported writes as done and did not do them.
-    let data = server.folder.path().join("data");
-    let log = std::fs::File::options().write(true).open(data.join("postrider.db-wal")).unwrap();
-    log.set_len(log.metadata().unwrap().len() / 2).unwrap();
-    drop((disk, Arc::clone(&accepted)));
-    let refused = on_data(&server, "serve", &["--listen", "127.0.0.1:0"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(said(&refused).contains("postrider.db-wal"), "{}", said(&refused));
-    assert!(said(&refused).contains("--accept-loss"), "{}", said(&refused));
 }
