@@ -36,6 +36,7 @@ use crate::{
         token::TokenCommand,
         trigger::Trigger,
         verify::Verify,
+        verify_data::VerifyData,
     },
     output,
 };
@@ -93,6 +94,7 @@ enum Command {
     Alert(AlertCommand),
     Alerts(Alerts),
     Backup(Backup),
+    VerifyData(VerifyData),
     Copy(Copy),
     /// Imports applications, endpoints and messages from another system
     ///
@@ -219,6 +221,7 @@ impl Cli {
             Command::Check(check) => return Ok(check.run()),
             Command::Config(config) => config.run()?,
             Command::Backup(backup) => backup.run()?,
+            Command::VerifyData(verify) => return Ok(verify.run()),
             Command::Migrate(migrate) => migrate.run()?,
             Command::Copy(copy) => return copy.run(),
             Command::Import { api, command } => return command.run(&api),

@@ -27,6 +27,7 @@ mod target;
 pub(crate) mod token;
 pub(crate) mod trigger;
 pub(crate) mod verify;
+pub(crate) mod verify_data;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -14,7 +14,7 @@ use postrider_engine::{
 };
 use postrider_sandbox::Sandbox;
 use postrider_server::{Server, ServerTls, Serving};
-use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
+use postrider_store::{EmbeddedStore, Options, PostgresStore, Store, StoreFailure};
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Handle,
@@ -261,7 +261,7 @@ impl Node {
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),
-            () = store.failed() => Err(broken(anyhow::anyhow!("a thread of the store stopped"))),
+            failure = store.failed() => Err(stopped(failure)),
         };
         if let Err(error) = &failure {
             tracing::error!("{error:#}; shutting down");
@@ -282,6 +282,22 @@ impl Node {
         closed?;
         tracing::info!("shut down; everything is stored");
         Ok(())
+    }
+}
+
+/// The store stopped by itself.
+fn stopped(failure: StoreFailure) -> anyhow::Error {
+    let message = failure.to_string();
+    match failure {
+        StoreFailure::Thread => broken(failure.into()),
+        StoreFailure::Sync { .. } => Advice {
+            message,
+            hint: "check the disk and the log of the system, and start the server again: it reads what \
+                   is on the disk; everything that was accepted with 202 had been synced before"
+                .to_owned(),
+            source: None,
+        }
+        .into(),
     }
 }
 

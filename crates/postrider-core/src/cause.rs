@@ -25,11 +25,12 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a status such as 404, a class such as 5xx, response, none, or one of resolve, connect, tls, \
-     timeout, forbidden, protocol, rejected, misconfigured, unavailable, busy, transformation"
+     timeout, forbidden, protocol, rejected, misconfigured, unavailable, busy, transformation, \
+     damaged"
 )]
 pub struct UnknownCause;
 
-const FAILURES: [(Failure, &str); 11] = [
+const FAILURES: [(Failure, &str); 12] = [
     (Failure::Resolve, "resolve"),
     (Failure::Connect, "connect"),
     (Failure::Tls, "tls"),
@@ -41,6 +42,7 @@ const FAILURES: [(Failure, &str); 11] = [
     (Failure::Unavailable, "unavailable"),
     (Failure::Busy, "busy"),
     (Failure::Transformation, "transformation"),
+    (Failure::Damaged, "damaged"),
 ];
 
 const CLASSES: [(u16, &str); 5] =

@@ -33,6 +33,8 @@ pub enum Failure {
     Busy,
     /// The endpoint's transformation failed. The endpoint was not called.
     Transformation,
+    /// The stored message does not match its checksum. The endpoint was not called.
+    Damaged,
 }
 
 /// Why an attempt failed.
@@ -61,10 +63,13 @@ impl Outcome {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 
-    /// The attempt says nothing about whether the endpoint works: the message was at fault, or the
-    /// code that changes it.
+    /// The attempt says nothing about whether the endpoint works: the message was at fault, the code
+    /// that changes it, or our disk.
     pub const fn is_neutral(self) -> bool {
-        matches!(self, Self::Unanswered(Failure::Rejected | Failure::Transformation))
+        matches!(
+            self,
+            Self::Unanswered(Failure::Rejected | Failure::Transformation | Failure::Damaged)
+        )
     }
 
     /// The receiver, or a gateway in front of it, reports an overload or does not respond in time.
@@ -139,6 +144,10 @@ impl Failure {
             Self::Transformation => {
                 "correct the code of the transformation, and try it on a message"
             },
+            Self::Damaged => {
+                "publish the event again; the operator has to check the disk and restore \
+                 postrider.db from a backup"
+            },
         }
     }
 }
@@ -157,6 +166,7 @@ impl fmt::Display for Failure {
             Self::Unavailable => "the service is not available",
             Self::Busy => "the service is busy",
             Self::Transformation => "the transformation failed",
+            Self::Damaged => "the stored message is damaged",
         })
     }
 }

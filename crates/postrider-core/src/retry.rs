@@ -171,6 +171,8 @@ pub fn decide(
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
         Outcome::Unanswered(Failure::Forbidden) => Some(Reason::Forbidden),
         Outcome::Unanswered(Failure::Rejected) => Some(Reason::Rejected),
+        // Whatever the limit says: the message stays damaged, and the deliveries behind it wait.
+        Outcome::Unanswered(Failure::Damaged) => return Verdict::GiveUp(Reason::Rejected),
         Outcome::Answered { .. } | Outcome::Unanswered(_) => None,
     };
     let planned = schedule.waits.get(usize::from(attempt.max(1)) - 1).copied();
@@ -252,6 +254,17 @@ mod tests {
         check(1, Outcome::Unanswered(Failure::Rejected), Verdict::GiveUp(Reason::Rejected));
         for failure in [Failure::Misconfigured, Failure::Unavailable, Failure::Busy] {
             check(1, Outcome::Unanswered(failure), at(1_000));
+        }
+    }
+
+    #[test]
+    fn a_damaged_message_is_given_up_even_if_nothing_else_is() {
+        for limit in [AttemptLimit::Schedule, AttemptLimit::Attempts(9), AttemptLimit::Unlimited] {
+            let schedule = Schedule::new(&[SECOND], 0.0).limited(limit);
+            let damaged = Outcome::Unanswered(Failure::Damaged);
+            let verdict =
+                decide(&schedule, 1, damaged, Timestamp::from_millis(0), JitterSample(0.5));
+            assert_eq!(verdict, Verdict::GiveUp(Reason::Rejected), "{limit:?}");
         }
     }
 

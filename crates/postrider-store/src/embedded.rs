@@ -56,11 +56,15 @@ mod sign_ins;
 mod state;
 mod statistics;
 mod store;
+mod sync_failure;
 mod tasks;
 mod thread;
 mod transfer;
 
 pub use self::{
-    maintenance::backup, numbers::NumberCounts, options::Options, store::EmbeddedStore,
+    maintenance::{VerifiedRows, backup, verify},
+    numbers::NumberCounts,
+    options::Options,
+    store::EmbeddedStore,
     transfer::EmbeddedTransferStore,
 };

@@ -28,3 +28,17 @@ pub enum StoreError {
     #[error("stored {what} is corrupt")]
     Corrupt { what: &'static str, source: BoxError },
 }
+
+/// Why a store stopped by itself. It has to be opened again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFailure {
+    /// A part of it panicked. No data is lost.
+    #[error("a thread of the store stopped")]
+    Thread,
+    /// What was written last may not be on the disk. It was not acknowledged.
+    #[error("a file in {} could not be synced to the disk", .folder.display())]
+    Sync {
+        /// The data folder.
+        folder: std::path::PathBuf,
+    },
+}

@@ -61,8 +61,10 @@ pub use crate::{
         statistics::{Ranked, Statistics},
         tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
-    embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
-    error::{BoxError, StoreError},
+    embedded::{
+        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, VerifiedRows, backup, verify,
+    },
+    error::{BoxError, StoreError, StoreFailure},
     index_rebuild::IndexRebuild,
     memory::MemoryStore,
     page::{Scan, ScanPage},

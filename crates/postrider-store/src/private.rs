@@ -47,7 +47,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = draft(path);
     let mut file = options().write(true).create_new(true).open(&draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.and_then(|()| fs::rename(&draft, path)).inspect_err(|_| drop(fs::remove_file(&draft)))
+    written
+        .and_then(|()| fs::rename(&draft, path))
+        .inspect_err(|_| drop(fs::remove_file(&draft)))?;
+    // The name has to survive a power failure as well.
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A name next to the file that no other process uses.

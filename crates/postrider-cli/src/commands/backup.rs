@@ -14,7 +14,8 @@ use crate::{
 /// Copies the data folder, even while its server is running
 ///
 /// The copy is a complete data folder with the secrets: `postrider serve --data <TO>` starts from
-/// it.
+/// it. The messages and attempts in it are compared with their checksums; if one is damaged, the copy
+/// is kept and the command fails.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Backup {
@@ -36,10 +37,11 @@ impl Backup {
         let overrides = Overrides { data_dir: self.data, ..self.config.overrides() };
         let config = load(&overrides)?.config;
         let folder = config.data_dir.display().to_string();
-        postrider_store::backup(&config.data_dir, &self.to)
+        let found = postrider_store::backup(&config.data_dir, &self.to)
             .map_err(failure::of_store)
             .with_context(|| format!("{folder} cannot be copied"))?;
         secrets::copy(&config.data_dir, &self.to)?;
+        found.require_intact(&self.to).map_err(failure::of_store)?;
         output::line(format_args!("copied {folder} to {}", self.to.display()))
     }
 }

@@ -21,6 +21,7 @@ mod dev;
 mod disk;
 mod dns;
 mod example;
+mod faults;
 mod import;
 mod import_legacy;
 mod import_svix_db;

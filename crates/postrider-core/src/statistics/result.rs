@@ -28,11 +28,12 @@ pub enum Cause {
     Unavailable,
     Busy,
     Transformation,
+    Damaged,
 }
 
 impl Cause {
     /// Their positions are stored, so new ones come last.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Informational,
         Self::Redirect,
         Self::ClientError,
@@ -49,6 +50,7 @@ impl Cause {
         Self::Unavailable,
         Self::Busy,
         Self::Transformation,
+        Self::Damaged,
     ];
 
     /// The cause's name in the API.
@@ -70,6 +72,7 @@ impl Cause {
             Self::Unavailable => "unavailable",
             Self::Busy => "busy",
             Self::Transformation => "transformation",
+            Self::Damaged => "damaged",
         }
     }
 
@@ -95,6 +98,7 @@ impl Cause {
             Self::Unavailable => Failure::Unavailable.remedy(),
             Self::Busy => Failure::Busy.remedy(),
             Self::Transformation => Failure::Transformation.remedy(),
+            Self::Damaged => Failure::Damaged.remedy(),
         }
     }
 }
@@ -113,6 +117,7 @@ impl From<Failure> for Cause {
             Failure::Unavailable => Self::Unavailable,
             Failure::Busy => Self::Busy,
             Failure::Transformation => Self::Transformation,
+            Failure::Damaged => Self::Damaged,
         }
     }
 }
@@ -158,7 +163,7 @@ mod tests {
         for result in all.into_iter().chain([AttemptResult::Delivered]) {
             assert_eq!(AttemptResult::from_code(result.code()), Some(result), "{result:?}");
         }
-        assert_eq!(AttemptResult::from_code(17), None);
+        assert_eq!(AttemptResult::from_code(18), None);
         let names: BTreeSet<_> = Cause::ALL.iter().map(|it| it.name()).collect();
         assert_eq!(names.len(), Cause::ALL.len());
     }

@@ -17,6 +17,7 @@ use postrider_core::{
     delivery::{Attempt, Delivery, Trigger},
     dispatch::{Input, OutgoingCall},
     message::Message,
+    outcome::Failure,
     time::Timestamp,
     trace::{
         TraceContext,
@@ -36,6 +37,10 @@ use crate::{
     sender::{Call, Report, Sender, record_shadow},
     tracer::Tracer,
 };
+
+/// Shown with the attempt.
+const DAMAGED: &str = "the stored message does not match its checksum, so it was not sent; publish \
+    the event again; the operator finds the row in the log and with `postrider verify-data`";
 
 /// Makes calls, each in its own task.
 #[derive(Debug)]
@@ -100,7 +105,14 @@ impl Caller {
         let Route { endpoint, target, .. } = route;
         let first = self.called(delivery, &message, now);
         let sender = Arc::clone(&self.sender);
+        let is_damaged = message.body.is_none() || others.iter().any(|(_, it)| it.body.is_none());
         let (others, batch) = self.batch(&endpoint, &message, others, now);
+        if is_damaged {
+            let reported = std::future::ready(Report::failed(Failure::Damaged, DAMAGED));
+            let subject = CallSubject { first, others, endpoint, trace: None };
+            self.calls.spawn(finished(reported, subject));
+            return;
+        }
         let is_polling = endpoint.kind == EndpointKind::Polling && !target.is_shadow;
         if is_polling {
             let call = Call { target, message, batch, body: Bytes::new(), at: now, trace: None };

@@ -45,6 +45,7 @@ pub(crate) const fn failure_cause(cause: Cause) -> FailureCause {
             Failure::Unavailable => FailureCause::Unavailable,
             Failure::Busy => FailureCause::Busy,
             Failure::Transformation => FailureCause::Transformation,
+            Failure::Damaged => FailureCause::Damaged,
         },
     }
 }
@@ -64,6 +65,7 @@ pub(crate) const fn from_failure_cause(cause: FailureCause) -> Cause {
         FailureCause::Unavailable => Failure::Unavailable,
         FailureCause::Busy => Failure::Busy,
         FailureCause::Transformation => Failure::Transformation,
+        FailureCause::Damaged => Failure::Damaged,
     })
 }
 

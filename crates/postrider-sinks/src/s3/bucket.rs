@@ -232,7 +232,8 @@ const fn may_succeed(failure: Failure) -> bool {
         | Failure::Rejected
         | Failure::Misconfigured
         | Failure::Busy
-        | Failure::Transformation => false,
+        | Failure::Transformation
+        | Failure::Damaged => false,
     }
 }
 

@@ -93,6 +93,7 @@ impl Shard {
 /// The deliveries that a claim leased.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimedBatch {
+    /// A message without a body is damaged: its delivery has to fail.
     pub deliveries: Vec<(Delivery, Arc<Message>)>,
     /// When to claim again: when the next free delivery of an endpoint with capacity falls due,
     /// or when the next lease expires. Not later than `now` if the limit cut the result short.

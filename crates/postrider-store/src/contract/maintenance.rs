@@ -8,7 +8,10 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use crate::{error::StoreError, index_rebuild::IndexRebuild};
+use crate::{
+    error::{StoreError, StoreFailure},
+    index_rebuild::IndexRebuild,
+};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +148,10 @@ pub trait Maintenance: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Returns when a part of the store has stopped because of a panic. No data is lost, but the
-    /// store has to be opened again.
-    async fn failed(&self) {
-        std::future::pending::<()>().await;
+    /// Returns when a part of the store has stopped, because of a panic or because a file cannot
+    /// be synced. Nothing that was acknowledged is lost, but the store has to be opened again.
+    async fn failed(&self) -> StoreFailure {
+        std::future::pending().await
     }
 
     /// Makes everything durable and ends; later calls fail with [`StoreError::Unavailable`].

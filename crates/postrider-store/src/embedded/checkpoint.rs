@@ -18,7 +18,7 @@ use std::{
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::{database, options::Options, thread};
+use super::{database, files, options::Options, sync_failure::SyncFailure, thread};
 use crate::error::BoxError;
 
 /// The commit thread's side.
@@ -32,6 +32,7 @@ pub(super) struct Checkpoints {
     /// Bytes committed since the thread was woken.
     grown: usize,
     options: Options,
+    sync: SyncFailure,
 }
 
 /// How much of a log is copied, in pages.
@@ -70,6 +71,7 @@ impl Checkpoints {
     pub(super) fn start(
         main: &Path,
         options: &Options,
+        sync: &SyncFailure,
         ended: &CancellationToken,
     ) -> Result<Self, BoxError> {
         let (wake, woken) = mpsc::sync_channel(1);
@@ -77,6 +79,7 @@ impl Checkpoints {
         let checkpointer = Checkpointer {
             main: main.to_owned(),
             nearly_done: Arc::clone(&nearly_done),
+            sync: sync.clone(),
             long_log: i64::try_from(options.wal_bytes / database::PAGE_BYTES).unwrap_or(i64::MAX),
         };
         let thread = thread::start("store-checkpoint", ended, move || checkpointer.run(&woken))?;
@@ -86,6 +89,7 @@ impl Checkpoints {
             nearly_done,
             grown: 0,
             options: options.clone(),
+            sync: sync.clone(),
         })
     }
 
@@ -95,7 +99,7 @@ impl Checkpoints {
         self.grown += bytes + database::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
             // Copies the last few pages, so that the next commit restarts the log.
-            return copy_all(db);
+            return copy_all(db, &self.sync);
         }
         if self.grown >= self.options.checkpoint_bytes {
             self.grown = 0;
@@ -115,26 +119,27 @@ impl Checkpoints {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        is_complete(truncate(db))
+        is_complete(truncate(db), &self.sync)
     }
 }
 
 /// Empties the log of a disk that is full. `true` if the file is complete now, and durable.
-pub(super) fn free_space(db: &Connection) -> bool {
-    truncate(db).is_ok_and(Progress::is_complete)
+pub(super) fn free_space(db: &Connection, sync: &SyncFailure) -> bool {
+    !sync.has_occurred() && is_complete(truncate(db), sync)
 }
 
 /// Copies the log; `true` if that was all of it, which is durable then. Only the commit thread
 /// can tell, because nothing is added meanwhile.
-pub(super) fn copy_all(db: &Connection) -> bool {
-    is_complete(passive(db))
+pub(super) fn copy_all(db: &Connection, sync: &SyncFailure) -> bool {
+    !sync.has_occurred() && is_complete(passive(db), sync)
 }
 
-fn is_complete(copied: rusqlite::Result<Progress>) -> bool {
+fn is_complete(copied: rusqlite::Result<Progress>, sync: &SyncFailure) -> bool {
     match copied {
         Ok(progress) => progress.is_complete(),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
+            sync.note(files::MAIN, &error);
             false
         },
     }
@@ -144,6 +149,7 @@ fn is_complete(copied: rusqlite::Result<Progress>) -> bool {
 struct Checkpointer {
     main: PathBuf,
     nearly_done: Arc<AtomicBool>,
+    sync: SyncFailure,
     /// Pages that make a log long.
     long_log: i64,
 }
@@ -158,6 +164,9 @@ impl Checkpointer {
                 Ok(_) => {},
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
+                    if self.sync.has_occurred() {
+                        return;
+                    }
                 },
             }
         }
@@ -166,6 +175,10 @@ impl Checkpointer {
     /// A connection of its own each time: an idle one would keep the file from being removed.
     fn copy(&self) -> rusqlite::Result<Progress> {
         let db = database::open_for_checkpoint(&self.main)?;
-        passive(&db)
+        let copied = passive(&db).inspect_err(|error| {
+            self.sync.note(files::MAIN, error);
+        });
+        self.sync.close(db);
+        copied
     }
 }

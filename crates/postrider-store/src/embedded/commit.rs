@@ -99,12 +99,24 @@ impl CommitQueue {
 impl Committer {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>, acknowledged: &AtomicU64) {
         while let Some(first) = jobs.blocking_recv() {
+            // Another thread may have found out meanwhile.
+            if self.ledger.sync.has_occurred() {
+                break;
+            }
             let mut group = vec![first];
             while group.len() < GROUP {
                 let Ok(job) = jobs.try_recv() else { break };
                 group.push(job);
             }
             self.commit(group, acknowledged);
+            if self.ledger.sync.has_occurred() {
+                break;
+            }
+        }
+        if self.ledger.sync.has_occurred() {
+            // The jobs that still wait fail, because their channels close.
+            let sync = self.ledger.sync.clone();
+            return sync.close(self.ledger);
         }
         self.ledger.persist_before_close();
         self.mark.note_commit(self.ledger.position(), self.ledger.accepted());
@@ -145,8 +157,8 @@ impl Committer {
         if has_moved {
             self.index.offer(position, changes);
         }
-        let is_truncated =
-            self.ledger.take_truncation() && checkpoint::free_space(self.ledger.db());
+        let is_truncated = self.ledger.take_truncation()
+            && checkpoint::free_space(self.ledger.db(), &self.ledger.sync);
         if is_truncated || self.checkpoints.note_committed(bytes, self.ledger.db()) {
             self.mark.note_complete();
         }
@@ -158,7 +170,7 @@ impl Committer {
             finish(Err(error::repeat(&error)));
         }
         // The disk may be full of a log that is long since copied.
-        if checkpoint::free_space(self.ledger.db()) {
+        if checkpoint::free_space(self.ledger.db(), &self.ledger.sync) {
             self.mark.note_complete();
         }
     }

@@ -16,7 +16,7 @@ use crate::{error::StoreError, private};
 
 /// Versions of the main database's schema, one after the other; the file's `user_version`
 /// counts those that it has.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("schema/main_1.sql"),
     include_str!("schema/main_2.sql"),
     include_str!("schema/main_3.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("schema/main_8.sql"),
     include_str!("schema/main_9.sql"),
     include_str!("schema/main_10.sql"),
+    include_str!("schema/main_11.sql"),
 ];
 
 /// `SQLite`'s default.

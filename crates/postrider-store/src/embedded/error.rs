@@ -1,6 +1,6 @@
 //! The meaning of `SQLite`'s errors for callers of the store.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc};
 
 use rusqlite::{Error as SqlError, ErrorCode, ffi, types::Type};
 
@@ -43,6 +43,9 @@ impl From<IndexError> for StoreError {
 }
 
 fn convert(error: SqlError, what: &'static str, advice: &'static str) -> StoreError {
+    if let Some(damaged) = damaged_row(&error) {
+        return StoreError::Corrupt { what: files::MAIN, source: damaged.into() };
+    }
     if is_damage(&error) {
         return StoreError::Corrupt { what, source: Damage { advice, source: error }.into() };
     }
@@ -77,6 +80,14 @@ fn is_full(error: &SqlError) -> bool {
     })
 }
 
+/// Whether a file could not be synced. What was written since its last sync may be lost then, and the
+/// system may report the next sync as a success all the same.
+pub(super) fn is_failed_sync(error: &SqlError) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        matches!(error.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+    })
+}
+
 /// Stored bytes that do not decode, as an error of the row that contains them.
 pub(super) fn undecodable(error: impl Into<BoxError>) -> SqlError {
     SqlError::FromSqlConversionFailure(0, Type::Blob, error.into())
@@ -93,6 +104,60 @@ pub(super) enum Inconsistency {
     UnknownState,
     #[error("a delivery is pending in the index and not in the database")]
     PendingInIndexOnly,
+}
+
+/// A row whose content is not what was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}; list all damaged rows with `postrider verify-data`, check the disk, and restore the folder \
+     from a backup",
+    self.place()
+)]
+pub(super) struct DamagedRow {
+    pub(super) table: &'static str,
+    pub(super) sequence: u64,
+}
+
+impl DamagedRow {
+    /// File, table and row.
+    pub(super) fn place(self) -> String {
+        let Self { table, sequence } = self;
+        format!(
+            "postrider.db is damaged: row {sequence} of the table `{table}` does not match its checksum"
+        )
+    }
+}
+
+/// A copy that has the damage of the original.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the copy in {} is complete, but the original is damaged, and so is the copy ({first}, {count} in \
+     all); keep the backups before it, check the disk, and list everything that is damaged with \
+     `postrider verify-data`",
+    .folder.display()
+)]
+pub(super) struct DamagedCopy {
+    pub(super) folder: PathBuf,
+    pub(super) first: String,
+    pub(super) count: usize,
+}
+
+impl From<DamagedCopy> for StoreError {
+    fn from(damaged: DamagedCopy) -> Self {
+        Self::Corrupt { what: files::MAIN, source: damaged.into() }
+    }
+}
+
+impl From<DamagedRow> for SqlError {
+    fn from(damaged: DamagedRow) -> Self {
+        undecodable(damaged)
+    }
+}
+
+/// The damaged row that the error is about.
+pub(super) fn damaged_row(error: &SqlError) -> Option<DamagedRow> {
+    let SqlError::FromSqlConversionFailure(_, _, cause) = error else { return None };
+    cause.downcast_ref().copied()
 }
 
 impl From<Inconsistency> for SqlError {

@@ -11,6 +11,9 @@ pub(super) const INDEX: &str = "index.db";
 /// The file that records how far the main database was.
 pub(super) const MARK: &str = "postrider.mark";
 
+/// The file that says that the last process could not sync one of the others.
+pub(super) const UNSYNCED: &str = "postrider.unsynced";
+
 /// The lock that keeps a second process out.
 pub(super) const LOCK: &str = "lock";
 

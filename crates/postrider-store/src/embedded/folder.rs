@@ -35,7 +35,7 @@ pub(super) enum FolderError {
     Unfinished(PathBuf),
     #[error("{} is not a database of postrider", .0.display())]
     Foreign(PathBuf),
-    #[error("data folder {} cannot be used", .path.display())]
+    #[error("{} cannot be used", .path.display())]
     Unusable { path: PathBuf, source: std::io::Error },
 }
 

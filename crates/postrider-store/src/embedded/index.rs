@@ -38,12 +38,13 @@ use self::{
     feed::{IndexFeed, IndexWatch, Shared},
 };
 pub(super) use self::{indexer::Indexer, open::open};
-use super::thread;
+use super::{sync_failure::SyncFailure, thread};
 use crate::error::BoxError;
 
 /// Starts the index thread; it ends when both returned sides are dropped.
 pub(super) fn start(
     indexer: Indexer,
+    sync: &SyncFailure,
     ended: &CancellationToken,
 ) -> Result<(IndexFeed, IndexWatch, JoinHandle<()>), BoxError> {
     let (update_tx, updates) = updates::channel();
@@ -51,9 +52,10 @@ pub(super) fn start(
     let progress = indexer.progress();
     let feed = IndexFeed::new(Arc::clone(&shared), update_tx.clone());
     let watch = IndexWatch::new(Arc::clone(&shared), update_tx, progress);
-    let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, ended)?;
+    let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, sync, ended)?;
+    let sync = sync.clone();
     let thread = thread::start("store-index", ended, move || {
-        indexer.run(&updates, &shared, checkpoints);
+        indexer.run((&updates, &shared), checkpoints, &sync);
     })?;
     Ok((feed, watch, thread))
 }

@@ -30,6 +30,7 @@ use super::{
     number::{EndpointNumber, JournalPosition, MessageSequence},
     numbers::{AnyNumber, NumberCounts, Numbers, SharedNumbers},
     row,
+    sync_failure::SyncFailure,
 };
 use crate::error::StoreError;
 
@@ -47,6 +48,7 @@ pub(super) struct Ledger {
     pub(super) written: usize,
     /// Reused for encoding rows.
     pub(super) buffer: Vec<u8>,
+    pub(super) sync: SyncFailure,
     numbers: SharedNumbers,
     disk: DiskSpace,
     /// The last position of the journal: every commit that changed anything has one.

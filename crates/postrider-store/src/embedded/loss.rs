@@ -28,6 +28,7 @@ use self::{
 };
 use super::{
     files::{self, INDEX, MAIN, MARK},
+    folder::FolderError,
     index::position,
     number::JournalPosition,
     state,
@@ -162,14 +163,14 @@ impl MarkWriter {
         origin: i64,
         db: &Connection,
     ) -> Result<Self, StoreError> {
-        let unavailable = |error: io::Error| StoreError::Unavailable(error.into());
         let folder = inspection.folder.clone();
         let found = content(db)?;
         // What the mark says of the file must be durable, and so must the folder's entries.
         let main = folder.join(MAIN);
-        File::open(&main).and_then(|file| file.sync_all()).map_err(unavailable)?;
-        File::open(&folder).and_then(|file| file.sync_all()).map_err(unavailable)?;
-        let version = mark::file_version(&main).map_err(unavailable)?;
+        for path in [&main, &folder] {
+            File::open(path).and_then(|file| file.sync_all()).map_err(unusable(path))?;
+        }
+        let version = mark::file_version(&main).map_err(unusable(&main))?;
         let mark = Mark {
             serial: inspection.mark.map_or(0, |mark| mark.serial),
             origin,
@@ -179,10 +180,11 @@ impl MarkWriter {
             log_salt: 0,
             main: version.unwrap_or_default(),
         };
-        let file = create(&folder.join(MARK)).map_err(unavailable)?;
+        let path = folder.join(MARK);
+        let file = create(&path).map_err(unusable(&path))?;
         let mut writer = Self { folder, file, log: None, mark, is_failing: false };
         writer.write();
-        writer.file.sync_all().map_err(unavailable)?;
+        writer.file.sync_all().map_err(unusable(&path))?;
         Ok(writer)
     }
 
@@ -233,6 +235,12 @@ impl MarkWriter {
         }
         self.is_failing = written.is_err();
     }
+}
+
+/// The error of a file that cannot be used.
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    |source| FolderError::Unusable { path, source }.into()
 }
 
 /// Opens the file at its full length, so that a full disk cannot stop it from being written.

@@ -5,22 +5,28 @@ pub(super) mod erase;
 mod expire;
 mod rewrite;
 mod size;
+mod verify;
 
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use postrider_core::time::Timestamp;
 
-pub use self::backup::backup;
 use self::erase::{SearchedAt, search};
 #[cfg(test)]
 pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
-use super::{checkpoint, database, ledger::Ledger, readers::Reader, store::EmbeddedStore, thread};
+pub use self::{
+    backup::backup,
+    verify::{VerifiedRows, verify},
+};
+use super::{
+    checkpoint, database, files, ledger::Ledger, readers::Reader, store::EmbeddedStore, thread,
+};
 use crate::{
     contract::maintenance::{
         DiskSize, Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
     },
-    error::StoreError,
+    error::{StoreError, StoreFailure},
 };
 
 #[async_trait]
@@ -66,7 +72,7 @@ impl Maintenance for EmbeddedStore {
         let (open, to) = (self.open_store()?, to.to_owned());
         let from = open.folder().path().to_owned();
         // A thread of its own, because a large store takes minutes to copy.
-        thread::run("store-backup", move || backup(&from, &to)).await
+        thread::run("store-backup", move || backup(&from, &to)?.require_intact(&to)).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
@@ -93,8 +99,9 @@ impl Maintenance for EmbeddedStore {
         self.commit(Ledger::check_writable).await
     }
 
-    async fn failed(&self) {
+    async fn failed(&self) -> StoreFailure {
         self.ended().cancelled().await;
+        self.sync().reason()
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -138,9 +145,15 @@ impl EmbeddedStore {
     /// Copies all commits out of the log and empties it, so that it contains no old versions.
     async fn truncate_log(&self) -> Result<(), StoreError> {
         let main = self.open_store()?.folder().main();
+        let (sync, ended) = (self.sync().clone(), self.ended().clone());
         let truncate = move || {
-            checkpoint::truncate(&database::open_for_checkpoint(&main)?)?;
-            Ok(())
+            let db = database::open_for_checkpoint(&main)?;
+            let truncated = checkpoint::truncate(&db);
+            if truncated.as_ref().is_err_and(|error| sync.note(files::MAIN, error)) {
+                ended.cancel();
+            }
+            sync.close(db);
+            Ok(truncated.map(drop)?)
         };
         thread::run("store-truncate", truncate).await
     }

@@ -38,7 +38,8 @@ fn main_database(statement: &str, expected: &str) {
         include_str!("schema/main_7.sql"),
         include_str!("schema/main_8.sql"),
         include_str!("schema/main_9.sql"),
-        include_str!("schema/main_10.sql")
+        include_str!("schema/main_10.sql"),
+        include_str!("schema/main_11.sql")
     );
     check(schema, statement, expected);
 }

@@ -22,6 +22,7 @@ use super::{
     ledger::Ledger,
     number::{IdTail, MessageSequence},
     readers::Reader,
+    row,
     store::EmbeddedStore,
 };
 use crate::{
@@ -144,7 +145,9 @@ fn read(reader: &Reader, log: LogKey, after: u64, limit: usize) -> Result<LogPag
             break;
         }
         page.scanned = offset;
-        let message = by_sequence(reader, sequence, true)?;
+        // A damaged message must not block the messages behind it.
+        let message =
+            row::intact("messages", sequence.0, by_sequence(reader, sequence, true))?.flatten();
         let is_wanted = |it: &postrider_core::message::Message| {
             it.body.is_some() && it.id == sequence.id(tail) && it.application == log.application
         };

@@ -25,6 +25,7 @@ use super::{
     options::Options,
     readers::{Pool, Reader, ReaderContext, Readers},
     state,
+    sync_failure::{self, SyncFailure},
 };
 use crate::error::StoreError;
 
@@ -36,6 +37,7 @@ pub struct EmbeddedStore {
     ended: CancellationToken,
     /// Work that is done in many transactions, one such at a time.
     steps: Semaphore,
+    sync: SyncFailure,
 }
 
 impl EmbeddedStore {
@@ -56,6 +58,7 @@ impl EmbeddedStore {
         options: &Options,
     ) -> Result<(Self, i64), StoreError> {
         let folder = Folder::open(path)?;
+        sync_failure::repair(path)?;
         let inspection = loss::inspect(path, options.accept_loss)?;
         let db = database::open_main(&folder.main(), options, &inspection)?;
         if purpose == Purpose::Serve {
@@ -63,19 +66,23 @@ impl EmbeddedStore {
         }
         let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
         let mut mark = MarkWriter::start(&inspection, origin, &db)?;
-        let ledger = Ledger::open(db, DiskSpace::new(path, options.disk_reserve))?;
+        let sync = SyncFailure::new(path);
+        let disk = DiskSpace::new(path, options.disk_reserve);
+        let ledger = Ledger::open(db, disk, sync.clone())?;
         mark.note_commit(ledger.position(), ledger.accepted());
-        if checkpoint::copy_all(ledger.db()) {
+        if checkpoint::copy_all(ledger.db(), &sync) {
             mark.note_complete();
+        }
+        if sync.has_occurred() {
+            sync.close(ledger);
+            return Err(StoreError::Unavailable(sync.reason().into()));
         }
         let ended = CancellationToken::new();
         let writer = Writer { origin, ledger, mark };
         let (handles, threads) = start(&folder, options, writer, &ended)?;
         let open = OpenStore::new(folder, handles, threads);
-        Ok((
-            Self { open: Mutex::new(Some(Arc::new(open))), ended, steps: Semaphore::new(1) },
-            origin,
-        ))
+        let steps = Semaphore::new(1);
+        Ok((Self { open: Mutex::new(Some(Arc::new(open))), ended, steps, sync }, origin))
     }
 }
 
@@ -94,6 +101,7 @@ fn start(
     ended: &CancellationToken,
 ) -> Result<(Handles, Vec<JoinHandle<()>>), StoreError> {
     let Writer { origin, ledger, mark } = writer;
+    let sync = ledger.sync.clone();
     let position = IndexPosition { origin, applied: ledger.position() };
     let numbers = ledger.shared_numbers();
     let indexer = index::open(folder, position, options, numbers.clone())?;
@@ -102,9 +110,9 @@ fn start(
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
     let (feed, index, index_thread) =
-        index::start(indexer, ended).map_err(StoreError::Unavailable)?;
-    let checkpoints =
-        Checkpoints::start(&folder.main(), options, ended).map_err(StoreError::Unavailable)?;
+        index::start(indexer, &sync, ended).map_err(StoreError::Unavailable)?;
+    let checkpoints = Checkpoints::start(&folder.main(), options, &sync, ended)
+        .map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
     let (commits, commit_thread) =
         CommitQueue::start(committer, ended).map_err(StoreError::Unavailable)?;
@@ -146,6 +154,10 @@ impl EmbeddedStore {
     /// The permit for work that is done in many transactions.
     pub(super) const fn steps(&self) -> &Semaphore {
         &self.steps
+    }
+
+    pub(super) const fn sync(&self) -> &SyncFailure {
+        &self.sync
     }
 
     /// The position of the last commit that was acknowledged.

@@ -16,7 +16,7 @@ use crate::{
     contract::maintenance::{
         Maintenance, Retention, Rewrite, RewritePage, RewritePosition, StoreSize,
     },
-    error::StoreError,
+    error::{StoreError, StoreFailure},
 };
 
 #[async_trait]
@@ -58,8 +58,9 @@ impl Maintenance for PostgresStore {
         Ok(StoreSize { connections: Some(self.node.connections()), ..size? })
     }
 
-    async fn failed(&self) {
+    async fn failed(&self) -> StoreFailure {
         self.node.stopped.cancelled().await;
+        StoreFailure::Thread
     }
 
     async fn close(&self) -> Result<(), StoreError> {

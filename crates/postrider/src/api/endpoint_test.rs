@@ -94,4 +94,6 @@ pub enum EndpointTestOutcome {
     Busy,
     /// The transformation of the endpoint failed, so nothing was sent.
     Transformation,
+    /// The stored message is damaged, so nothing was sent.
+    Damaged,
 }

@@ -248,11 +248,13 @@ pub enum FailureCause {
     Busy,
     /// The transformation of the endpoint failed.
     Transformation,
+    /// The stored message is damaged.
+    Damaged,
 }
 
 impl FailureCause {
     /// All causes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Response,
         Self::Resolve,
         Self::Connect,
@@ -265,6 +267,7 @@ impl FailureCause {
         Self::Unavailable,
         Self::Busy,
         Self::Transformation,
+        Self::Damaged,
     ];
 
     /// The name in the API.
@@ -282,6 +285,7 @@ impl FailureCause {
             Self::Unavailable => "unavailable",
             Self::Busy => "busy",
             Self::Transformation => "transformation",
+            Self::Damaged => "damaged",
         }
     }
 }

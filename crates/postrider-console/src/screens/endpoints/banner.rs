@@ -107,5 +107,6 @@ fn said(cause: Cause) -> &'static str {
         Cause::Unavailable => "The service is not available.",
         Cause::Busy => "The service asks for fewer messages.",
         Cause::Transformation => "The transformation fails, so nothing is sent.",
+        Cause::Damaged => "Stored messages are damaged, so they are not sent.",
     }
 }

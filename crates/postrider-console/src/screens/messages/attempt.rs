@@ -181,7 +181,7 @@ fn outcome(it: &Found) -> Markup {
     let Some((cause, remedy)) = &it.cause else { return Markup::default() };
     let is_tls = it.attempt.url.starts_with("https:");
     let is_http = it.attempt.url.starts_with("http");
-    let was_sent = *cause != FailureCause::Transformation;
+    let was_sent = !matches!(cause, FailureCause::Transformation | FailureCause::Damaged);
     html! {
         (explanation(&it.attempt, *cause, remedy.as_deref()))
         @if is_http && was_sent { (stage_list(&stages(Some(*cause), is_tls))) }

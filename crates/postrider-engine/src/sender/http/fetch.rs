@@ -154,7 +154,8 @@ impl From<CallError> for FetchError {
             | Failure::Protocol
             | Failure::Unavailable
             | Failure::Busy
-            | Failure::Transformation => Self::Unreachable(reason),
+            | Failure::Transformation
+            | Failure::Damaged => Self::Unreachable(reason),
         }
     }
 }

@@ -202,6 +202,7 @@ const fn word(outcome: Outcome) -> EndpointTestOutcome {
             Failure::Unavailable => EndpointTestOutcome::Unavailable,
             Failure::Busy => EndpointTestOutcome::Busy,
             Failure::Transformation => EndpointTestOutcome::Transformation,
+            Failure::Damaged => EndpointTestOutcome::Damaged,
         },
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         ledger::Ledger,
         number::{ApplicationNumber, DeliveryKey, IdTail, MessageSequence},
         pending_row::PendingRow,
-        row::{self, message::Head},
+        row::message::{self, Head},
     },
     error::StoreError,
 };
@@ -135,17 +135,17 @@ impl Ledger {
         application: ApplicationNumber,
         head: &Head,
     ) -> Result<bool, StoreError> {
-        let blob = row::encode(head, &mut self.buffer);
+        let body = message.body.as_deref();
+        let blob = message::encode(head, (id, application), body, &mut self.buffer);
         let inserted = self.db.prepare_cached(INSERT_MESSAGE)?.execute(params![
             MessageSequence::of(id),
             IdTail(id.tail()),
             application,
             blob,
-            message.body.as_deref(),
+            body,
         ])?;
         if inserted > 0 {
-            let body = message.body.as_ref().map_or(0, bytes::Bytes::len);
-            self.written += self.buffer.len() + body;
+            self.written += self.buffer.len() + body.map_or(0, <[u8]>::len);
         }
         Ok(inserted > 0)
     }

@@ -167,7 +167,7 @@ impl Ledger {
         tail: IdTail,
         record: &AttemptRecord<'_>,
     ) -> Result<bool, StoreError> {
-        let blob = row::encode(record, &mut self.buffer);
+        let blob = record.encode((sequence, tail), &mut self.buffer);
         let values = params![sequence, tail, blob];
         let inserted = self.db.prepare_cached(INSERT_ATTEMPT)?.execute(values)?;
         self.written += self.buffer.len();

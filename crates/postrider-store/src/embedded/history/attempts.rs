@@ -22,7 +22,7 @@ use crate::{
         index::coverage::Covered,
         number::{AttemptSequence, EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
-        row::{self, attempt::AttemptRecord},
+        row::attempt::AttemptRecord,
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -40,7 +40,7 @@ pub(super) fn find(
     Ok(found.filter(|attempt| attempt.id == id))
 }
 
-const ATTEMPT: &str = "SELECT tail, record FROM attempts WHERE sequence = ?1";
+const ATTEMPT: &str = "SELECT sequence, tail, record FROM attempts WHERE sequence = ?1";
 
 /// The attempt if it was made for this message.
 pub(in crate::embedded) fn by_message(
@@ -51,8 +51,8 @@ pub(in crate::embedded) fn by_message(
     let mut statement = reader.main.prepare_cached(ATTEMPT)?;
     let mut rows = statement.query([sequence])?;
     let Some(found) = rows.next()? else { return Ok(None) };
-    let id = sequence.id(found.get(0)?);
-    let record: AttemptRecord<'_> = row::decode(row::blob_of(found, 1)?)?;
+    let id = sequence.id(found.get(1)?);
+    let record = AttemptRecord::from_row(found)?;
     if record.message != MessageSequence::of(message) {
         return Ok(None);
     }

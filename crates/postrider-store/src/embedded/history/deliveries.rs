@@ -26,7 +26,7 @@ use crate::{
         },
         number::{EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
-        row::{self, message::Head},
+        row::message,
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -227,7 +227,9 @@ fn endpoints_in_order(
     Ok(endpoints)
 }
 
-const HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1 AND tail = ?2";
+const HEAD: &str = "SELECT sequence, tail, application, head
+    FROM messages
+    WHERE sequence = ?1 AND tail = ?2";
 
 /// The endpoints that the message has deliveries to.
 fn endpoints_of(
@@ -236,9 +238,7 @@ fn endpoints_of(
 ) -> rusqlite::Result<Vec<(EndpointId, EndpointNumber)>> {
     let sequence = MessageSequence::of(id);
     let mut statement = reader.main.prepare_cached(HEAD)?;
-    let head = statement.query_row(params![sequence, IdTail(id.tail())], |row| {
-        row::decode::<Head>(row::blob_of(row, 0)?)
-    });
+    let head = statement.query_row(params![sequence, IdTail(id.tail())], message::head);
     let Some(head) = head.optional()? else { return Ok(Vec::new()) };
     let endpoints = extras::with_extras(&reader.main, sequence, head.targets)?;
     let numbers = reader.numbers();

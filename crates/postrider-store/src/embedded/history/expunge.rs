@@ -7,7 +7,7 @@ use crate::{
     embedded::{
         ledger::Ledger,
         number::{AttemptSequence, IdTail, MessageSequence},
-        row::{self, attempt::AttemptRecord},
+        row::attempt::AttemptRecord,
     },
     error::StoreError,
 };
@@ -25,7 +25,9 @@ impl Ledger {
     }
 }
 
-const FIND_RECORD: &str = "SELECT record FROM attempts WHERE sequence = ?1 AND tail = ?2";
+const FIND_RECORD: &str = "SELECT sequence, tail, record
+    FROM attempts
+    WHERE sequence = ?1 AND tail = ?2";
 
 const REPLACE_RECORD: &str = "UPDATE attempts SET record = ?2 WHERE sequence = ?1";
 
@@ -40,14 +42,14 @@ impl Ledger {
             let mut statement = self.db.prepare_cached(FIND_RECORD)?;
             let mut rows = statement.query(params![sequence, IdTail(id.tail())])?;
             let Some(found) = rows.next()? else { return Ok(false) };
-            let mut record: AttemptRecord<'_> = row::decode(row::blob_of(found, 0)?)?;
+            let mut record = AttemptRecord::from_row(found)?;
             if record.message != MessageSequence::of(message) {
                 return Ok(false);
             }
             record.response = None;
             // Not into the ledger's buffer: the record borrows from the row, which keeps the
             // ledger borrowed.
-            row::encode(&record, &mut Vec::new()).to_vec()
+            record.encode((sequence, IdTail(id.tail())), &mut Vec::new()).to_vec()
         };
         self.db.prepare_cached(REPLACE_RECORD)?.execute(params![sequence, stripped])?;
         Ok(true)

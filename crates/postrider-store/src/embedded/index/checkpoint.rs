@@ -1,7 +1,7 @@
 //! Checkpoints of the index, in a thread of their own, since readers wait for the index thread.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::Shared;
 use crate::{
-    embedded::{checkpoint, database, loss, number::JournalPosition, thread},
+    embedded::{
+        checkpoint, checkpoint::Progress, database, files, loss, number::JournalPosition,
+        sync_failure::SyncFailure, thread,
+    },
     error::BoxError,
 };
 
@@ -32,14 +35,16 @@ impl IndexCheckpoints {
     pub(super) fn start(
         index: &Path,
         shared: &Arc<Shared>,
+        sync: &SyncFailure,
         ended: &CancellationToken,
     ) -> Result<Self, BoxError> {
         let (wake, woken) = mpsc::sync_channel(1);
-        let (index, shared) = (index.to_owned(), Arc::clone(shared));
+        let copier =
+            Copier { index: index.to_owned(), shared: Arc::clone(shared), sync: sync.clone() };
         let done = Arc::new(AtomicBool::new(false));
         let thread_done = Arc::clone(&done);
         let thread = thread::start("store-index-copy", ended, move || {
-            run(&index, &shared, &thread_done, &woken);
+            copier.run(&thread_done, &woken);
         })?;
         Ok(Self { wake: Some(wake), thread: Some(thread), done })
     }
@@ -65,24 +70,40 @@ impl Drop for IndexCheckpoints {
     }
 }
 
-fn run(index: &Path, shared: &Shared, done: &AtomicBool, woken: &mpsc::Receiver<JournalPosition>) {
-    while let Ok(applied) = woken.recv() {
-        let copied = copy(index);
-        done.store(true, Ordering::Release);
-        match copied {
-            Ok(progress) if progress.is_complete() => shared.set_durable(applied),
-            // A reader still uses an older state; a later checkpoint copies the rest.
-            Ok(_) => {},
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
-            },
-        }
-    }
+/// The thread's side.
+struct Copier {
+    index: PathBuf,
+    shared: Arc<Shared>,
+    sync: SyncFailure,
 }
 
-fn copy(index: &Path) -> rusqlite::Result<checkpoint::Progress> {
-    let db = database::open_for_checkpoint(index)?;
-    // The file may be replaced before this connection is closed.
-    loss::keep_log_on_close(&db, true)?;
-    checkpoint::passive(&db)
+impl Copier {
+    fn run(self, done: &AtomicBool, woken: &mpsc::Receiver<JournalPosition>) {
+        while let Ok(applied) = woken.recv() {
+            let copied = self.copy();
+            done.store(true, Ordering::Release);
+            match copied {
+                Ok(progress) if progress.is_complete() => self.shared.set_durable(applied),
+                // A reader still uses an older state; a later checkpoint copies the rest.
+                Ok(_) => {},
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
+                    if self.sync.has_occurred() {
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn copy(&self) -> rusqlite::Result<Progress> {
+        let db = database::open_for_checkpoint(&self.index)?;
+        // The file may be replaced before this connection is closed.
+        loss::keep_log_on_close(&db, true)?;
+        let copied = checkpoint::passive(&db).inspect_err(|error| {
+            self.sync.note(files::INDEX, error);
+        });
+        self.sync.close(db);
+        copied
+    }
 }

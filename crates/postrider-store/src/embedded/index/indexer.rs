@@ -23,6 +23,7 @@ use super::{
 };
 use crate::embedded::{
     checkpoint, database, journal::Change, loss, number::JournalPosition, row, state,
+    sync_failure::SyncFailure,
 };
 
 /// Changes that are written at once, if no reader waits for fewer.
@@ -104,9 +105,9 @@ impl Indexer {
     /// Runs until all senders of updates are dropped.
     pub(super) fn run(
         mut self,
-        updates: &UpdateReceiver,
-        shared: &Shared,
+        (updates, shared): (&UpdateReceiver, &Shared),
         checkpoints: IndexCheckpoints,
+        sync: &SyncFailure,
     ) {
         loop {
             let wait = self.rebuild.as_ref().map_or(LINGER, |it| it.wait().min(LINGER));
@@ -116,18 +117,26 @@ impl Indexer {
             self.collect(first.ok(), updates);
             if let Err(error) = self.work(shared, &checkpoints, is_idle) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
+                let (file, cause) = error.cause();
+                let is_failed_sync = cause.is_some_and(|cause| sync.note(file, cause));
                 self.is_damaged |= error.needs_rebuild();
                 // Readers that wait receive the error rather than wait for the next attempt.
                 let error = Some(Arc::new(error.into()));
                 self.progress.send_modify(|progress| progress.error = error);
+                if is_failed_sync {
+                    break;
+                }
                 self.restart();
             }
-            if is_ending {
+            if is_ending || sync.has_occurred() {
                 break;
             }
         }
         drop(checkpoints);
-        drop(checkpoint::truncate(&self.index));
+        if !sync.has_occurred() {
+            drop(checkpoint::truncate(&self.index));
+        }
+        sync.close((self.index, self.main));
     }
 
     /// Does what is due.

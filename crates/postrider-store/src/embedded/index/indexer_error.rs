@@ -3,7 +3,10 @@
 use rusqlite::Error as SqlError;
 
 use crate::{
-    embedded::error::{self, IndexError},
+    embedded::{
+        error::{self, IndexError},
+        files,
+    },
     error::StoreError,
 };
 
@@ -32,6 +35,15 @@ impl From<SqlError> for IndexerError {
 }
 
 impl IndexerError {
+    /// The file that the error is about, and what `SQLite` reported.
+    pub(super) const fn cause(&self) -> (&'static str, Option<&SqlError>) {
+        match self {
+            Self::Index(error) => (files::INDEX, Some(error)),
+            Self::Main(error) | Self::Journal(error) => (files::MAIN, Some(error)),
+            Self::Replace(_) => (files::INDEX, None),
+        }
+    }
+
     /// Whether only a new index helps.
     pub(super) fn needs_rebuild(&self) -> bool {
         match self {

@@ -11,9 +11,8 @@ use crate::embedded::{
         PackedFact,
     },
     row::{
-        self,
         attempt::{AttemptRecord, Consequence},
-        message::Head,
+        message,
     },
     state,
 };
@@ -68,7 +67,7 @@ impl PartReader<'_> {
     }
 }
 
-pub(in crate::embedded) const MESSAGES: &str = "SELECT sequence, application, head
+pub(in crate::embedded) const MESSAGES: &str = "SELECT sequence, tail, application, head
     FROM messages
     WHERE sequence >= ?1 AND sequence < ?2
     ORDER BY sequence";
@@ -91,13 +90,12 @@ impl PartReader<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let message: MessageSequence = row.get(0)?;
-            let head = row::decode_or_log::<Head>("messages", message.0, row::blob_of(row, 2)?);
-            let Some(head) = head else { continue };
+            let Some(head) = message::intact_head(row)? else { continue };
             let first_due = head.first_due(message);
             let is_filtered = head.targets.is_empty();
             let mut endpoints = head.targets;
             endpoints.extend(extras.remove(&message).unwrap_or_default());
-            let application = row.get(1)?;
+            let application = row.get(2)?;
             found.push(FoundMessage { message, application, is_filtered, endpoints, first_due });
         }
         Ok(found)
@@ -116,7 +114,7 @@ pub(in crate::embedded) const PENDING: &str = "SELECT message, endpoint, coalesc
     FROM pending INDEXED BY pending_by_message
     WHERE message >= ?1 AND message < ?2";
 
-pub(in crate::embedded) const ATTEMPTS: &str = "SELECT sequence, record
+pub(in crate::embedded) const ATTEMPTS: &str = "SELECT sequence, tail, record
     FROM attempts
     WHERE sequence >= ?1 AND sequence < ?2
     ORDER BY sequence";
@@ -138,9 +136,7 @@ impl PartReader<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let attempt: AttemptSequence = row.get(0)?;
-            let record = row::blob_of(row, 1)?;
-            let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", attempt.0, record);
-            let Some(record) = record else { continue };
+            let Some(record) = AttemptRecord::intact(row)? else { continue };
             found.push(FoundAttempt {
                 attempt,
                 key: record.key(),

@@ -151,7 +151,7 @@ fn is_unpersisted(part: &Part, key: DeliveryKey) -> bool {
 pub(in crate::embedded) const ATTEMPTS_OF: &str =
     "SELECT attempt, endpoint FROM attempts_by_message WHERE message = ?1 ORDER BY attempt DESC";
 
-const RECORD: &str = "SELECT record FROM attempts WHERE sequence = ?1";
+const RECORD: &str = "SELECT sequence, tail, record FROM attempts WHERE sequence = ?1";
 
 impl PartWriter<'_> {
     /// The attempts for the message, the newest first.
@@ -186,9 +186,7 @@ impl PartWriter<'_> {
     fn consequence(&self, attempt: AttemptSequence) -> rusqlite::Result<Option<Consequence>> {
         let mut statement = self.main.prepare_cached(RECORD)?;
         let found = statement.query_row([attempt], |row| {
-            let record = row::blob_of(row, 0)?;
-            let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", attempt.0, record);
-            Ok(record.map(|it| it.consequence))
+            Ok(AttemptRecord::intact(row)?.map(|it| it.consequence))
         });
         Ok(found.optional()?.flatten())
     }

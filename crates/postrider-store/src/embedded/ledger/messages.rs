@@ -9,7 +9,7 @@ use crate::{
     embedded::{
         extras,
         number::{ApplicationNumber, DeliveryKey, IdTail, MessageSequence},
-        row::{self, message::Head},
+        row::message::{self, CheckedHead},
     },
     error::StoreError,
 };
@@ -50,7 +50,9 @@ impl Ledger {
     }
 }
 
-const HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1";
+const HEAD: &str = "SELECT sequence, tail, application, head
+    FROM messages
+    WHERE sequence = ?1";
 
 impl Ledger {
     /// Whether the message ever had a delivery to the endpoint.
@@ -58,7 +60,7 @@ impl Ledger {
         let mut statement = self.db.prepare_cached(HEAD)?;
         let mut rows = statement.query([key.message])?;
         let Some(found) = rows.next()? else { return Ok(false) };
-        let head: Head = row::decode(row::blob_of(found, 0)?)?;
+        let head = message::head(found)?;
         Ok(head.targets.contains(&key.endpoint) || extras::contains(&self.db, key)?)
     }
 }
@@ -78,10 +80,10 @@ impl Ledger {
             let mut statement = self.db.prepare_cached(HEAD)?;
             let mut rows = statement.query([message])?;
             let Some(found) = rows.next()? else { return Ok(()) };
-            let mut head: Head = row::decode(row::blob_of(found, 0)?)?;
-            head.deliver_at = Some(deliver_at);
-            head.body_until = body_until;
-            row::encode(&head, &mut Vec::new()).to_vec()
+            let mut checked = CheckedHead::from_row(found)?;
+            checked.head.deliver_at = Some(deliver_at);
+            checked.head.body_until = body_until;
+            checked.encode(&mut Vec::new()).to_vec()
         };
         self.db.prepare_cached(REPLACE_HEAD)?.execute(params![message, head])?;
         self.expiry.add(&self.db, id, body_until)?;

@@ -16,8 +16,9 @@ use crate::{
         number::{DeliveryKey, EndpointNumber, MessageSequence},
         numbers::{Numbers, SharedNumbers},
         pending_row::PendingRow,
-        row::{self, attempt::AttemptRecord, message::Head},
+        row::{attempt::AttemptRecord, message},
         state,
+        sync_failure::SyncFailure,
     },
     error::StoreError,
 };
@@ -30,7 +31,11 @@ const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     LIMIT 1";
 
 impl Ledger {
-    pub(in crate::embedded) fn open(db: Connection, disk: DiskSpace) -> Result<Self, StoreError> {
+    pub(in crate::embedded) fn open(
+        db: Connection,
+        disk: DiskSpace,
+        sync: SyncFailure,
+    ) -> Result<Self, StoreError> {
         let newest: Option<MessageSequence> = db.query_row(NEWEST, [], |row| row.get(0))?;
         let numbers = Numbers::load(&db, newest.unwrap_or(MessageSequence::ZERO))?;
         let low_water = state::get(&db, state::LOW_WATER)?.unwrap_or(MessageSequence::ZERO);
@@ -48,6 +53,7 @@ impl Ledger {
             cursors: Cursors::default(),
             written: 0,
             buffer: Vec::new(),
+            sync,
             numbers: SharedNumbers::new(numbers),
             disk,
             position,
@@ -103,7 +109,7 @@ impl Ledger {
     }
 }
 
-const MESSAGES_SINCE: &str = "SELECT sequence, head
+const MESSAGES_SINCE: &str = "SELECT sequence, tail, application, head
     FROM messages
     WHERE sequence >= ?1 AND body IS NOT NULL";
 
@@ -119,9 +125,7 @@ impl Ledger {
             let mut rows = statement.query([self.low_water.current()])?;
             while let Some(row) = rows.next()? {
                 let message: MessageSequence = row.get(0)?;
-                let head = row::blob_of(row, 1)?;
-                let head = row::decode_or_log::<Head>("messages", message.0, head);
-                let Some(head) = head else { continue };
+                let Some(head) = message::intact_head(row)? else { continue };
                 let due_at = head.first_due(message);
                 let keys = head.targets.iter().map(|&endpoint| DeliveryKey { message, endpoint });
                 let left = keys.filter(|key| !known.contains(key));
@@ -137,7 +141,9 @@ impl Ledger {
     }
 }
 
-const ATTEMPTS_SINCE: &str = "SELECT sequence, record FROM attempts WHERE sequence >= ?1";
+const ATTEMPTS_SINCE: &str = "SELECT sequence, tail, record
+    FROM attempts
+    WHERE sequence >= ?1";
 
 const ENDED_SINCE: &str = "SELECT message, endpoint FROM ended WHERE message >= ?1";
 
@@ -150,9 +156,7 @@ impl Ledger {
         let mut statement = self.db.prepare(ATTEMPTS_SINCE)?;
         let mut rows = statement.query([since])?;
         while let Some(row) = rows.next()? {
-            let record = row::blob_of(row, 1)?;
-            let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", row.get(0)?, record);
-            known.extend(record.map(|record| record.key()));
+            known.extend(AttemptRecord::intact(row)?.map(|record| record.key()));
         }
         let mut statement = self.db.prepare(ENDED_SINCE)?;
         let mut rows = statement.query([since])?;

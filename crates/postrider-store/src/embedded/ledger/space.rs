@@ -33,7 +33,8 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) const fn note_refused(&mut self, error: &StoreError) {
+    pub(super) fn note_refused(&mut self, error: &StoreError) {
+        self.sync.note_refused(error);
         if matches!(error, StoreError::Full(_)) {
             self.disk.note_refused(true);
         }

@@ -4,6 +4,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::backup::Backup;
 
+use super::verify::{VerifiedRows, verify_rows};
 use crate::{
     embedded::{
         database,
@@ -23,8 +24,9 @@ const DRAFT: &str = "postrider.db.draft";
 
 /// Copies the store in a folder to another folder, which is created, as it is at one moment.
 /// It may run in this process, in another one, or while no process uses the store. The index is
-/// not copied: it is rebuilt when the copy is opened.
-pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// not copied: it is rebuilt when the copy is opened. Returns what was found in the
+/// copy, which is kept even if it is damaged.
+pub fn backup(from: &Path, to: &Path) -> Result<VerifiedRows, StoreError> {
     let main = from.join(MAIN);
     let copy = to.join(MAIN);
     // Before the copy starts: a running server advances its mark meanwhile.
@@ -39,22 +41,32 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     private::create_folder(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
-    copy_database(&main, &draft, &inspection)?;
+    let found = copy_database(&main, &draft, &inspection)?;
     fs::rename(&draft, &copy).map_err(unavailable)?;
-    fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)
+    fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)?;
+    Ok(found)
 }
 
 /// Copies in one step, which is a reading transaction: writers continue meanwhile, and the copy
-/// contains nothing that they write after it started.
-fn copy_database(from: &Path, to: &Path, inspection: &Inspection) -> Result<(), StoreError> {
+/// contains nothing that they write after it started. Then reads the copy, and returns what it found.
+fn copy_database(
+    from: &Path,
+    to: &Path,
+    inspection: &Inspection,
+) -> Result<VerifiedRows, StoreError> {
     let source = database::open_reader(from, CACHE_BYTES)?;
     loss::keep_log_on_close(&source, true)?;
     inspection.verify(&source, false)?;
     let mut target = database::create(to)?;
     target.pragma_update(None, "synchronous", "FULL")?;
-    let copying = Backup::new(&source, &mut target)?;
-    copying.run_to_completion(i32::MAX, Duration::from_millis(10), None)?;
-    Ok(())
+    Backup::new(&source, &mut target)?.run_to_completion(
+        i32::MAX,
+        Duration::from_millis(10),
+        None,
+    )?;
+    let mut found = VerifiedRows::default();
+    verify_rows(&target, &mut found)?;
+    Ok(found)
 }
 
 fn refused(kind: io::ErrorKind, path: &Path, why: &str) -> StoreError {

@@ -18,7 +18,10 @@ use crate::{
             MessageSequence,
         },
         numbers::AnyNumber,
-        row::{self, blob, message::Head},
+        row::{
+            blob,
+            message::{self, Head},
+        },
     },
     error::StoreError,
 };
@@ -154,7 +157,9 @@ impl Ledger {
     }
 }
 
-const HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1 AND application = ?2";
+const HEAD: &str = "SELECT sequence, tail, application, head
+    FROM messages
+    WHERE sequence = ?1 AND application = ?2";
 
 const REMOVE_DIGEST: &str = "DELETE FROM idempotent WHERE message = ?1";
 
@@ -166,9 +171,7 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let head = {
             let mut statement = self.db.prepare_cached(HEAD)?;
-            let found = statement.query_row(params![message, application], |row| {
-                Ok(row::decode_or_log::<Head>("messages", message.0, row::blob_of(row, 0)?))
-            });
+            let found = statement.query_row(params![message, application], message::intact_head);
             found.optional()?.flatten()
         };
         self.cancel_message(message)?;

@@ -16,7 +16,11 @@ use crate::{
             MessageSequence,
         },
         numbers::AnyNumber,
-        row::{self, attempt::AttemptRecord, message::Head},
+        row::{
+            self,
+            attempt::AttemptRecord,
+            message::{self, Head},
+        },
     },
     error::StoreError,
 };
@@ -95,7 +99,7 @@ impl Ledger {
     }
 }
 
-const BODIES: &str = "SELECT sequence, head
+const BODIES: &str = "SELECT sequence, tail, application, head
     FROM messages
     WHERE sequence BETWEEN ?1 AND ?2 AND body IS NOT NULL
     ORDER BY sequence
@@ -110,8 +114,10 @@ impl Ledger {
     ) -> Result<Vec<(MessageSequence, Timestamp)>, StoreError> {
         let mut statement = self.db.prepare_cached(BODIES)?;
         let found = statement.query_map(params![lowest, highest, ROWS], |row| {
-            let head: Head = row::decode(row::blob_of(row, 1)?)?;
-            Ok((row.get(0)?, head.body_until))
+            // A damaged row is removed as a whole, when its retention ends.
+            let until = message::intact_head(row)?
+                .map_or(Timestamp::from_millis(u64::MAX), |it| it.body_until);
+            Ok((row.get(0)?, until))
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
@@ -123,7 +129,7 @@ struct OldMessage {
     head: Head,
 }
 
-const OLD_MESSAGES: &str = "SELECT sequence, application, head
+const OLD_MESSAGES: &str = "SELECT sequence, tail, application, head
     FROM messages
     WHERE sequence >= ?1 AND sequence < ?2
     ORDER BY sequence
@@ -155,8 +161,9 @@ impl Ledger {
         let first = self.cursors.old_message.unwrap_or(MessageSequence::ZERO);
         let mut statement = self.db.prepare_cached(OLD_MESSAGES)?;
         let found = statement.query_map(params![first, first_kept, MESSAGES], |row| {
-            let head: Head = row::decode(row::blob_of(row, 2)?)?;
-            Ok(OldMessage { message: row.get(0)?, application: row.get(1)?, head })
+            // A damaged row is removed like any other.
+            let head = message::intact_head(row)?.unwrap_or_else(Head::unreadable);
+            Ok(OldMessage { message: row.get(0)?, application: row.get(2)?, head })
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
@@ -201,7 +208,7 @@ impl Ledger {
     }
 }
 
-const OLD_ATTEMPTS: &str = "SELECT sequence, record
+const OLD_ATTEMPTS: &str = "SELECT sequence, tail, record
     FROM attempts
     WHERE sequence < ?1
     ORDER BY sequence
@@ -216,8 +223,8 @@ impl Ledger {
         let old = {
             let mut statement = self.db.prepare_cached(OLD_ATTEMPTS)?;
             let found = statement.query_map(params![end, ROWS], |row| {
-                let record: AttemptRecord<'_> = row::decode(row::blob_of(row, 1)?)?;
-                Ok((row.get::<_, AttemptSequence>(0)?, record.key()))
+                let record = AttemptRecord::intact(row)?;
+                Ok((row.get::<_, AttemptSequence>(0)?, record.map(|record| record.key())))
             })?;
             found.collect::<Result<Vec<_>, _>>()?
         };
@@ -226,12 +233,12 @@ impl Ledger {
         // retention as well.
         self.db.prepare_cached(REMOVE_ATTEMPTS)?.execute([last])?;
         let more = old.len() == ROWS;
-        let removed = |(attempt, DeliveryKey { message, endpoint })| Change::AttemptRemoved {
-            attempt,
-            message,
-            endpoint,
+        // Nothing is known about a damaged one: lists skip what the index still has of it.
+        let removed = |(attempt, key): (AttemptSequence, Option<DeliveryKey>)| {
+            let DeliveryKey { message, endpoint } = key?;
+            Some(Change::AttemptRemoved { attempt, message, endpoint })
         };
-        self.changes.extend(old.into_iter().map(removed));
+        self.changes.extend(old.into_iter().filter_map(removed));
         Ok(more)
     }
 }

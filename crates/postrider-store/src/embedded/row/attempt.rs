@@ -11,10 +11,13 @@ use postrider_core::{
     statistics::CountedAttempt,
     time::Timestamp,
 };
+use rusqlite::Row;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{Content, RowKey, blob_of, content_as};
 use crate::embedded::number::{
-    AttemptNumber, DeliveryKey, EndpointNumber, MessageSequence, PackedFact,
+    AttemptNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail, MessageSequence,
+    PackedFact,
 };
 
 /// An attempt without its id. The tail of the message's id is in the message's row.
@@ -64,6 +67,7 @@ enum StoredOutcome {
     Unavailable,
     Busy,
     Transformation,
+    Damaged,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +126,27 @@ impl<'a> AttemptRecord<'a> {
         }
     }
 
+    /// Reads the columns `sequence, tail, record`; an error if the row does not match its checksum.
+    pub(in crate::embedded) fn from_row(row: &'a Row<'_>) -> rusqlite::Result<Self> {
+        let (Content::Plain(content) | Content::Checked(content)) =
+            super::check(key(row.get(0)?, row.get(1)?), blob_of(row, 2)?)?;
+        content_as(content)
+    }
+
+    /// The same for a caller that can go on without a damaged row, which is logged.
+    pub(in crate::embedded) fn intact(row: &'a Row<'_>) -> rusqlite::Result<Option<Self>> {
+        super::intact(TABLE, row.get(0)?, Self::from_row(row))
+    }
+
+    /// The blob of the row with this id.
+    pub(in crate::embedded) fn encode<'b>(
+        &self,
+        (sequence, tail): (AttemptSequence, IdTail),
+        buffer: &'b mut Vec<u8>,
+    ) -> &'b [u8] {
+        super::encode_checked(key(sequence, tail), &[], self, buffer)
+    }
+
     pub(in crate::embedded) const fn key(&self) -> DeliveryKey {
         DeliveryKey { message: self.message, endpoint: self.endpoint }
     }
@@ -140,7 +165,8 @@ impl<'a> AttemptRecord<'a> {
             | StoredOutcome::Misconfigured
             | StoredOutcome::Unavailable
             | StoredOutcome::Busy
-            | StoredOutcome::Transformation => 0,
+            | StoredOutcome::Transformation
+            | StoredOutcome::Damaged => 0,
         }
     }
 
@@ -184,6 +210,19 @@ impl<'a> AttemptRecord<'a> {
     }
 }
 
+/// Whether the row `sequence, tail, record` has a checksum; an error if it does not match that.
+pub(in crate::embedded) fn has_checksum(row: &Row<'_>) -> rusqlite::Result<bool> {
+    AttemptRecord::from_row(row)?;
+    let content = super::check(key(row.get(0)?, row.get(1)?), blob_of(row, 2)?)?;
+    Ok(matches!(content, Content::Checked(_)))
+}
+
+const TABLE: &str = "attempts";
+
+const fn key(sequence: AttemptSequence, tail: IdTail) -> RowKey {
+    RowKey { table: TABLE, sequence: sequence.0, tail, owner: 0 }
+}
+
 const fn trigger(manual: bool) -> Trigger {
     if manual { Trigger::Manual } else { Trigger::Scheduled }
 }
@@ -204,6 +243,7 @@ impl From<Outcome> for StoredOutcome {
                 Failure::Unavailable => Self::Unavailable,
                 Failure::Busy => Self::Busy,
                 Failure::Transformation => Self::Transformation,
+                Failure::Damaged => Self::Damaged,
             },
         }
     }
@@ -226,6 +266,7 @@ impl From<StoredOutcome> for Outcome {
             StoredOutcome::Unavailable => Failure::Unavailable,
             StoredOutcome::Busy => Failure::Busy,
             StoredOutcome::Transformation => Failure::Transformation,
+            StoredOutcome::Damaged => Failure::Damaged,
         })
     }
 }

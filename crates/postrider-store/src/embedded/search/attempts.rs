@@ -23,7 +23,7 @@ use crate::{
         index::coverage::Covered,
         number::{AttemptSequence, EndpointNumber, IdTail},
         readers::Reader,
-        row::{self, attempt::AttemptRecord},
+        row::attempt::AttemptRecord,
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -117,7 +117,7 @@ pub(super) fn search(
     walk_within(rows, budget, |row| {
         let sequence: AttemptSequence = row.get(0)?;
         let item = match key {
-            Key::All => visitor.visit(sequence.id(row.get(1)?), row::blob_of(row, 2)?)?,
+            Key::All => visitor.visit(sequence, row)?,
             Key::Failed | Key::Endpoint(_) => visitor.visit_entry(sequence, row)?,
         };
         // A continued scan compares sequences only.
@@ -136,7 +136,7 @@ struct Visitor<'a> {
 
 type Found = Option<(Attempt, Arc<Message>)>;
 
-const ATTEMPT: &str = "SELECT tail, record FROM attempts WHERE sequence = ?1";
+const ATTEMPT: &str = "SELECT sequence, tail, record FROM attempts WHERE sequence = ?1";
 
 impl Visitor<'_> {
     /// Visits a row `attempt, message, status, endpoint` of the index, which rules out most
@@ -146,14 +146,14 @@ impl Visitor<'_> {
             return Ok(None);
         }
         let mut statement = self.reader.main.prepare_cached(ATTEMPT)?;
-        let found = statement.query_row([sequence], |row| {
-            self.visit(sequence.id(row.get(0)?), row::blob_of(row, 1)?)
-        });
+        let found = statement.query_row([sequence], |row| self.visit(sequence, row));
         Ok(found.optional()?.flatten())
     }
 
-    fn visit(&mut self, id: AttemptId, record: &[u8]) -> rusqlite::Result<Found> {
-        let mut record: AttemptRecord<'_> = row::decode(record)?;
+    /// Visits a row `sequence, tail, record`.
+    fn visit(&mut self, attempt: AttemptSequence, row: &Row<'_>) -> rusqlite::Result<Found> {
+        let id = attempt.id(row.get(1)?);
+        let mut record = AttemptRecord::from_row(row)?;
         let (sequence, endpoint) = (record.message, record.endpoint);
         if !self.search.admits(record.status()) || !self.owners.reaches_endpoint(endpoint)? {
             return Ok(None);

@@ -5,8 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use bytes::Bytes;
 use postrider_core::{catalog::Source, message::Message, retry::Verdict};
 use postrider_store::{
-    Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance, MessageFilter, NewMessage,
-    Options, Records, Rejections, Retention, Scan, SettleBatch, StoreError, backup,
+    AttemptFilter, AttemptsOf, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance,
+    MessageFilter, NewMessage, Options, Records, Rejections, Retention, Scan, Scope, SettleBatch,
+    StoreError, backup, verify,
 };
 use rusqlite::Connection;
 
@@ -179,8 +180,92 @@ async fn a_damaged_message_affects_no_other_message() {
     let error = store.message(application_id(1), &IdOrUid::Id(message_id(2))).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     assert!(error_chain(&error).contains("backup"), "{}", error_chain(&error));
-    // Other messages are still delivered.
-    assert_eq!(claimed(&store, claim()).await, [(1, 4, 1), (1, 6, 1), (1, 8, 1)]);
+    // Its delivery fails, because it has no body; the others are made.
+    let found = store.claim(claim()).await.unwrap();
+    let claimed: Vec<_> = found
+        .deliveries
+        .iter()
+        .map(|(it, message)| (it.id.message, message.body.is_some()))
+        .collect();
+    let expected = [(2, false), (4, true), (6, true), (8, true)];
+    assert_eq!(claimed, expected.map(|(number, intact)| (message_id(number), intact)));
+}
+
+/// Changes a blob of a row.
+fn change(folder: &Path, place: (&str, &str, u64), change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let (table, column, sequence) = place;
+    let db = Connection::open(folder.join("postrider.db")).unwrap();
+    let find = format!("SELECT {column} FROM {table} WHERE sequence = ?1");
+    let blob = db.query_row(&find, [sequence], |row| row.get(0)).unwrap();
+    let set = format!("UPDATE {table} SET {column} = ?2 WHERE sequence = ?1");
+    assert_eq!(db.execute(&set, (sequence, change(blob))).unwrap(), 1);
+}
+
+fn first_attempt(folder: &Path) -> u64 {
+    let db = Connection::open(folder.join("postrider.db")).unwrap();
+    db.query_row("SELECT min(sequence) FROM attempts", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_an_error_that_names_the_row_and_the_remedy() {
+    let sample = sample_folder().await;
+    let (message, attempt) = (message_id(2).sequence(), first_attempt(sample.path()));
+    let columns = [("messages", "head", message), ("messages", "body", message)];
+    for place in columns.into_iter().chain([("attempts", "record", attempt)]) {
+        let folder = copy_folder(sample.path(), |_| true);
+        change(folder.path(), place, |mut blob| {
+            let middle = blob.len() / 2;
+            blob[middle] ^= 4;
+            blob
+        });
+        let (table, _, sequence) = place;
+        let store = open_embedded(folder.path());
+        let error = match table {
+            "messages" => {
+                let key = IdOrUid::Id(message_id(2));
+                store.message(application_id(1), &key).await.unwrap_err()
+            },
+            _ => {
+                let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
+                store.attempts(of, AttemptFilter::default(), all()).await.unwrap_err()
+            },
+        };
+        let said = error_chain(&error);
+        let row = format!("postrider.db is damaged: row {sequence} of the table `{table}`");
+        assert!(said.contains(&row) && said.contains("backup"), "{place:?}: {said}");
+        let found = verify(folder.path()).unwrap();
+        assert_eq!((found.messages, found.attempts, found.without_checksum), (9, 5, 0));
+        assert!(found.damage.len() == 1 && found.damage[0].contains(&row), "{found:?}");
+        let copy = folder.path().join("copy");
+        let error = store.backup(&copy).await.unwrap_err();
+        assert!(error_chain(&error).contains(&row), "{}", error_chain(&error));
+        assert!(copy.join("postrider.db").exists(), "a damaged copy is better than none");
+        // What is damaged does not keep what is old.
+        store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
+        while store.expire(at(u64::from(u32::MAX)), ONE_DAY).await.unwrap() {}
+        drop(store);
+        let left = verify(folder.path()).unwrap();
+        assert_eq!((left.messages, left.damage.len()), (0, 0), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_without_a_checksum_are_read_and_counted() {
+    let folder = sample_folder().await;
+    let (message, attempt) = (message_id(2).sequence(), first_attempt(folder.path()));
+    let before = verify(folder.path()).unwrap();
+    assert_eq!((before.without_checksum, before.damage.as_slice()), (0, [].as_slice()));
+    // Version, checksum, and for a message the checksum of its body.
+    let plain = |header: usize| move |blob: Vec<u8>| [&[1], &blob[header..]].concat();
+    change(folder.path(), ("messages", "head", message), plain(9));
+    change(folder.path(), ("attempts", "record", attempt), plain(5));
+    let store = open_embedded(folder.path());
+    let found = store.message(application_id(1), &IdOrUid::Id(message_id(2))).await.unwrap();
+    assert_eq!(found.map(|it| it.id), Some(message_id(2)));
+    let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
+    let found = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
+    assert_eq!(found.items.len(), 5);
+    assert_eq!(verify(folder.path()).unwrap().without_checksum, 2);
 }
 
 #[tokio::test]

@@ -23,11 +23,11 @@ pub(super) fn stages(cause: Option<FailureCause>, is_tls: bool) -> Vec<(&'static
         names.push("TLS");
     }
     names.extend(["Response", "Status"]);
-    if cause == Some(FailureCause::Transformation) {
+    if matches!(cause, Some(FailureCause::Transformation | FailureCause::Damaged)) {
         return names.into_iter().map(|name| (name, Stage::NotReached)).collect();
     }
     let failed = match cause {
-        None | Some(FailureCause::Transformation) => None,
+        None | Some(FailureCause::Transformation | FailureCause::Damaged) => None,
         Some(FailureCause::Resolve) => Some("Host name"),
         Some(FailureCause::Forbidden) => Some("Address"),
         Some(FailureCause::Connect) => Some("Connection"),
@@ -62,6 +62,7 @@ pub(super) fn reached(cause: FailureCause, address: Option<&str>) -> String {
         FailureCause::Protocol => "reading the response".to_owned(),
         FailureCause::Response => "the receiver, which responded".to_owned(),
         FailureCause::Transformation => "the code of the transformation".to_owned(),
+        FailureCause::Damaged => "reading the message from the disk".to_owned(),
         FailureCause::Rejected
         | FailureCause::Misconfigured
         | FailureCause::Unavailable
@@ -123,6 +124,7 @@ pub(crate) const fn label(cause: FailureCause) -> &'static str {
         FailureCause::Unavailable => "Service not available",
         FailureCause::Busy => "Service busy",
         FailureCause::Transformation => "Transformation failed",
+        FailureCause::Damaged => "Stored message damaged",
     }
 }
 

@@ -14,10 +14,7 @@ use crate::{
         number::{AttemptSequence, DeliveryKey, EndpointNumber, MessageSequence},
         pending_row::PendingRow,
         readers::Reader,
-        row::{
-            self,
-            message::{self, Head},
-        },
+        row::message,
         transfer::cursor::{after_number, number_in},
     },
     error::StoreError,
@@ -61,7 +58,7 @@ const DIGEST: &str = "SELECT digest FROM idempotent WHERE message = ?1";
 /// Reads the columns of a message, and what belongs to it.
 fn export(reader: &Reader, row: &Row<'_>) -> Result<MessageExport, StoreError> {
     let message = message::from_row(row, &reader.numbers())?;
-    let head: Head = row::decode(row::blob_of(row, 3)?)?;
+    let head = message::head(row)?;
     let sequence = MessageSequence::of(message.id);
     let endpoints = extras::with_extras(&reader.main, sequence, head.targets)?;
     let mut statement = reader.main.prepare_cached(DIGEST)?;

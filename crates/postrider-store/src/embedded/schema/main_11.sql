@@ -1,0 +1,2 @@
+-- New rows of messages and attempts have a checksum in their blobs, which earlier versions cannot
+-- read. Rows without one stay as they are.
