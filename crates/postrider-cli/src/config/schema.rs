@@ -493,7 +493,7 @@ impl Config {
 
     /// Checks what the types alone cannot express; an error is a key and what it should be.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let rules: [Rule; 21] = [
+        let rules: [Rule; 20] = [
             (self.request_timeout.is_zero(), "request_timeout", "a duration above zero"),
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),

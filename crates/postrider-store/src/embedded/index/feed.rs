@@ -161,7 +161,7 @@ impl IndexWatch {
     pub(in crate::embedded) fn report_damage(&self) {
         let generation = self.progress.borrow().generation;
         self.shared.intact.fetch_max(generation + 1, Ordering::AcqRel);
-        drop(self.updates.try_send(Update::Wanted));
+        self.updates.try_send(Update::Wanted);
     }
 
     /// Waits until the whole index is there.

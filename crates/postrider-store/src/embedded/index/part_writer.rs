@@ -17,10 +17,7 @@ use super::{
 use crate::embedded::{
     journal::DeliveryState,
     number::{AttemptSequence, DeliveryKey, EndpointNumber, MessageSequence},
-    row::{
-        self,
-        attempt::{AttemptRecord, Consequence},
-    },
+    row::attempt::{AttemptRecord, Consequence},
 };
 
 /// Writes a part, inside the caller's transaction.
