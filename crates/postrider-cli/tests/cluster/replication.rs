@@ -46,6 +46,8 @@ async fn wait_for_standby(postgres: &Postgres, name: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
     client.batch_execute(&set).await.unwrap();
     client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
-    let shown = format!("SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting <> '{name}'");
+    let shown = format!(
+        "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting <> '{name}'"
+    );
     postgres.until_none(&shown).await;
 }
