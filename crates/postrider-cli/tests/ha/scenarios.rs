@@ -108,7 +108,7 @@ fn a_full_disk_of_the_primary_loses_nothing() {
         let cluster = Cluster::start(Path::Hosts, &["disk=400M"]).await;
         let primary = cluster.patroni.primary();
         cluster.patroni.run("fill", &[&primary]);
-        // It still runs and has the lock, but cannot extend a table. So somebody has to replace it.
+        // It still runs and has the lock, but cannot extend a table. So an operator has to replace it.
         cluster.refused(OUTAGE).await;
         assert_eq!(cluster.patroni.primary(), primary);
         cluster.patroni.run("ctl", &["switchover", "--force", "--master", &primary]);
