@@ -27,7 +27,7 @@ async fn a_known_message_is_accepted_only_if_the_standby_has_it() {
         caller.publish(&url, "key", message).await.unwrap()
     };
 
-    wait_for_standby(&postgres, "nobody").await;
+    wait_for_standby(&postgres, "missing").await;
     assert_eq!(publish().await.status, 503, "the standby does not confirm");
     postgres.restart("immediate");
     assert_eq!(postgres.count("SELECT count(*) FROM message").await, 1, "it was recovered");
@@ -46,6 +46,8 @@ async fn wait_for_standby(postgres: &Postgres, name: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
     client.batch_execute(&set).await.unwrap();
     client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
-    let shown = format!("SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting <> '{name}'");
+    let shown = format!(
+        "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting <> '{name}'"
+    );
     postgres.until_none(&shown).await;
 }

@@ -63,6 +63,7 @@ pages! {
     teams: "docs/endpoints/teams.md",
     telegram: "docs/endpoints/telegram.md",
     filters: "docs/filters.md",
+    high_availability: "docs/high-availability.md",
     install: "docs/install.md",
     quick_start: "docs/quick-start.md",
     publishing: "docs/publishing.md",

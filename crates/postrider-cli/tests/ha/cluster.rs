@@ -106,15 +106,6 @@ impl Cluster {
         .await;
     }
 
-    /// Whether messages are accepted again within this time.
-    pub(crate) async fn accepts_within(&self, time: Duration) -> bool {
-        let (from, deadline) = (self.load.count(), now() + time);
-        while self.load.count() < from + 20 && now() < deadline {
-            pass(Duration::from_millis(50)).await;
-        }
-        self.load.count() >= from + 20
-    }
-
     /// Stops the load, and checks all invariants.
     pub(crate) async fn prove(mut self, case: &str) {
         self.accept(200).await;

@@ -23,11 +23,11 @@ use tokio::{
 };
 use tokio_postgres::{AsyncMessage, Client, Config, config::TargetSessionAttrs};
 
+pub use self::url::database_location;
 use self::{
     handshake::Tls,
     hosts::{Hosts, Opened},
 };
-pub use self::url::database_location;
 use super::{
     error::{DatabaseError, OpenError},
     options::PostgresOptions,

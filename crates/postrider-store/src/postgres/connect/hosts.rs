@@ -40,8 +40,11 @@ impl Hosts {
         // both are left to the driver.
         let is_ordered = config.get_load_balance_hosts() == LoadBalanceHosts::Disable;
         let can_split = count > 1 && is_ordered && config.get_hostaddrs().is_empty();
-        let each =
-            if can_split { (0..count).map(|host| only(config, host)).collect() } else { Vec::new() };
+        let each = if can_split {
+            (0..count).map(|host| only(config, host)).collect()
+        } else {
+            Vec::new()
+        };
         let each = if each.is_empty() { vec![config.clone()] } else { each };
         Self { each, preferred: AtomicUsize::new(0) }
     }
@@ -71,7 +74,7 @@ impl Hosts {
                     self.preferred.store(host, Ordering::Relaxed);
                     return Ok(opened);
                 },
-                Err(error) => refused = worse(refused, error),
+                Err(error) => refused = Some(clearer(refused, error)),
             }
         }
         Err(refused.expect("there is at least one host"))
@@ -79,8 +82,8 @@ impl Hosts {
 }
 
 /// The error that says more: what a server responded, or else the last one.
-fn worse(before: Option<Error>, error: Error) -> Option<Error> {
-    Some(before.filter(|it| it.code().is_some() && error.code().is_none()).unwrap_or(error))
+fn clearer(before: Option<Error>, error: Error) -> Error {
+    before.filter(|it| it.code().is_some() && error.code().is_none()).unwrap_or(error)
 }
 
 /// The configuration with one of its hosts.
