@@ -76,15 +76,14 @@ pub fn sum(mut facts: Vec<(Subject, Fact, u64)>) -> Vec<(RollupKey, Counters)> {
             let is_next = |(key, _): &&mut (RollupKey, Counters)| {
                 key.start == start && key.subject == *subject
             };
-            match rows[from..].last_mut().filter(is_next) {
-                Some((_, counters)) => counters.add(fact.kind, *count),
-                None => {
-                    let mut counters = Counters::default();
-                    counters.add(fact.kind, *count);
-                    let key = RollupKey { resolution, start, subject: subject.clone() };
-                    rows.push((key, counters));
-                },
+            if let Some((_, counters)) = rows[from..].last_mut().filter(is_next) {
+                counters.add(fact.kind, *count);
+                continue;
             }
+            let mut counters = Counters::default();
+            counters.add(fact.kind, *count);
+            let key = RollupKey { resolution, start, subject: subject.clone() };
+            rows.push((key, counters));
         }
         // Keeps the order of the subjects.
         rows[from..].sort_by_key(|(key, _)| key.start);

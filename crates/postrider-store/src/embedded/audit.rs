@@ -62,16 +62,13 @@ impl AuditLog for EmbeddedStore {
 impl EmbeddedStore {
     /// Cancels what may be very many deliveries, in transactions of their own.
     async fn cancel_ahead(&self, change: &Change) -> Result<(), StoreError> {
-        match change {
-            Change::RemoveRecord(kind, parent, id) => {
-                if let Some(scope) = Scope::of_removal(*kind, parent, id) {
-                    self.cancel(scope).await?;
-                }
-            },
-            &Change::Skip { endpoint, until: Some(until), .. } => {
-                while self.commit(move |ledger| ledger.skip_step(endpoint, until)).await? {}
-            },
-            _ => {},
+        if let Change::RemoveRecord(kind, parent, id) = change
+            && let Some(scope) = Scope::of_removal(*kind, parent, id)
+        {
+            self.cancel(scope).await?;
+        }
+        if let &Change::Skip { endpoint, until: Some(until), .. } = change {
+            while self.commit(move |ledger| ledger.skip_step(endpoint, until)).await? {}
         }
         Ok(())
     }

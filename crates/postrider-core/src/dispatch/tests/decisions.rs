@@ -328,7 +328,7 @@ fn of_very_many_endpoints_only_those_keep_lanes_that_are_called_often() {
     // Few lanes are kept, although they know little.
     endpoints.clone().take(1_000).for_each(|it| deliver(&mut dispatcher, it, 1));
     assert_eq!(dispatcher.lane_states(None, at(1)).len(), 1_000);
-    endpoints.clone().skip(1_000).take(1_000).for_each(|it| deliver(&mut dispatcher, it, 1));
+    endpoints.skip(1_000).take(1_000).for_each(|it| deliver(&mut dispatcher, it, 1));
     assert_eq!(dispatcher.lane_states(None, at(1)).len(), 1_000);
     assert_eq!(dispatcher.applications().len(), 1_000);
 }
