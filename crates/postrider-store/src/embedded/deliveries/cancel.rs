@@ -1,11 +1,13 @@
 //! Cancelling: ending pending deliveries before they are sent.
 
 use postrider::ApplicationId;
+use postrider_core::delivery::Trigger;
 use rusqlite::params;
 
 use crate::{
     contract::deliveries::Scope,
     embedded::{
+        cancelled,
         journal::{Change, DeliveryState},
         ledger::Ledger,
         number::{DeliveryKey, EndpointNumber, MessageSequence},
@@ -103,6 +105,9 @@ impl Ledger {
             self.leases.set_unpersisted(key, None);
         } else if let Some(row) = self.find_row(key)? {
             self.delete_row(row)?;
+            if row.trigger == Trigger::Manual {
+                cancelled::insert(&self.db, key)?;
+            }
         }
         // Its holder may still settle it; the attempt is then recorded and changes nothing.
         self.record_ended(key)
@@ -138,6 +143,7 @@ impl Ledger {
         // Before the rows are deleted, which it copies.
         let since = self.low_water.current();
         self.db.prepare_cached(RECORD_LANE_ENDED)?.execute(params![endpoint, since])?;
+        cancelled::insert_lane(&self.db, endpoint)?;
         let count = self.db.prepare_cached(DELETE_LANE)?.execute([endpoint])? as u64;
         let leases: Vec<_> = self.leases.rows_of(endpoint).collect();
         for lease in leases {
