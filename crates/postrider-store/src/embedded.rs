@@ -27,6 +27,7 @@ mod rejections;
 mod search;
 
 mod backlog;
+mod cancelled;
 mod checkpoint;
 mod commit;
 mod database;

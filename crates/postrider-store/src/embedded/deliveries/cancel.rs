@@ -1,11 +1,13 @@
 //! Cancelling: ending pending deliveries before they are sent.
 
 use postrider::ApplicationId;
+use postrider_core::delivery::Trigger;
 use rusqlite::params;
 
 use crate::{
     contract::deliveries::Scope,
     embedded::{
+        cancelled,
         journal::{Change, DeliveryState},
         ledger::{Ledger, pending::DELETED_BYTES},
         number::{DeliveryKey, EndpointNumber, MessageSequence},
@@ -128,6 +130,9 @@ impl Ledger {
             self.leases.set_unpersisted(key, None);
         } else if let Some(row) = self.find_row(key)? {
             self.delete_row(row)?;
+            if row.trigger == Trigger::Manual {
+                cancelled::insert(&self.db, key)?;
+            }
         }
         // Its holder may still settle it; the attempt is then recorded and changes nothing.
         self.record_ended(key)
@@ -241,6 +246,7 @@ impl Ledger {
         let values = params![endpoint, from, free_at, message, since];
         self.db.prepare_cached(RECORD_RANGE_ENDED)?.execute(values)?;
         let values = params![endpoint, from, free_at, message];
+        self.db.prepare_cached(cancelled::INSERT_RANGE)?.execute(values)?;
         let count = self.db.prepare_cached(DELETE_RANGE)?.execute(values)?;
         debug_assert_eq!(count, rows.len(), "no row of the lane is added in between");
         for &LanePosition { message, .. } in rows {

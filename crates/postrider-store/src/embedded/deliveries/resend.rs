@@ -8,7 +8,7 @@ use postrider_core::{
 
 use crate::{
     embedded::{
-        extras,
+        cancelled, extras,
         journal::{Change, DeliveryState},
         ledger::Ledger,
         number::{DeliveryKey, MessageSequence},
@@ -57,6 +57,7 @@ impl Ledger {
         if !self.has_delivery(key)? {
             extras::insert(&self.db, key)?;
         }
+        cancelled::remove(&self.db, key)?;
         self.insert_available(requested)?;
         let (DeliveryKey { message, endpoint }, to) = (key, DeliveryState::Pending(at));
         self.changes.push(Change::DeliveryMoved { message, endpoint, to });

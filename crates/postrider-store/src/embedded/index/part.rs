@@ -6,6 +6,7 @@ use postrider_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::embedded::{
+    cancelled,
     number::{
         ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, MessageSequence,
         PackedFact,
@@ -25,6 +26,8 @@ pub(super) struct Part {
     pub(super) pending: HashMap<DeliveryKey, Timestamp>,
     /// Deliveries that ended without an attempt, from the low-water mark on.
     pub(super) ended: HashSet<DeliveryKey>,
+    /// Deliveries that were cancelled after they had ended once.
+    pub(super) cancelled: HashSet<DeliveryKey>,
     pub(super) low_water: MessageSequence,
 }
 
@@ -62,6 +65,7 @@ impl PartReader<'_> {
             attempts: self.attempts()?,
             pending: self.pending()?,
             ended: self.keys(ENDED)?.into_iter().collect(),
+            cancelled: cancelled::between(self.main, self.first, self.end)?.into_iter().collect(),
             low_water: low_water.unwrap_or(MessageSequence::ZERO),
         })
     }

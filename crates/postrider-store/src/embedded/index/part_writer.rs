@@ -120,6 +120,7 @@ impl PartWriter<'_> {
                     None if own.is_empty() && is_unpersisted(part, key) => {
                         DeliveryState::Pending(message.first_due)
                     },
+                    None if part.cancelled.contains(&key) => DeliveryState::Cancelled,
                     None => self.ended_state(&own, &known)?,
                 };
                 found.push(DeliveryRow { key, state, attempts: own.len() });

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::{
     contract::{maintenance::Retention, tasks::TASK_RETENTION},
     embedded::{
-        extras,
+        cancelled, extras,
         journal::Change,
         ledger::Ledger,
         number::{
@@ -199,6 +199,7 @@ impl Ledger {
             self.freed.note_removed(head.event_type);
         }
         extras::remove(&self.db, message)?;
+        cancelled::remove_all(&self.db, message)?;
         if let Some(event_id) = head.event_id {
             let values = params![application, event_id.as_str(), message];
             self.db.prepare_cached(REMOVE_EVENT_ID)?.execute(values)?;

@@ -10,8 +10,8 @@ use std::{
 use postrider_core::{pace::Pace, retry::Verdict, time::Timestamp};
 use postrider_store::{
     AttemptFilter, AttemptsOf, Deliveries, DeliveriesOf, DeliveryFilter, EmbeddedStore,
-    EndpointPlace, History, IdOrUid, Maintenance, MessageFilter, Options, Overview, Scan, Scope,
-    StoreError,
+    EndpointPlace, History, IdOrUid, Maintenance, MessageFilter, Options, Overview, ResendMode,
+    Scan, Scope, StatusKind, StoreError,
 };
 
 use super::copy_folder;
@@ -279,6 +279,30 @@ async fn late_attempts_do_not_change_a_rebuilt_state() {
     deliver(&store, 1, fresh(1, 1)).await;
     fail(&store, 2, fresh(1, 2)).await;
     let expected = delivery_states(&store, 1).await;
+    store.close().await.unwrap();
+    remove_index(folder.path());
+    assert_eq!(delivery_states(&open_embedded(folder.path()), 1).await, expected);
+}
+
+#[tokio::test]
+async fn a_resent_delivery_that_was_cancelled_is_still_cancelled() {
+    let folder = sample_folder().await;
+    let store = open_embedded(folder.path());
+    let application = application_id(1);
+    for number in [4, 8, 12, 16] {
+        let id = delivery_id(1, number);
+        assert!(store.resend(application, id, at(5), ResendMode::Once).await.unwrap());
+    }
+    store.cancel(Scope::Message(application, message_id(4))).await.unwrap();
+    store.cancel(Scope::Endpoint(application, endpoint_id(1))).await.unwrap();
+    // It is sent after all.
+    assert!(store.resend(application, delivery_id(1, 12), at(6), ResendMode::Once).await.unwrap());
+    let found = store.claim(claim()).await.unwrap();
+    deliver(&store, 70, found.deliveries[0].0).await;
+    let expected = delivery_states(&store, 1).await;
+    let state = |number: usize| expected[number - 1].1;
+    assert_eq!([4, 8, 16].map(state), [StatusKind::Cancelled; 3]);
+    assert_eq!((state(12), state(20)), (StatusKind::Delivered, StatusKind::Failed));
     store.close().await.unwrap();
     remove_index(folder.path());
     assert_eq!(delivery_states(&open_embedded(folder.path()), 1).await, expected);
