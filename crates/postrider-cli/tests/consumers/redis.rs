@@ -100,7 +100,7 @@ async fn a_message_continues_the_trace_of_its_publisher() {
         [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "50")];
     let server = Server::with_variables(&variables);
     crate::create(&server, &redis).await;
-    // Nobody listens there: attempts fail, and are traced all the same.
+    // No receiver listens there: attempts fail, and are traced all the same.
     server.endpoint("acme", "http://127.0.0.1:65534/").await;
     until_state(&server, |it| it["status"] == "connected").await;
     let mut pipeline = Pipeline::new();

@@ -125,6 +125,13 @@ fn whole(name: &str) -> Option<Value> {
                 { "application": "acme", "uid": "billing", "url": "https://example.com/webhooks", "secret": "***" },
             ],
         }),
+        "AlertOut" => json!({
+            "kind": "disk_nearly_full",
+            "subject": "node-1",
+            "summary": "900 MiB of 10000 MiB are free on the disk with the data folder; free \
+                        space or enlarge it before new messages are refused.",
+            "beganAt": "2026-01-31T12:00:00Z",
+        }),
         _ => return None,
     })
 }
@@ -143,12 +150,6 @@ fn field(owner: &str, name: &str) -> Option<Value> {
         ("DestinationIn" | "DestinationOut" | "DestinationPatch", "type") => {
             Some(json!("fifoEndpoint"))
         },
-        ("AlertOut", "kind") => Some(json!("disk_nearly_full")),
-        ("AlertOut", "subject") => Some(json!("node-1")),
-        ("AlertOut", "summary") => Some(json!(
-            "900 MiB of 10000 MiB are free on the disk with the data folder; free space or \
-             enlarge it before new messages are refused."
-        )),
         ("BackgroundTaskProgress", "done") => Some(json!(120)),
         ("PollingEndpointOut" | "PollingEndpointConsumerSeekOut", "iterator") => {
             Some(json!("MTozOjE"))
