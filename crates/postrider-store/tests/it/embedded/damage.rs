@@ -245,7 +245,9 @@ async fn a_flipped_bit_is_an_error_that_names_the_row_and_the_remedy() {
         while store.expire(at(u64::from(u32::MAX)), ONE_DAY).await.unwrap() {}
         drop(store);
         let left = verify(folder.path()).unwrap();
-        assert_eq!((left.messages, left.damage.len()), (0, 0), "{place:?}");
+        assert_eq!(left.messages, 0, "{place:?}");
+        // Attempts after the newest message stay until there is a newer one.
+        assert!(table == "attempts" || left.damage.is_empty(), "{place:?}: {left:?}");
     }
 }
 
