@@ -1,12 +1,14 @@
 //! A disk that fails on request, under the real binary.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use tempfile::TempDir;
+
+const COMPILER: &str = "cc";
 
 const SOURCE: &str = include_str!("../shim/disk.c");
 
@@ -29,13 +31,12 @@ impl FaultyDisk {
         let own = tempfile::tempdir().expect("there are temporary folders");
         let source = own.path().join("disk.c");
         fs::write(&source, SOURCE).expect("temporary files can be written");
-        let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let built = Command::new(&compiler)
+        let built = Command::new(COMPILER)
             .args(["-shared", "-fPIC", "-O2", "-pthread", "-o"])
             .args([&own.path().join("disk.so"), &source])
             .arg("-ldl")
             .output();
-        let built = built.unwrap_or_else(|error| panic!("{compiler} cannot be run: {error}"));
+        let built = built.unwrap_or_else(|error| panic!("{COMPILER} cannot be run: {error}"));
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         Self { own, folder: folder.to_owned() }
     }

@@ -54,8 +54,9 @@ async fn a_damaged_message_fails_alone_and_is_never_sent() {
                 |it| !it["data"].as_array().unwrap().is_empty(),
             )
             .await;
-            assert_eq!(failed["data"][0]["msgId"], ids[1], "{failed}");
-            let response = failed["data"][0]["response"].as_str().unwrap();
+            assert_eq!(failed["data"][0]["attempt"]["msgId"], ids[1], "{failed}");
+            let attempts = server.get(&format!("/app/acme/attempt/msg/{}", ids[1])).await;
+            let response = attempts["data"][0]["response"].as_str().unwrap();
             assert!(response.contains("checksum"), "{response}");
         }
         assert!(!arrived(&calls, &ids[1]), "{ordering} {column}: the damaged message was sent");

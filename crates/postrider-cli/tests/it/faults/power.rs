@@ -19,13 +19,17 @@ const CUTS: u64 = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_survives_power_cuts() {
-    let number = |name: &str| env::var(name).ok().and_then(|it| it.parse().ok());
-    let first: u64 = number("POSTRIDER_TEST_FIRST_POWER_CUT").unwrap_or(0);
+    let first = number("POSTRIDER_TEST_FIRST_POWER_CUT").unwrap_or(0);
     let count = number("POSTRIDER_TEST_POWER_CUTS").unwrap_or(CUTS);
     let receiver = Receiver::start().await;
     for seed in first..first + count {
         cut_once(&receiver, seed).await;
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|it| it.parse().unwrap())
 }
 
 /// Starts a server, publishes until the power fails, and starts it again.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use crate::{
     embedded::{
         database,
-        error::{self, DamagedCopy},
+        error::{self, DamagedCopy, DamagedRow},
         files::{INDEX, MAIN},
         loss,
         row::{attempt, message},
@@ -155,7 +155,7 @@ fn note_damage<T>(
         Ok(value) => Ok(Some(value)),
         Err(error) if error::is_damage(&error) => {
             let damaged = error::damaged_row(&error);
-            let described = damaged.map_or_else(|| format!("{file}: {error}"), |it| it.place());
+            let described = damaged.map_or_else(|| format!("{file}: {error}"), DamagedRow::place);
             found.add_damage(described);
             Ok(None)
         },
