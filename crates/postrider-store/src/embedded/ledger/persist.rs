@@ -63,7 +63,7 @@ impl Ledger {
     }
 }
 
-const FORGET_ENDED: &str = "DELETE FROM ended WHERE message >= 0 AND message < ?1";
+const FORGET_ENDED: &str = "DELETE FROM ended WHERE message < ?1";
 
 impl Ledger {
     pub(super) fn store_low_water(&mut self, mark: MessageSequence) -> Result<(), StoreError> {
