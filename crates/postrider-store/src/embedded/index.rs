@@ -21,6 +21,7 @@ mod indexer_error;
 mod open;
 pub(super) mod part;
 mod part_writer;
+mod place;
 pub(super) mod position;
 mod rebuild;
 pub(super) mod rollups;

@@ -16,7 +16,7 @@ use super::{
     coverage::Coverage,
     feed::{Progress, Shared, Update},
     indexer_error::IndexerError,
-    open::IndexPlace,
+    place::{IndexPlace, Opened},
     rebuild::Rebuild,
     rollups,
     updates::UpdateReceiver,
@@ -56,13 +56,6 @@ pub(in crate::embedded) struct Indexer {
     /// The index is damaged and was not replaced yet.
     is_damaged: bool,
     progress: watch::Sender<Progress>,
-}
-
-/// What an indexer starts with.
-pub(super) struct Opened {
-    pub(super) index: Connection,
-    pub(super) applied: JournalPosition,
-    pub(super) rebuild: Option<Rebuild>,
 }
 
 impl Indexer {
