@@ -119,6 +119,7 @@ impl Report {
             return Vec::new();
         }
         let missing = self.coverage.iter().filter(|(_, times)| **times == 0);
+        let missing = missing.filter(|(what, _)| !what.starts_with("rare: "));
         missing.map(|(what, _)| what.clone()).collect()
     }
 }

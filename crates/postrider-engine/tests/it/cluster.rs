@@ -101,7 +101,7 @@ impl<'a> CallGuard<'a> {
             let in_flight = calls.in_flight.entry(*id).or_default();
             *in_flight += 1;
             if *in_flight > 1 {
-                common.coverage.count("event: delivery in flight on two nodes");
+                common.coverage.count("rare: delivery in flight on two nodes");
             }
         }
         Self { common, deliveries }

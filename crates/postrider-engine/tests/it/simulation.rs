@@ -40,6 +40,8 @@ async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
 /// A node that is killed again and again.
 pub(crate) async fn crashes(seed: u64) -> Arc<Coverage> {
     let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
+    // So that some crashes come between a response and its settlement.
+    world.store.set_latency(Duration::from_millis(world.dice.roll(400)));
     for _ in 0..4 {
         world.start();
         for _ in 0..5 {

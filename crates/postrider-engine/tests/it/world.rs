@@ -144,7 +144,6 @@ impl Receivers {
             Outcome::Answered { status: 429, .. } => "fault: response 429",
             Outcome::Answered { status: 500, .. } => "fault: response 500",
             Outcome::Unanswered(Failure::Timeout) => "fault: call timed out",
-            Outcome::Unanswered(Failure::Connect) => "fault: call refused",
             Outcome::Answered { .. } | Outcome::Unanswered(_) => return,
         };
         self.coverage.count(fault);
