@@ -1,7 +1,5 @@
 //! The soak works: some seconds of it, with the server that is built beside this.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
