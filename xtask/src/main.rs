@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod abuse;
 mod bench;
+mod corpus;
 mod dist;
 mod metadata;
 mod release_check;
@@ -32,7 +33,9 @@ enum Task {
     Dist(dist::Arguments),
     /// Checks the packages that `dist` has made, in a Debian of their own; needs root
     ReleaseCheck(release_check::Arguments),
-    /// Writes the seed corpus for scripts/fuzz
+    /// Writes the corpus that scripts/fuzz begins with
+    Corpus(corpus::Arguments),
+    /// Runs all simulations of the engine with many seeds
     Seeds(seeds::Arguments),
     /// Runs a mixed load for hours against a record of what must arrive
     Soak(soak::Arguments),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Abuse(arguments) => abuse::run(&arguments),
         Task::Bench(arguments) => bench::run(arguments),
         Task::BenchPart(part) => bench::run_part(part),
+        Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
         Task::ReleaseCheck(arguments) => release_check::run(&arguments),
         Task::Seeds(arguments) => seeds::run(&arguments),

@@ -1,77 +1,150 @@
-//! The task `seeds`: what random input begins with. Requests of all providers, genuine but for
-//! another secret than the one that is expected, the models that there are, and what workers of the sandbox send.
+//! The task `seeds`: all simulations of the engine with many seeds, and what their histories
+//! contained.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap, fmt::Write as _, path::PathBuf, process::Command, time::Duration,
+};
 
-use postrider::provider::{self, Provider, Scheme, Settings, SignedRequest, UnsignedRequest};
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
 
-const SECRETS: [&str; 3] = ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "00ff00ff", "user:password"];
+use crate::bench::{
+    clock,
+    console::{progress, show},
+};
 
-/// Filters, each with the payload.
-const FILTERS: [&str; 6] = [
-    "type.startsWith('order.') && payload.amount * 2 > 100.5 || !has(payload.absent)",
-    "payload.items.exists(i, i.sku.matches('^[a-z]+$') && i.n in [1, 2, 3u])",
-    "payload.items.filter(i, i.n > 1).map(i, i.sku) == ['b'] ? true : size(channels) == 1",
-    "timestamp(payload.at) - duration('1h30m') < timestamp('2026-01-01T00:00:00Z')",
-    "headers['x-kind'] == \"p\\u0075sh\" && metadata.plan + 'x' != r'\\d' && tags.all(t, t < 'z')",
-    "{'a': [1, -2.5e3, null]}.a[0] == int(string(payload.amount)) // comment",
-];
-const PAYLOAD: &str =
-    r#"{"amount":51,"at":"2026-01-01T00:00:00Z","items":[{"sku":"a","n":1},{"sku":"b","n":2}]}"#;
+/// From so many seeds on, histories contain all that can be counted.
+const COVERING_SEEDS: u64 = 500;
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder that gets one for each target
-    folder: PathBuf,
+    /// How many seeds
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first seed; `--seeds 1` repeats a single one
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// Builds without optimization
+    #[arg(long)]
+    debug: bool,
+    /// Writes the report to this file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
-pub(crate) fn run(Arguments { folder }: &Arguments) -> anyhow::Result<()> {
-    for kind in ["verify", "signature", "template", "filter", "reply"] {
-        fs::create_dir_all(folder.join(kind))?;
+/// What the test says.
+#[derive(Debug, Default, Deserialize)]
+struct Outcome {
+    histories: u64,
+    coverage: BTreeMap<String, u64>,
+    broken: Vec<Broken>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Broken {
+    seed: u64,
+    simulation: String,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    first: u64,
+    seeds: u64,
+    seconds: f64,
+    histories: u64,
+    /// How often each fault was injected, and each rare state reached.
+    coverage: BTreeMap<String, u64>,
+    broken: Vec<Broken>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let outcome_path = folder.path().join("seeds.json");
+    let end = arguments.first + arguments.seeds;
+    test(arguments, &["--no-run"]).status().context("cargo test")?;
+    let started = clock::now();
+    let status = test(arguments, &["seeds::", "--", "--nocapture"])
+        .env("POSTRIDER_TEST_SEEDS", format!("{}..{end}", arguments.first))
+        .env("POSTRIDER_TEST_SEEDS_REPORT", &outcome_path)
+        .status()
+        .context("cargo test")?;
+    let outcome = std::fs::read(&outcome_path).context("the simulations did not run to the end")?;
+    let outcome: Outcome = serde_json::from_slice(&outcome)?;
+    let report = Report::new(arguments, outcome, started.elapsed());
+    show(&report.text());
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
     }
-    for (name, content) in postrider_sandbox::testing::sample_frames() {
-        fs::write(folder.join("reply").join(name), content)?;
-    }
-    for (number, filter) in FILTERS.iter().enumerate() {
-        let content = format!("{filter}\0{PAYLOAD}");
-        fs::write(folder.join("filter").join(number.to_string()), content)?;
-    }
-    for (index, provider) in provider::all().iter().enumerate() {
-        let which = u8::try_from(index)?;
-        let Provider { id, model, .. } = provider;
-        for signed in SECRETS.iter().filter_map(|secret| sign(provider, secret)) {
-            fs::write(folder.join("verify").join(id), [&[which], &lay_out(&signed)[..]].concat())?;
-            for (name, value) in &signed.headers {
-                let header = [&[which], value.as_bytes()].concat();
-                fs::write(folder.join("signature").join(format!("{id}-{name}")), header)?;
-            }
-        }
-        fs::write(folder.join("template").join(id), serde_json::to_vec(model)?)?;
-        for (number, scheme) in model.verify.iter().enumerate() {
-            if let Scheme::Hmac(signature) = scheme {
-                let content = signature.content.to_string();
-                fs::write(folder.join("template").join(format!("{id}-{number}")), content)?;
-            }
-        }
-    }
+    ensure!(status.success() && report.broken.is_empty(), "a simulation broke a law");
+    let missing = report.missing();
+    ensure!(missing.is_empty(), "no history contained: {}", missing.join(", "));
     Ok(())
 }
 
-fn sign(provider: &Provider, secret: &str) -> Option<SignedRequest> {
-    let body = br#"{"id":"evt_1","type":"a.b","data":{"id":1},"event":{"id":"2"}}"#.to_vec();
-    let draft = UnsignedRequest {
-        url: "https://example.com/hook?a=b".into(),
-        body,
-        ..UnsignedRequest::default()
-    };
-    provider::sign(provider, &Settings::new([secret]), draft, 1_700_000_000).ok()
+fn test(arguments: &Arguments, rest: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.arg("test").args((!arguments.debug).then_some("--release"));
+    cargo.args(["--package", "postrider-engine", "--all-features", "--test", "it"]).args(rest);
+    cargo
 }
 
-/// The request as the target `verify` reads it.
-fn lay_out(signed: &SignedRequest) -> Vec<u8> {
-    let mut text = format!("{}\n{}", signed.method, signed.url);
-    for (name, value) in &signed.headers {
-        write!(text, "\n{name}: {value}").expect("a text takes everything");
+impl Report {
+    fn new(arguments: &Arguments, outcome: Outcome, time: Duration) -> Self {
+        let Outcome { histories, coverage, broken } = outcome;
+        let Arguments { seeds, first, .. } = *arguments;
+        Self { first, seeds, seconds: time.as_secs_f64(), histories, coverage, broken }
     }
-    [text.as_bytes(), b"\n\n", &signed.body].concat()
+
+    fn text(&self) -> String {
+        let Self { first, seeds, seconds, histories, .. } = self;
+        let last = (first + seeds).saturating_sub(1);
+        let mut text =
+            format!("seeds {first} to {last}: {histories} histories in {seconds:.0} s\n");
+        let mut line = |line: String| writeln!(text, "{line}").expect("a text takes everything");
+        for (what, times) in &self.coverage {
+            line(format!("  {times:>12}  {what}"));
+        }
+        for Broken { seed, simulation, message } in &self.broken {
+            line(format!("  BROKEN: seed {seed}, {simulation}: {message}"));
+            line(format!("    repeat it with: cargo xtask seeds --first {seed} --seeds 1"));
+        }
+        text
+    }
+
+    /// What no history contained although enough of them were simulated.
+    fn missing(&self) -> Vec<String> {
+        if self.seeds < COVERING_SEEDS {
+            progress("too few seeds to expect every fault and state");
+            return Vec::new();
+        }
+        let missing = self.coverage.iter().filter(|(_, times)| **times == 0);
+        let missing = missing.filter(|(what, _)| !what.starts_with("rare: "));
+        missing.map(|(what, _)| what.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(seeds: u64, times: u64) -> Report {
+        let broken =
+            Broken { seed: 7, simulation: "crashes".to_owned(), message: "lost".to_owned() };
+        let coverage = BTreeMap::from([("fault: node killed".to_owned(), times)]);
+        Report { first: 0, seeds, seconds: 1.0, histories: 12, coverage, broken: vec![broken] }
+    }
+
+    #[test]
+    fn a_broken_history_is_shown_with_the_command_that_repeats_it() {
+        let text = report(100, 1).text();
+        assert!(text.contains("cargo xtask seeds --first 7 --seeds 1"), "{text}");
+    }
+
+    #[test]
+    fn what_no_history_contained_is_missing_if_there_were_enough() {
+        assert_eq!(report(COVERING_SEEDS, 0).missing(), ["fault: node killed"]);
+        assert!(report(COVERING_SEEDS, 1).missing().is_empty());
+        assert!(report(10, 0).missing().is_empty());
+    }
 }

@@ -49,15 +49,8 @@ use tokio::{
 
 pub(crate) use self::trend::Trend;
 use self::{
-    api::Api,
-    receiver::Receivers,
-    record::Record,
-    report::Report,
-    restarts::End,
-    run::Run,
-    sample::Sample,
-    site::Site,
-    visits::Visits,
+    api::Api, receiver::Receivers, record::Record, report::Report, restarts::End, run::Run,
+    sample::Sample, site::Site, visits::Visits,
 };
 use crate::bench::{
     console::{progress, show},
@@ -206,12 +199,16 @@ async fn with_folder(
         },
     };
     site.end(End::Stop).await?;
+    let mut report = report?;
+    for panic in site.panics() {
+        report.violate(format!("the server panicked: {panic}"));
+    }
     Ok(Report {
         store: match store {
             StoreKind::Embedded => "embedded",
             StoreKind::Postgres => "postgres",
         },
-        ..report?
+        ..report
     })
 }
 

@@ -1,6 +1,8 @@
 //! Pages that update themselves: whenever something happens that a page may show, it is rendered
 //! again, and the parts that have changed are sent.
 
+mod feed;
+
 use std::{
     convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
@@ -9,7 +11,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, BodyDataStream},
+    body::Body,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use http::{HeaderName, HeaderValue, header};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
+use self::feed::{Feed, FeedEvent};
 use crate::{
     api::v1,
     context::Context,
@@ -45,7 +48,7 @@ struct OpenPage<F> {
     context: Arc<Context>,
     render: fn(Arc<Context>) -> F,
     /// What happens. Also, it tells the server that this connection is a stream.
-    feed: BodyDataStream,
+    feed: Feed,
     refresh: Refresh,
     /// The digest of each part as the browser has it.
     sent: Vec<(&'static str, u64)>,
@@ -70,7 +73,7 @@ where
         (Err(_), _) | (_, Err(_)) => return events(Body::from(END)),
     };
     let open = OpenPage {
-        feed: feed.into_data_stream(),
+        feed: Feed::new(feed),
         refresh: page.refresh,
         sent: digests(&page),
         waited: Duration::ZERO,
@@ -146,8 +149,7 @@ where
             Ok(()) if self.refresh == Refresh::OnEvents => {
                 sleep(PAUSE).await;
                 // What happened meanwhile is included.
-                while timeout(Duration::ZERO, self.feed.next()).await.is_ok_and(|it| it.is_some()) {
-                }
+                self.feed.skip_ready().await;
                 true
             },
             Ok(()) => self.is_over,
@@ -158,17 +160,13 @@ where
         }
     }
 
-    /// Waits until an entry arrives or the feed ends.
+    /// Waits until something happens that the page follows, or until the feed ends.
     async fn happening(&mut self) {
         loop {
             match self.feed.next().await {
-                Some(Ok(bytes))
-                    if bytes.starts_with(b"id:") && self.refresh == Refresh::OnEvents =>
-                {
-                    return;
-                },
-                Some(Ok(_)) => {},
-                Some(Err(_)) | None => {
+                FeedEvent::Entry if self.refresh == Refresh::OnEvents => return,
+                FeedEvent::Entry => {},
+                FeedEvent::End => {
                     self.is_over = true;
                     return;
                 },

@@ -49,6 +49,11 @@ impl MemoryStore {
         *lock(&self.node.is_cut_off) = !available;
     }
 
+    /// How many calls of this node have failed because it was made unavailable.
+    pub fn refused_calls(&self) -> u64 {
+        *lock(&self.node.refused)
+    }
+
     /// Makes every claim of this node panic, as a bug would, for tests of how it is noticed.
     pub fn set_panicking(&self, panicking: bool) {
         *lock(&self.node.is_panicking) = panicking;
@@ -111,6 +116,7 @@ impl MemoryStore {
             return Err(StoreError::Unavailable("the store is closed".into()));
         }
         if *lock(&self.node.is_cut_off) {
+            *lock(&self.node.refused) += 1;
             return Err(StoreError::Unavailable("the store was made unavailable".into()));
         }
         let mut state = lock(&self.state);

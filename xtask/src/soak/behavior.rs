@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::model::Role;
 
-/// How long an endpoint with outages is away, and how often.
+/// How long an endpoint with outages is away, how often, and after how many seconds first.
 const OUTAGE: u64 = 40;
 const OUTAGE_INTERVAL: u64 = 150;
+const FIRST_OUTAGE: u64 = 30;
 
 /// What a receiver does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub(crate) struct Response {
     pub(crate) reply: Reply,
 }
 
-/// The response to a request whose first message has this number, and failed so often before.
+/// The response to a request whose first message has this number, and failed so often before, in
+/// this second of the run.
 pub(crate) fn respond(role: Role, number: u64, failures: u32, second: u64) -> Response {
     let draw = mixed(number);
     let now = |reply| Response { after: Duration::ZERO, reply };
@@ -36,13 +38,28 @@ pub(crate) fn respond(role: Role, number: u64, failures: u32, second: u64) -> Re
             let after = Duration::from_millis(100 + draw % 1_400);
             Response { after, reply: Reply::Accept }
         },
-        Role::Flaky if u64::from(failures) < draw % 4 => now(failure(draw >> 8)),
-        Role::Outage if second % OUTAGE_INTERVAL < OUTAGE => now(Reply::Hang),
+        Role::Flaky if failures < flaws(draw) => now(failure(draw >> 8)),
+        Role::Outage if is_away(second) => now(Reply::Hang),
         Role::Ordered if fails_first(200, 2) => now(Reply::Fail(500)),
         Role::Batched if fails_first(100, 2) => now(Reply::Fail(503)),
         Role::Recovered if fails_first(20, 1) => now(Reply::Fail(500)),
         _ => now(Reply::Accept),
     }
+}
+
+/// How often a message fails at a flaky endpoint: so rarely that the circuit breaker stays closed
+/// most of the time.
+const fn flaws(draw: u64) -> u32 {
+    match draw % 16 {
+        1 => 1,
+        2 => 2,
+        3 => 3,
+        _ => 0,
+    }
+}
+
+const fn is_away(second: u64) -> bool {
+    second >= FIRST_OUTAGE && (second - FIRST_OUTAGE) % OUTAGE_INTERVAL < OUTAGE
 }
 
 fn failure(draw: u64) -> Reply {
@@ -69,8 +86,7 @@ mod tests {
 
     /// How many requests for this message fail before one succeeds, outside of outages.
     fn failures(role: Role, number: u64) -> u32 {
-        let accepts =
-            |failures: &u32| respond(role, number, *failures, OUTAGE).reply == Reply::Accept;
+        let accepts = |failures: &u32| respond(role, number, *failures, 0).reply == Reply::Accept;
         (0..10).find(accepts).expect("it succeeds in the end")
     }
 

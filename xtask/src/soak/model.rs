@@ -66,7 +66,7 @@ pub(crate) enum Role {
     Nothing,
     /// Takes up to a second and a half.
     Slow,
-    /// Fails up to three times.
+    /// Fails for some messages, up to three times.
     Flaky,
     /// Is away for a while, again and again.
     Outage,

@@ -138,7 +138,7 @@ impl Shared {
         let Some(first) = messages.first() else { return Reply::Fail(400) };
         let key = (index, first.number);
         let failures = self.failures().get(&key).copied().unwrap_or(0);
-        let second = clock::unix_nanos() / 1_000_000_000;
+        let second = self.run.now() as u64;
         let response = behavior::respond(endpoint.role, first.number, failures, second);
         sleep(response.after).await;
         if response.reply == Reply::Accept {
@@ -146,7 +146,7 @@ impl Shared {
                 self.run.latencies().note(first.sent_at, clock::unix_nanos());
             }
             self.failures().remove(&key);
-            self.run.record().arrive(index, &messages);
+            self.run.record().arrive(index, &messages, self.run.now());
         } else {
             *self.failures().entry(key).or_default() += 1;
         }

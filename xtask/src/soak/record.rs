@@ -14,8 +14,13 @@ use super::{
 /// The largest number of violations that are kept in words; the others are counted.
 const KEPT_VIOLATIONS: usize = 50;
 
-/// Messages that can be sent again.
-const RESENDABLE: usize = 100;
+/// One in so many messages can be sent again, and each for so many seconds.
+const RESENDABLE: u64 = 16;
+const RESENDABLE_SECONDS: f64 = 180.0;
+
+/// A delivery with an attempt in progress is not resent. So long after its arrival, the result of
+/// the last attempt is stored.
+const SETTLED_SECONDS: f64 = 20.0;
 
 /// A paused endpoint may finish its calls for so many seconds.
 const PAUSE_GRACE: f64 = 8.0;
@@ -48,13 +53,24 @@ struct Resend {
     at: f64,
 }
 
+/// A message that can be sent again.
+#[derive(Debug)]
+struct Resendable {
+    index: usize,
+    number: u64,
+    id: String,
+    accepted_at: f64,
+    /// The last time.
+    arrived_at: Option<f64>,
+}
+
 /// The whole record.
 #[derive(Debug)]
 pub(crate) struct Record {
     lines: Vec<Line>,
     ids: Ids,
     resends: BTreeMap<(usize, u64), Resend>,
-    resendable: VecDeque<(usize, u64, String)>,
+    resendable: VecDeque<Resendable>,
     violations: Vec<String>,
     pub(crate) violation_count: u64,
     pub(crate) accepted: u64,
@@ -116,11 +132,16 @@ impl Record {
             if !line.arrived.contains(message.number) {
                 line.pending.insert(message.number, now);
             }
-            if let (Role::Fast, Some(id)) = (line.endpoint.role, id) {
-                self.resendable.push_back((index, message.number, id.to_owned()));
-                if self.resendable.len() > RESENDABLE {
-                    self.resendable.pop_front();
-                }
+            if let (Role::Fast, Some(id)) = (line.endpoint.role, id)
+                && message.number.is_multiple_of(RESENDABLE)
+            {
+                self.resendable.push_back(Resendable {
+                    index,
+                    number: message.number,
+                    id: id.to_owned(),
+                    accepted_at: now,
+                    arrived_at: line.arrived.contains(message.number).then_some(now),
+                });
             }
         }
     }
@@ -154,7 +175,7 @@ impl Record {
     }
 
     /// The receiver accepted a request.
-    pub(crate) fn arrive(&mut self, index: usize, messages: &[Message]) {
+    pub(crate) fn arrive(&mut self, index: usize, messages: &[Message], now: f64) {
         let Some(line) = self.lines.get_mut(index) else { return };
         for message in messages {
             let number = message.number;
@@ -168,6 +189,11 @@ impl Record {
             if let Some(resend) = self.resends.get_mut(&(index, number)) {
                 resend.arrivals += 1;
             }
+            if number.is_multiple_of(RESENDABLE) {
+                let is_same = |it: &&mut Resendable| it.number == number && it.index == index;
+                let resendable = self.resendable.iter_mut().find(is_same);
+                resendable.into_iter().for_each(|it| it.arrived_at = Some(now));
+            }
         }
         self.forget_arrived_resends();
     }
@@ -179,20 +205,21 @@ impl Record {
         }
     }
 
-    /// Whether a message has arrived at an endpoint.
-    pub(crate) fn has_arrived(&self, index: usize, number: u64) -> bool {
-        self.lines.get(index).is_some_and(|it| it.arrived.contains(number))
-    }
-
     /// A message that has arrived and can be sent again: its endpoint, number and id. Its further
     /// arrivals are counted from now on.
     pub(crate) fn choose_resend(&mut self, draw: u64, now: f64) -> Option<(usize, u64, String)> {
-        let count = u64::try_from(self.resendable.len()).unwrap_or(1).max(1);
-        let (index, number, id) =
-            self.resendable.get(usize::try_from(draw % count).unwrap_or(0))?.clone();
-        if !self.has_arrived(index, number) || self.resends.contains_key(&(index, number)) {
-            return None;
+        let is_old = |it: &Resendable| now - it.accepted_at > RESENDABLE_SECONDS;
+        while self.resendable.front().is_some_and(is_old) {
+            self.resendable.pop_front();
         }
+        let is_settled = |it: &&Resendable| {
+            let is_idle = !self.resends.contains_key(&(it.index, it.number));
+            is_idle && it.arrived_at.is_some_and(|at| now - at > SETTLED_SECONDS)
+        };
+        let settled: Vec<_> = self.resendable.iter().filter(is_settled).collect();
+        let place = draw.checked_rem(settled.len() as u64)?;
+        let Resendable { index, number, ref id, .. } = *settled[usize::try_from(place).ok()?];
+        let id = id.clone();
         let resend = Resend { is_accepted: false, arrivals: 0, at: now };
         self.resends.insert((index, number), resend);
         Some((index, number, id))

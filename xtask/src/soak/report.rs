@@ -86,6 +86,12 @@ pub(crate) fn growth(samples: &[Sample]) -> Vec<Growth> {
 }
 
 impl Report {
+    /// Adds a violation that was found after the run.
+    pub(crate) fn violate(&mut self, what: String) {
+        self.violation_count += 1;
+        self.violations.push(what);
+    }
+
     pub(crate) fn has_passed(&self) -> bool {
         self.violation_count == 0 && self.trends.iter().all(|it| it.verdict != Verdict::Grows)
     }

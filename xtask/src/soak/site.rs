@@ -150,6 +150,14 @@ impl Site {
         open.with_context(|| path.display().to_string())
     }
 
+    /// Lines of the log that tell of a panic.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        let log = std::fs::read(self.folder.join("server.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines = log.lines().filter(|it| it.contains("panicked at"));
+        lines.map(ToOwned::to_owned).collect()
+    }
+
     fn last_lines(&self) -> String {
         let log = std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
         let skipped = log.lines().count().saturating_sub(5);

@@ -3,13 +3,13 @@
 //!
 //! Every call is checked when it starts: the node's lease is valid, and it holds the delivery.
 
-mod polling;
+pub(crate) mod polling;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -19,12 +19,15 @@ use bytes::Bytes;
 use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
 use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
-use postrider_store::{Cluster as _, Expected, Maintenance, MemoryStore, Records, Store};
+use postrider_store::{
+    Cluster as _, Expected, Maintenance, MemoryStore, NodeLease, Records, Store,
+};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SECOND, count,
+    SECOND,
+    coverage::Coverage,
     world::{Dice, Receiver, Receivers, deliveries_of, endpoint, example, settings},
 };
 
@@ -70,6 +73,50 @@ struct Common {
     receivers: Receivers,
     /// Violations that were found.
     violations: Mutex<Vec<String>>,
+    coverage: Arc<Coverage>,
+    calls: Mutex<Calls>,
+}
+
+/// Which nodes call for which deliveries.
+#[derive(Debug, Default)]
+struct Calls {
+    /// The epoch of the last node.
+    last: BTreeMap<DeliveryId, u64>,
+    in_flight: BTreeMap<DeliveryId, u64>,
+}
+
+/// Calls of a node in progress, which end with their future.
+struct CallGuard<'a> {
+    common: &'a Common,
+    deliveries: Vec<DeliveryId>,
+}
+
+impl<'a> CallGuard<'a> {
+    fn begin(common: &'a Common, deliveries: Vec<DeliveryId>, epoch: u64) -> Self {
+        let calls = &mut *common.calls.lock().unwrap();
+        for id in &deliveries {
+            if calls.last.insert(*id, epoch).is_some_and(|last| last != epoch) {
+                common.coverage.count("event: call by another node than before");
+            }
+            let in_flight = calls.in_flight.entry(*id).or_default();
+            *in_flight += 1;
+            if *in_flight > 1 {
+                common.coverage.count("rare: delivery in flight on two nodes");
+            }
+        }
+        Self { common, deliveries }
+    }
+}
+
+impl Drop for CallGuard<'_> {
+    fn drop(&mut self) {
+        let calls = &mut *self.common.calls.lock().unwrap();
+        for id in &self.deliveries {
+            if let Some(in_flight) = calls.in_flight.get_mut(id) {
+                *in_flight -= 1;
+            }
+        }
+    }
 }
 
 /// The sender of one node, which checks each call when it starts.
@@ -86,7 +133,8 @@ impl Sender for Watched {
             call.target.http().unwrap().url.path().trim_start_matches('/').parse().unwrap();
         let endpoint = self.common.receivers.behaviors[index].0;
         let (now, lease) = (self.common.clock.now(), self.store.node_lease());
-        for id in deliveries_of(&call, endpoint) {
+        let deliveries = deliveries_of(&call, endpoint);
+        for &id in &deliveries {
             if now >= lease.valid_until {
                 let late = now.since(lease.valid_until);
                 self.report(format!("{id:?} began {late:?} after {lease:?}"));
@@ -95,6 +143,7 @@ impl Sender for Watched {
                 self.report(format!("{id:?} is not held by {lease:?}"));
             }
         }
+        let _guard = CallGuard::begin(&self.common, deliveries, lease.epoch);
         self.common.receivers.send(call).await
     }
 }
@@ -176,9 +225,23 @@ impl Cluster {
         let origin = Instant::now();
         let clock = Clock::simulated(seed, 0, origin);
         store.set_time(clock.now());
-        let seen = Mutex::default();
-        let receivers = Receivers { dice: Arc::clone(&dice), origin, behaviors, seen };
-        let common = Common { origin, clock, receivers, violations: Mutex::default() };
+        let coverage = Arc::new(Coverage::default());
+        let receivers = Receivers {
+            dice: Arc::clone(&dice),
+            origin,
+            behaviors,
+            seen: Mutex::default(),
+            coverage: Arc::clone(&coverage),
+            in_flight: AtomicU64::new(0),
+        };
+        let common = Common {
+            origin,
+            clock,
+            receivers,
+            violations: Mutex::default(),
+            coverage,
+            calls: Mutex::default(),
+        };
         let mut cluster = Self {
             dice,
             common: Arc::new(common),
@@ -248,14 +311,26 @@ impl Cluster {
             self.nodes[index] = Some(self.start().await);
             return;
         };
+        let coverage = Arc::clone(&self.common.coverage);
         match self.dice.roll(5) {
-            0 => return node.tasks.shutdown().await,
-            1 if !node.is_cut && !node.is_paused => return leave(node).await,
+            0 => {
+                coverage.count("fault: node killed");
+                return node.tasks.shutdown().await;
+            },
+            1 if !node.is_cut && !node.is_paused => {
+                coverage.count("event: node stopped");
+                return leave(node).await;
+            },
             2 => {
+                coverage.count("fault: node suspended");
+                if self.common.receivers.is_called() {
+                    coverage.count("event: node suspended during a call");
+                }
                 node.is_paused = true;
                 node.gate.close();
             },
             3 => {
+                coverage.count("fault: node cut off from the store");
                 node.is_cut = true;
                 node.store.set_available(false);
             },
@@ -297,10 +372,12 @@ impl Cluster {
         all.filter(|id| !arrived.contains(id)).count()
     }
 
-    /// Calls for deliveries that had succeeded before.
-    fn duplicates(&self) -> u64 {
-        let seen = self.common.receivers.seen.lock().unwrap();
-        count(seen.iter().filter(|it| it.2).map(|it| it.1)).values().map(|times| times - 1).sum()
+    /// What the history contained.
+    fn coverage(&self) -> Arc<Coverage> {
+        let coverage = &self.common.coverage;
+        let repetitions = self.common.receivers.repetitions();
+        coverage.add("event: delivery repeated after a success", repetitions);
+        Arc::clone(coverage)
     }
 }
 
@@ -326,15 +403,20 @@ async fn keep(store: Arc<MemoryStore>, common: Arc<Common>, stop: CancellationTo
     while !stop.is_cancelled() {
         let now = common.clock.now();
         if now >= renews_at {
-            let has_lapsed = now >= store.node_lease().valid_until;
+            let NodeLease { epoch, valid_until } = store.node_lease();
+            let has_lapsed = now >= valid_until;
             let is_renewed = store.renew(now + LEASE).is_ok();
+            if is_renewed && store.node_lease().epoch != epoch {
+                common.coverage.count("event: lease renewed in a new epoch");
+            }
             if has_lapsed || !is_renewed {
                 judges_from = now + LEASE;
             }
             renews_at = now + if is_renewed { LEASE / 3 } else { SECOND };
         }
         if now >= judges_from && now < store.node_lease().valid_until {
-            store.reap(now).ok();
+            let freed = store.reap(now).unwrap_or(0);
+            common.coverage.add("event: lease expired with deliveries", u64::from(freed > 0));
         }
         tokio::select! {
             () = stop.cancelled() => {},
@@ -343,46 +425,58 @@ async fn keep(store: Arc<MemoryStore>, common: Arc<Common>, stop: CancellationTo
     }
 }
 
+/// Nodes are killed, stopped, suspended and cut off from the store.
+pub(crate) async fn disturbed_nodes(seed: u64) -> Arc<Coverage> {
+    let size = 2 + usize::try_from(seed % 2).unwrap();
+    let mut cluster =
+        Cluster::new(seed, size, &[Receiver::Flaky, Receiver::Good, Receiver::Slow]).await;
+    for _ in 0..40 {
+        let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
+        for _ in 0..cluster.dice.roll(5) {
+            cluster.publish(index).await;
+        }
+        if cluster.dice.roll(3) == 0 {
+            let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
+            cluster.disturb(index).await;
+        }
+        tokio::time::sleep(Duration::from_millis(cluster.dice.roll(20_000))).await;
+    }
+    cluster.recover().await;
+    cluster.coverage()
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_accepted_message_arrives_whatever_happens_to_nodes() {
     for seed in 0..SEEDS {
-        let size = 2 + usize::try_from(seed % 2).unwrap();
-        let mut cluster =
-            Cluster::new(seed, size, &[Receiver::Flaky, Receiver::Good, Receiver::Slow]).await;
-        for _ in 0..40 {
-            let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
-            for _ in 0..cluster.dice.roll(5) {
-                cluster.publish(index).await;
-            }
-            if cluster.dice.roll(3) == 0 {
-                let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
-                cluster.disturb(index).await;
-            }
-            tokio::time::sleep(Duration::from_millis(cluster.dice.roll(20_000))).await;
-        }
-        cluster.recover().await;
+        disturbed_nodes(seed).await;
     }
+}
+
+/// Nodes start and stop normally.
+pub(crate) async fn nodes_that_come_and_go(seed: u64) -> Arc<Coverage> {
+    let mut cluster = Cluster::new(seed, 3, &[Receiver::Flaky, Receiver::Slow]).await;
+    for _ in 0..30 {
+        let index = usize::try_from(cluster.dice.roll(3)).unwrap();
+        for _ in 0..cluster.dice.roll(5) {
+            cluster.publish(index).await;
+        }
+        if cluster.dice.roll(3) == 0 {
+            match cluster.nodes[index].take() {
+                Some(node) => leave(node).await,
+                None => cluster.nodes[index] = Some(cluster.start().await),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(cluster.dice.roll(5_000))).await;
+    }
+    cluster.recover().await;
+    assert_eq!(cluster.common.receivers.repetitions(), 0, "seed {seed}");
+    cluster.coverage()
 }
 
 #[tokio::test(start_paused = true)]
 async fn nodes_that_start_and_stop_normally_repeat_no_delivery() {
     for seed in 0..SEEDS {
-        let mut cluster = Cluster::new(seed, 3, &[Receiver::Flaky, Receiver::Slow]).await;
-        for _ in 0..30 {
-            let index = usize::try_from(cluster.dice.roll(3)).unwrap();
-            for _ in 0..cluster.dice.roll(5) {
-                cluster.publish(index).await;
-            }
-            if cluster.dice.roll(3) == 0 {
-                match cluster.nodes[index].take() {
-                    Some(node) => leave(node).await,
-                    None => cluster.nodes[index] = Some(cluster.start().await),
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(cluster.dice.roll(5_000))).await;
-        }
-        cluster.recover().await;
-        assert_eq!(cluster.duplicates(), 0, "seed {seed}");
+        nodes_that_come_and_go(seed).await;
     }
 }
 
@@ -403,31 +497,37 @@ async fn the_deliveries_of_a_killed_node_arrive_within_a_lease() {
     cluster.recover().await;
 }
 
+/// A node is suspended for longer than its lease, with a store call in flight.
+pub(crate) async fn suspended_node(seed: u64) -> Arc<Coverage> {
+    let mut cluster = Cluster::new(seed, 2, &[Receiver::Slow]).await;
+    for _ in 0..300 {
+        cluster.publish(0).await;
+    }
+    let sleeper = cluster.nodes[0].as_ref().unwrap();
+    sleeper.store.set_latency(Duration::from_millis(100));
+    // It is paused with a store call in flight.
+    let mut submissions = JoinSet::new();
+    for _ in 0..50 {
+        submissions.spawn(sleeper.submit(cluster.application));
+    }
+    tokio::time::sleep(Duration::from_millis(cluster.dice.roll(200))).await;
+    let sleeper = cluster.nodes[0].as_mut().unwrap();
+    sleeper.gate.close();
+    let number = sleeper.store.node_lease().epoch;
+    let wait = 40_000 + cluster.dice.roll(60_000);
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    heal(cluster.nodes[0].as_mut().unwrap());
+    tokio::time::sleep(30 * SECOND).await;
+    let woken = cluster.nodes[0].as_ref().unwrap();
+    assert_ne!(woken.store.node_lease().epoch, number, "seed {seed}");
+    cluster.accepted.extend(submissions.join_all().await.into_iter().flatten());
+    cluster.recover().await;
+    cluster.coverage()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_was_paused_past_its_lease_drops_what_it_held() {
     for seed in 0..SEEDS {
-        let mut cluster = Cluster::new(seed, 2, &[Receiver::Slow]).await;
-        for _ in 0..300 {
-            cluster.publish(0).await;
-        }
-        let sleeper = cluster.nodes[0].as_ref().unwrap();
-        sleeper.store.set_latency(Duration::from_millis(100));
-        // It is paused with a store call in flight.
-        let mut submissions = JoinSet::new();
-        for _ in 0..50 {
-            submissions.spawn(sleeper.submit(cluster.application));
-        }
-        tokio::time::sleep(Duration::from_millis(cluster.dice.roll(200))).await;
-        let sleeper = cluster.nodes[0].as_mut().unwrap();
-        sleeper.gate.close();
-        let number = sleeper.store.node_lease().epoch;
-        let wait = 40_000 + cluster.dice.roll(60_000);
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-        heal(cluster.nodes[0].as_mut().unwrap());
-        tokio::time::sleep(30 * SECOND).await;
-        let woken = cluster.nodes[0].as_ref().unwrap();
-        assert_ne!(woken.store.node_lease().epoch, number, "seed {seed}");
-        cluster.accepted.extend(submissions.join_all().await.into_iter().flatten());
-        cluster.recover().await;
+        suspended_node(seed).await;
     }
 }

@@ -6,6 +6,7 @@
 mod calls;
 mod client_certificates;
 mod cluster;
+mod coverage;
 mod floods;
 mod http2;
 mod name_server;
@@ -16,6 +17,7 @@ mod panics;
 mod proxies;
 mod receiver;
 mod responses;
+mod seeds;
 mod simulation;
 mod tls;
 mod world;

@@ -1,6 +1,6 @@
 //! Ordered endpoints in virtual time: whatever happens, no delivery overtakes another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use postrider_core::{
     catalog::{BatchLimits, Ordering},
@@ -9,6 +9,7 @@ use postrider_core::{
 
 use crate::{
     SECOND,
+    coverage::Coverage,
     world::{Receiver, World, random_batch},
 };
 
@@ -36,62 +37,76 @@ async fn pause(world: &World, most: Duration) {
     tokio::time::sleep(Duration::from_millis(world.dice.roll(millis))).await;
 }
 
+/// Ordered endpoints whose receivers fail.
+pub(crate) async fn ordered_failures(seed: u64) -> Arc<Coverage> {
+    let receivers = [(Receiver::Flaky, None), (Receiver::Good, None), (Receiver::Flaky, Some(3))];
+    let mut world = batched(seed, &receivers).await;
+    world.start();
+    for _ in 0..15 {
+        world.publish().await;
+        pause(&world, SECOND).await;
+    }
+    world.drain().await;
+    let successes = world.successes();
+    assert_eq!(successes.len(), 45, "seed {seed}");
+    assert!(successes.values().all(|&times| times == 1), "seed {seed}");
+    (0..3).for_each(|index| world.check_order(index));
+    world.finish().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_delivery_overtakes_one_that_fails() {
     for seed in 0..SEEDS {
-        let receivers =
-            [(Receiver::Flaky, None), (Receiver::Good, None), (Receiver::Flaky, Some(3))];
-        let mut world = batched(seed, &receivers).await;
-        world.start();
-        for _ in 0..15 {
-            world.publish().await;
-            pause(&world, SECOND).await;
-        }
-        world.drain().await;
-        let successes = world.successes();
-        assert_eq!(successes.len(), 45, "seed {seed}");
-        assert!(successes.values().all(|&times| times == 1), "seed {seed}");
-        (0..3).for_each(|index| world.check_order(index));
-        world.stop().await;
+        ordered_failures(seed).await;
     }
+}
+
+/// Ordered endpoints of a node that is killed or stopped.
+pub(crate) async fn ordered_crashes(seed: u64) -> Arc<Coverage> {
+    let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Slow, None)]).await;
+    for round in 0..4 {
+        world.start();
+        for _ in 0..5 {
+            world.publish().await;
+        }
+        pause(&world, 20 * SECOND).await;
+        if round % 2 == 0 { world.kill().await } else { world.stop().await }
+    }
+    world.start();
+    world.drain().await;
+    assert_eq!(world.successes().len(), 40, "seed {seed}");
+    (0..2).for_each(|index| world.check_order(index));
+    world.finish().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_keeps_the_order() {
     for seed in 0..SEEDS {
-        let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Slow, None)]).await;
-        for round in 0..4 {
-            world.start();
-            for _ in 0..5 {
-                world.publish().await;
-            }
-            pause(&world, 20 * SECOND).await;
-            if round % 2 == 0 { world.kill().await } else { world.stop().await }
-        }
-        world.start();
-        world.drain().await;
-        assert_eq!(world.successes().len(), 40, "seed {seed}");
-        (0..2).for_each(|index| world.check_order(index));
-        world.stop().await;
+        ordered_crashes(seed).await;
     }
+}
+
+/// Ordered endpoints over a store that is unavailable for a while.
+pub(crate) async fn ordered_outages(seed: u64) -> Arc<Coverage> {
+    let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
+    world.start();
+    let mut accepted = 0;
+    for _ in 0..40 {
+        world.store.set_available(world.dice.roll(3) > 0);
+        accepted += usize::from(world.try_publish().await.is_ok());
+        pause(&world, SECOND).await;
+    }
+    world.store.set_available(true);
+    world.drain().await;
+    assert_eq!(world.successes().len(), 2 * accepted, "seed {seed}");
+    (0..2).for_each(|index| world.check_order(index));
+    world.finish().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_for_a_while_keeps_the_order() {
     for seed in 0..SEEDS / 2 {
-        let mut world = batched(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
-        world.start();
-        let mut accepted = 0;
-        for _ in 0..40 {
-            world.store.set_available(world.dice.roll(3) > 0);
-            accepted += usize::from(world.try_publish().await.is_ok());
-            pause(&world, SECOND).await;
-        }
-        world.store.set_available(true);
-        world.drain().await;
-        assert_eq!(world.successes().len(), 2 * accepted, "seed {seed}");
-        (0..2).for_each(|index| world.check_order(index));
-        world.stop().await;
+        ordered_outages(seed).await;
     }
 }
 
@@ -136,24 +151,29 @@ async fn an_ordered_endpoint_is_called_without_delay_and_within_its_rate() {
     world.stop().await;
 }
 
-/// Messages from before the change keep the ordering with which they were accepted.
+/// An endpoint changes its ordering; messages from before the change keep the ordering with which
+/// they were accepted.
+pub(crate) async fn changes_of_order(seed: u64) -> Arc<Coverage> {
+    let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
+    world.start();
+    for round in 0..6 {
+        let ordering = if round % 2 == 0 { Ordering::Fifo } else { Ordering::Any };
+        world.order(0, ordering).await;
+        world.engine().changed(world.application).await.unwrap();
+        for _ in 0..10 {
+            world.publish().await;
+        }
+        pause(&world, 20 * SECOND).await;
+    }
+    world.drain().await;
+    assert_eq!(world.successes().len(), 60, "seed {seed}");
+    world.finish().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_may_change_between_ordered_and_unordered() {
     for seed in 0..50 {
-        let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
-        world.start();
-        for round in 0..6 {
-            let ordering = if round % 2 == 0 { Ordering::Fifo } else { Ordering::Any };
-            world.order(0, ordering).await;
-            world.engine().changed(world.application).await.unwrap();
-            for _ in 0..10 {
-                world.publish().await;
-            }
-            pause(&world, 20 * SECOND).await;
-        }
-        world.drain().await;
-        assert_eq!(world.successes().len(), 60, "seed {seed}");
-        world.stop().await;
+        changes_of_order(seed).await;
     }
 }
 

@@ -2,74 +2,91 @@
 //!
 //! One seed gives one history. A failing run prints its seed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use postrider_core::{delivery::Status, limiter};
 use postrider_store::{Deliveries, Scope};
 
 use crate::{
     SECOND,
+    coverage::Coverage,
     world::{Receiver, World},
 };
 
 /// Number of seeds for each property.
 const SEEDS: u64 = 200;
 
+/// Receivers that fail in all ways.
+pub(crate) async fn failing_receivers(seed: u64) -> Arc<Coverage> {
+    let mut world = World::new(seed, &[(Receiver::Flaky, None), (Receiver::Flaky, Some(4))]).await;
+    world.start();
+    for _ in 0..20 {
+        world.publish().await;
+    }
+    world.drain().await;
+    let delivered = world.successes();
+    assert_eq!(delivered.len(), 40, "seed {seed}");
+    assert!(delivered.values().all(|&times| times == 1), "seed {seed}");
+    world.finish().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
     for seed in 0..SEEDS {
-        let mut world =
-            World::new(seed, &[(Receiver::Flaky, None), (Receiver::Flaky, Some(4))]).await;
+        failing_receivers(seed).await;
+    }
+}
+
+/// A node that is killed again and again.
+pub(crate) async fn crashes(seed: u64) -> Arc<Coverage> {
+    let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
+    // So that some crashes come between a response and its settlement.
+    world.store.set_latency(Duration::from_millis(world.dice.roll(400)));
+    for _ in 0..4 {
         world.start();
-        for _ in 0..20 {
+        for _ in 0..5 {
             world.publish().await;
         }
-        world.drain().await;
-        let delivered = world.successes();
-        assert_eq!(delivered.len(), 40, "seed {seed}");
-        assert!(delivered.values().all(|&times| times == 1), "seed {seed}");
-        world.stop().await;
+        tokio::time::sleep(Duration::from_millis(world.dice.roll(20_000))).await;
+        world.kill().await;
     }
+    world.start();
+    world.drain().await;
+    assert_eq!(world.successes().len(), 20, "seed {seed}");
+    world.finish().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_loses_no_message() {
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
-        for _ in 0..4 {
-            world.start();
-            for _ in 0..5 {
-                world.publish().await;
-            }
-            tokio::time::sleep(Duration::from_millis(world.dice.roll(20_000))).await;
-            world.kill().await;
-        }
-        world.start();
-        world.drain().await;
-        assert_eq!(world.successes().len(), 20, "seed {seed}");
-        world.stop().await;
+        crashes(seed).await;
     }
+}
+
+/// A store that is unavailable for a while, again and again.
+pub(crate) async fn store_outages(seed: u64) -> Arc<Coverage> {
+    let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
+    world.start();
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..30 {
+        world.store.set_available(round % 3 != 1);
+        match world.try_publish().await {
+            Ok(()) => accepted += 1,
+            Err(_) => refused += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(world.dice.roll(2_000))).await;
+    }
+    world.store.set_available(true);
+    world.drain().await;
+    assert_eq!((accepted, refused), (20, 10), "seed {seed}: what fails is refused");
+    assert_eq!(world.successes().len(), accepted, "seed {seed}");
+    world.finish().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_outage_only_costs_time() {
     for seed in 0..50 {
-        let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
-        world.start();
-        let (mut accepted, mut refused) = (0, 0);
-        for round in 0..30 {
-            world.store.set_available(round % 3 != 1);
-            match world.try_publish().await {
-                Ok(()) => accepted += 1,
-                Err(_) => refused += 1,
-            }
-            tokio::time::sleep(Duration::from_millis(world.dice.roll(2_000))).await;
-        }
-        world.store.set_available(true);
-        world.drain().await;
-        assert_eq!((accepted, refused), (20, 10), "seed {seed}: what fails is refused");
-        assert_eq!(world.successes().len(), accepted, "seed {seed}");
-        world.stop().await;
+        store_outages(seed).await;
     }
 }
 
@@ -137,44 +154,49 @@ async fn gone_disables_the_endpoint_and_keeps_its_deliveries() {
     world.stop().await;
 }
 
-/// Whenever the engine learns of it, and even if it is killed meanwhile.
+/// An endpoint is disabled under load, whenever the engine learns of it, and even if it is killed
+/// meanwhile.
+pub(crate) async fn disabled_endpoints(seed: u64) -> Arc<Coverage> {
+    let mut world = World::new(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
+    world.start();
+    let mut wanted = BTreeSet::new();
+    for _ in 0..8 {
+        for _ in 0..5 {
+            let is_enabled = world.look_up().await.endpoints.iter().all(|it| !it.disabled);
+            world.publish().await;
+            is_enabled.then(|| wanted.insert(world.last()));
+        }
+        pause(&world, 3_000).await;
+        world.disable(0, true).await;
+        pause(&world, 500).await;
+        if world.dice.roll(4) == 0 {
+            world.kill().await;
+            world.start();
+        } else {
+            world.engine().changed(world.application).await.unwrap();
+        }
+        let held = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
+        pause(&world, 20_000).await;
+        let later = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
+        let in_flight = later.unwrap_or(0) - held.unwrap_or(0);
+        assert!(in_flight <= 16, "seed {seed}: {in_flight} calls to a disabled endpoint");
+        if world.dice.roll(2) == 0 {
+            world.publish().await;
+        }
+        world.enable(0).await;
+    }
+    world.drain().await;
+    let mut delivered = world.successes();
+    delivered.retain(|id, _| id.endpoint == world.endpoints[0]);
+    let arrived: BTreeSet<_> = delivered.keys().map(|it| it.message).collect();
+    assert_eq!(arrived, wanted, "seed {seed}");
+    world.finish().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn disabling_an_endpoint_under_load_loses_no_delivery() {
     for seed in 0..50 {
-        let mut world = World::new(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
-        world.start();
-        let mut wanted = BTreeSet::new();
-        for _ in 0..8 {
-            for _ in 0..5 {
-                let is_enabled = world.look_up().await.endpoints.iter().all(|it| !it.disabled);
-                world.publish().await;
-                is_enabled.then(|| wanted.insert(world.last()));
-            }
-            pause(&world, 3_000).await;
-            world.disable(0, true).await;
-            pause(&world, 500).await;
-            if world.dice.roll(4) == 0 {
-                world.kill().await;
-                world.start();
-            } else {
-                world.engine().changed(world.application).await.unwrap();
-            }
-            let held = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
-            pause(&world, 20_000).await;
-            let later = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
-            let in_flight = later.unwrap_or(0) - held.unwrap_or(0);
-            assert!(in_flight <= 16, "seed {seed}: {in_flight} calls to a disabled endpoint");
-            if world.dice.roll(2) == 0 {
-                world.publish().await;
-            }
-            world.enable(0).await;
-        }
-        world.drain().await;
-        let mut delivered = world.successes();
-        delivered.retain(|id, _| id.endpoint == world.endpoints[0]);
-        let arrived: BTreeSet<_> = delivered.keys().map(|it| it.message).collect();
-        assert_eq!(arrived, wanted, "seed {seed}");
-        world.stop().await;
+        disabled_endpoints(seed).await;
     }
 }
 

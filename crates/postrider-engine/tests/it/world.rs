@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering as AtomicOrdering},
+    },
     time::Duration,
 };
 
@@ -32,7 +35,7 @@ use postrider_store::{
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{SECOND, count};
+use crate::{SECOND, count, coverage::Coverage};
 
 /// How a receiver behaves.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +77,24 @@ pub(crate) struct Receivers {
     pub origin: Instant,
     pub behaviors: Vec<(EndpointId, Receiver)>,
     pub seen: Mutex<Vec<Entry>>,
+    pub coverage: Arc<Coverage>,
+    pub in_flight: AtomicU64,
+}
+
+/// A call in progress, which ends with its future.
+struct InFlight<'a>(&'a AtomicU64);
+
+impl<'a> InFlight<'a> {
+    fn begin(calls: &'a AtomicU64) -> Self {
+        calls.fetch_add(1, AtomicOrdering::Relaxed);
+        Self(calls)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, AtomicOrdering::Relaxed);
+    }
 }
 
 #[async_trait]
@@ -84,8 +105,15 @@ impl Sender for Receivers {
             call.target.http().unwrap().url.path().trim_start_matches('/').parse().unwrap();
         let (endpoint, receiver) = self.behaviors[index];
         let (duration, outcome) = self.behave(receiver);
+        let in_flight = InFlight::begin(&self.in_flight);
         tokio::time::sleep(duration).await;
-        for id in deliveries_of(&call, endpoint) {
+        drop(in_flight);
+        self.cover(outcome);
+        let deliveries = deliveries_of(&call, endpoint);
+        if deliveries.len() > 1 {
+            self.coverage.count("event: several deliveries in one call");
+        }
+        for id in deliveries {
             self.seen.lock().unwrap().push((began, id, outcome.delivered()));
         }
         Report { outcome, response: Response::default(), url: None, address: None, duration }
@@ -107,6 +135,26 @@ pub(crate) fn random_batch(dice: &Dice) -> Option<BatchLimits> {
 }
 
 impl Receivers {
+    pub(crate) fn is_called(&self) -> bool {
+        self.in_flight.load(AtomicOrdering::Relaxed) > 0
+    }
+
+    fn cover(&self, outcome: Outcome) {
+        let fault = match outcome {
+            Outcome::Answered { status: 429, .. } => "fault: response 429",
+            Outcome::Answered { status: 500, .. } => "fault: response 500",
+            Outcome::Unanswered(Failure::Timeout) => "fault: call timed out",
+            Outcome::Answered { .. } | Outcome::Unanswered(_) => return,
+        };
+        self.coverage.count(fault);
+    }
+
+    /// Calls for deliveries that had succeeded before.
+    pub(crate) fn repetitions(&self) -> u64 {
+        let seen = self.seen.lock().unwrap();
+        count(seen.iter().filter(|it| it.2).map(|it| it.1)).values().map(|times| times - 1).sum()
+    }
+
     fn behave(&self, receiver: Receiver) -> (Duration, Outcome) {
         let answered = |status| Outcome::Answered { status, retry_after: None };
         match receiver {
@@ -137,6 +185,7 @@ impl Receivers {
 /// An engine, its store and its receivers.
 pub(crate) struct World {
     pub dice: Arc<Dice>,
+    pub coverage: Arc<Coverage>,
     pub store: Arc<MemoryStore>,
     pub application: ApplicationId,
     pub endpoints: Vec<EndpointId>,
@@ -172,10 +221,18 @@ impl World {
             store.save(&endpoint, Expected::New).await.unwrap();
         }
         let endpoints = behaviors.iter().map(|it| it.0).collect();
-        let seen = Mutex::default();
-        let receivers = Receivers { dice: Arc::clone(&dice), origin, behaviors, seen };
+        let coverage = Arc::new(Coverage::default());
+        let receivers = Receivers {
+            dice: Arc::clone(&dice),
+            origin,
+            behaviors,
+            seen: Mutex::default(),
+            coverage: Arc::clone(&coverage),
+            in_flight: AtomicU64::new(0),
+        };
         Self {
             dice,
+            coverage,
             store,
             application,
             endpoints,
@@ -213,11 +270,37 @@ impl World {
 
     /// Ends the engine like a crash.
     pub(crate) async fn kill(&mut self) {
+        self.coverage.count("fault: node killed");
+        if self.receivers.is_called() {
+            self.coverage.count("event: node killed during a call");
+        }
         self.process.take().unwrap().tasks.shutdown().await;
+        let (mut unattempted, mut delivered) = (false, 0);
+        for index in 0..self.endpoints.len() {
+            let statuses = self.statuses(index).await;
+            unattempted |= statuses.iter().any(|it| matches!(it, Status::Pending(_)));
+            delivered += statuses.iter().filter(|it| **it == Status::Delivered).count();
+        }
+        if unattempted {
+            self.coverage.count("event: node killed before a first attempt");
+        }
+        if self.successes().len() > delivered {
+            self.coverage.count("event: node killed between a response and its settlement");
+        }
+    }
+
+    /// Ends the history, and returns what it contained.
+    pub(crate) async fn finish(&mut self) -> Arc<Coverage> {
+        self.stop().await;
+        self.coverage.add("fault: store call refused", self.store.refused_calls());
+        let repetitions = self.receivers.repetitions();
+        self.coverage.add("event: delivery repeated after a success", repetitions);
+        Arc::clone(&self.coverage)
     }
 
     /// Stops the engine normally.
     pub(crate) async fn stop(&mut self) {
+        self.coverage.count("event: node stopped");
         let process = self.process.take().unwrap();
         process.stop.cancel();
         process.tasks.join_all().await;
@@ -232,7 +315,9 @@ impl World {
     }
 
     pub(crate) async fn try_publish(&mut self) -> Result<(), SubmitError> {
-        self.submit(None).await
+        let result = self.submit(None).await;
+        self.coverage.add("event: publish refused", u64::from(result.is_err()));
+        result
     }
 
     pub(crate) async fn publish_later(&mut self, wait: Duration) {
@@ -242,6 +327,9 @@ impl World {
 
     /// Disables or enables an endpoint in the store, without notifying the engine.
     pub(crate) async fn disable(&self, index: usize, disabled: bool) {
+        if disabled && self.process.is_some() {
+            self.coverage.count("event: endpoint disabled under load");
+        }
         let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
         self.store.save(&endpoint, Expected::Any).await.unwrap();
     }
@@ -296,6 +384,9 @@ impl World {
 
     /// Changes the ordering of an endpoint in the store, without notifying the engine.
     pub(crate) async fn order(&self, index: usize, ordering: Ordering) {
+        if self.process.is_some() {
+            self.coverage.count("event: endpoint changed under load");
+        }
         let ordered = Endpoint { ordering, ..self.endpoint(index).await };
         self.store.save(&ordered, Expected::Any).await.unwrap();
     }

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) lease: Mutex<NodeLease>,
     pub(super) is_closed: Mutex<bool>,
     pub(super) is_cut_off: Mutex<bool>,
+    /// Calls that failed because this node is cut off.
+    pub(super) refused: Mutex<u64>,
     pub(super) is_panicking: Mutex<bool>,
     pub(super) latency: Mutex<Duration>,
     pub(super) time: Mutex<Option<(Timestamp, Instant)>>,
@@ -43,6 +45,7 @@ impl Default for Node {
             lease: Mutex::new(NodeLease { epoch: 0, valid_until: Timestamp::MAX }),
             is_closed: Mutex::default(),
             is_cut_off: Mutex::default(),
+            refused: Mutex::default(),
             is_panicking: Mutex::default(),
             latency: Mutex::default(),
             time: Mutex::default(),

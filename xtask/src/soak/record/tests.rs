@@ -19,7 +19,7 @@ fn index_of(record: &Record, role: Role) -> usize {
 fn receive(record: &mut Record, role: Role, messages: &[Message]) {
     let index = index_of(record, role);
     record.begin(index, messages, 0.0);
-    record.arrive(index, messages);
+    record.arrive(index, messages, 0.0);
 }
 
 #[track_caller]
@@ -102,18 +102,20 @@ fn a_message_that_is_stored_twice_is_found_by_its_ids() {
 #[test]
 fn a_resent_message_has_to_arrive_again() {
     let mut record = Record::new(5);
-    let sent = message(1, Topic::Plain);
+    let sent = message(16, Topic::Plain);
     record.accept(&sent, Some("msg_1"), 0.0);
-    assert_eq!(record.choose_resend(0, 0.0), None, "it has not arrived yet");
+    assert_eq!(record.choose_resend(0, 60.0), None, "it has not arrived yet");
     receive(&mut record, Role::Fast, std::slice::from_ref(&sent));
-    let (index, number, _) = record.choose_resend(0, 0.0).unwrap();
-    assert_eq!(record.choose_resend(0, 0.0), None, "it is being sent again");
+    let (index, number, _) = record.choose_resend(0, 60.0).unwrap();
+    assert_eq!(record.choose_resend(0, 60.0), None, "it is being sent again");
     record.resend_ended(index, number, true);
     assert_eq!(record.pending(), 1);
     receive(&mut record, Role::Fast, std::slice::from_ref(&sent));
     assert_eq!((record.pending(), record.resends_arrived), (0, 1));
-    let (index, number, _) = record.choose_resend(0, 0.0).unwrap();
+    let (index, number, _) = record.choose_resend(0, 60.0).unwrap();
     record.resend_ended(index, number, false);
+    record.arrive(index, std::slice::from_ref(&sent), 50.0);
+    assert_eq!(record.choose_resend(0, 60.0), None, "its last attempt may not be stored yet");
     record.close(0.0);
     check(&record, &[]);
 }
@@ -121,10 +123,10 @@ fn a_resent_message_has_to_arrive_again() {
 #[test]
 fn a_resend_may_arrive_before_its_response() {
     let mut record = Record::new(5);
-    let sent = message(1, Topic::Plain);
+    let sent = message(16, Topic::Plain);
     record.accept(&sent, Some("msg_1"), 0.0);
     receive(&mut record, Role::Fast, std::slice::from_ref(&sent));
-    let (index, number, _) = record.choose_resend(0, 0.0).unwrap();
+    let (index, number, _) = record.choose_resend(0, 60.0).unwrap();
     receive(&mut record, Role::Fast, std::slice::from_ref(&sent));
     record.resend_ended(index, number, true);
     assert_eq!((record.pending(), record.resends_arrived), (0, 1));

@@ -126,6 +126,7 @@ impl Clients {
         let Some(held) = self.held[client].clone() else { return };
         if self.roll(4) == 0 {
             // A crash: its messages are handed out again when the lease has ended.
+            self.cluster.common.coverage.count("event: polling client left without a commit");
             self.held[client] = None;
             return;
         }
@@ -194,16 +195,22 @@ impl Clients {
     }
 }
 
+/// Clients of a polling endpoint, over nodes that are disturbed; also how many messages were handed
+/// out again.
+pub(crate) async fn polling_clients(seed: u64) -> (Arc<Coverage>, u64) {
+    let mut clients = Clients::new(seed, 2 + usize::try_from(seed % 2).unwrap()).await;
+    for _ in 0..60 {
+        clients.step().await;
+    }
+    clients.drain().await;
+    (clients.cluster.coverage(), clients.handed_out_again)
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_message_is_skipped_or_handed_out_twice_at_the_same_time() {
     let mut handed_out_again = 0;
     for seed in 0..SEEDS {
-        let mut clients = Clients::new(seed, 2 + usize::try_from(seed % 2).unwrap()).await;
-        for _ in 0..60 {
-            clients.step().await;
-        }
-        clients.drain().await;
-        handed_out_again += clients.handed_out_again;
+        handed_out_again += polling_clients(seed).await.1;
     }
     assert!(handed_out_again > 0, "leases ended without a commit");
 }
