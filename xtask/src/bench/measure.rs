@@ -1,8 +1,12 @@
 //! The steps that rounds and scenarios have in common.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
+use tokio::net::TcpSocket;
 
 use super::{
     console::progress,
@@ -17,6 +21,17 @@ pub(crate) const NAIVE: usize = 0;
 
 /// The first of the endpoints that Postrider delivers to.
 pub(crate) const POSTRIDER: usize = 1;
+
+/// Messages in one call when a backlog is made.
+pub(crate) const BATCH: u64 = 1_000;
+
+/// A port that refuses connections, and its URL. It is bound and not listening, so it stays ours.
+pub(crate) fn refusing() -> anyhow::Result<(TcpSocket, String)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let url = format!("http://{}/", socket.local_addr()?);
+    Ok((socket, url))
+}
 
 /// Starts Postrider in a new place, with an endpoint.
 pub(crate) async fn live(

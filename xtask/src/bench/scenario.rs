@@ -8,19 +8,14 @@ mod tenants;
 
 pub(crate) use self::kinds::Kind;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
-
-use tokio::net::TcpSocket;
+use std::time::Duration;
 
 use super::{
     arguments::{Arguments, Scenario},
     clock,
     console::progress,
     load::{Bench, Sample, Target},
-    measure::{POSTRIDER, live, median, named, one, several, with_endpoint},
+    measure::{BATCH, POSTRIDER, live, median, named, one, refusing, several, with_endpoint},
     place::{Place, Setup, StoreKind},
     process::Part,
     report::{Numbers, Row, Spread},
@@ -31,9 +26,6 @@ const FAN_OUT: usize = 5;
 
 /// How long it may take to fill a store, and to put it in order afterwards.
 const LONG: Duration = Duration::from_secs(1_800);
-
-/// Messages in one call when a backlog is made.
-const BATCH: u64 = 1_000;
 
 pub(crate) async fn run(
     scenario: Scenario,
@@ -62,14 +54,6 @@ pub(crate) async fn run(
         Scenario::Kinds | Scenario::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
-}
-
-/// A port that refuses connections, and its URL. It is bound and not listening, so it stays ours.
-fn refusing() -> anyhow::Result<(TcpSocket, String)> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let url = format!("http://{}/", socket.local_addr()?);
-    Ok((socket, url))
 }
 
 /// A row for each kind of endpoint.

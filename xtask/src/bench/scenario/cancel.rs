@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::{BATCH, refusing};
 use crate::bench::{
     arguments::Arguments,
     clock,
     load::{Bench, Sample},
-    measure::{live, median, named, one, several},
+    measure::{BATCH, live, median, named, one, refusing, several},
     place::Setup,
     report::{Numbers, Spread},
 };
