@@ -35,7 +35,7 @@ const INSIDE: &str = "HIGH_AVAILABILITY_TEST";
 pub(crate) enum Path {
     /// The URL names all machines.
     Hosts,
-    /// HAProxy asks Patroni.
+    /// A proxy asks Patroni.
     Proxy,
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Patroni {
     folder: TempDir,
     /// The URL with all machines.
     pub(crate) hosts: String,
-    /// The URL of HAProxy.
+    /// The URL of the proxy.
     pub(crate) proxy: String,
 }
 
