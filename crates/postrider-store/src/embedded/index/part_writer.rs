@@ -183,9 +183,8 @@ impl PartWriter<'_> {
 
     fn consequence(&self, attempt: AttemptSequence) -> rusqlite::Result<Option<Consequence>> {
         let mut statement = self.main.prepare_cached(RECORD)?;
-        let found = statement.query_row([attempt], |row| {
-            Ok(AttemptRecord::intact(row)?.map(|it| it.consequence))
-        });
+        let found = statement
+            .query_row([attempt], |row| Ok(AttemptRecord::intact(row)?.map(|it| it.consequence)));
         Ok(found.optional()?.flatten())
     }
 }
