@@ -14,7 +14,7 @@ use crate::{
     server::{Server, postrider},
 };
 
-/// Cuts of one run; the nightly run makes more of them.
+/// Cuts of one run, unless `POSTRIDER_TEST_POWER_CUTS` says otherwise.
 const CUTS: u64 = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
