@@ -70,6 +70,8 @@ pub(crate) struct Sample {
     /// From the same moment to the answer of the server.
     pub(crate) answers: Summary,
     pub(crate) cpu_us_per_delivery: f64,
+    /// The same of each thread of the first node.
+    pub(crate) threads_us_per_delivery: BTreeMap<String, f64>,
     /// The same of the database.
     pub(crate) database_us_per_delivery: f64,
     /// What the database did per delivery in the measured part.
@@ -129,7 +131,7 @@ impl Bench {
         endpoints: Range<usize>,
     ) -> anyhow::Result<Sample> {
         let before: Count = self.receiver.ask().await?;
-        let cpu_before = target.cpu()?;
+        let (cpu_before, threads_before) = (target.cpu()?, target.threads()?);
         let mut generator = self.generate(Order {
             connections: load.connections,
             rate: load.rate,
@@ -147,6 +149,7 @@ impl Bench {
         let rested = target.quiet().await?;
         let catch_up = ended.elapsed().saturating_sub(rested);
         let cpu = target.cpu()?.since(cpu_before);
+        let threads = target.threads()?;
         let all = (last.arrivals - before.arrivals).max(1) as f64;
         let window = (until.count.at_nanos - from.count.at_nanos) as f64 / 1e9;
         let arrivals = (until.count.arrivals - from.count.arrivals) as f64;
@@ -156,6 +159,9 @@ impl Bench {
             latency: until.count.latency,
             answers: sent.answers,
             cpu_us_per_delivery: cpu.nodes.as_secs_f64() * 1e6 / all,
+            threads_us_per_delivery: used(&threads, &threads_before)
+                .map(|(name, cpu)| (name.clone(), cpu.as_secs_f64() * 1e6 / all))
+                .collect(),
             database_us_per_delivery: cpu.database.as_secs_f64() * 1e6 / all,
             statements_per_delivery: work.statements as f64 / arrivals.max(1.0),
             commits_per_delivery: work.commits as f64 / arrivals.max(1.0),
@@ -244,6 +250,10 @@ impl Target<'_> {
         Ok(Cpu { nodes, database })
     }
 
+    fn threads(&self) -> anyhow::Result<Threads> {
+        self.nodes.first().map_or(Ok(Threads::new()), Process::threads)
+    }
+
     async fn work(&self) -> anyhow::Result<Work> {
         match self.database {
             Some(database) => database.work().await,
@@ -260,6 +270,18 @@ impl Target<'_> {
         }
         Ok(rested)
     }
+}
+
+type Threads = BTreeMap<String, Duration>;
+
+/// What each thread has used since.
+fn used<'a>(
+    now: &'a Threads,
+    before: &'a Threads,
+) -> impl Iterator<Item = (&'a String, Duration)> {
+    now.iter().map(|(name, cpu)| {
+        (name, cpu.saturating_sub(before.get(name).copied().unwrap_or_default()))
+    })
 }
 
 /// Deliveries that did not arrive, over all the endpoints.

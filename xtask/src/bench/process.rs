@@ -1,6 +1,7 @@
 //! Child processes, and what `/proc` says of them and of the machine.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
@@ -103,6 +104,20 @@ impl Process {
     /// User and system time that it has used, with the processes that it started.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         family_cpu(self.pid)
+    }
+
+    /// CPU time of its threads, by name. The first one has the name of the program.
+    pub(crate) fn threads(&self) -> anyhow::Result<BTreeMap<String, Duration>> {
+        let mut threads: BTreeMap<String, Duration> = BTreeMap::new();
+        for entry in std::fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            let folder = entry?.path();
+            // A thread may end while we look.
+            let read = |name| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+            let (name, times) = (read("comm"), read("schedstat"));
+            let nanos = times.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+            *threads.entry(name.trim().to_owned()).or_default() += Duration::from_nanos(nanos);
+        }
+        Ok(threads)
     }
 
     /// The same of the process that calls.

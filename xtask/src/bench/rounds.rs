@@ -1,6 +1,6 @@
 //! The rounds, in each of which the reference and Postrider run one after the other.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     arguments::Arguments,
@@ -11,6 +11,9 @@ use super::{
     report::{COMMITS, Column, Numbers, Report, STATEMENTS, Spread},
     subject::{Naive, Postrider},
 };
+
+/// Threads that use less CPU time for a delivery are left out.
+const LEAST_US: f64 = 0.1;
 
 /// What is compared in the rounds, and what was measured of it.
 #[derive(Debug)]
@@ -82,6 +85,7 @@ impl Contender {
         let stored = samples.accepted();
         let disk = postrider.disk_bytes().await?.saturating_sub(self.disk_before) as f64;
         let mut numbers = samples.numbers();
+        numbers.extend(samples.thread_numbers());
         numbers.extend(named([
             ("peak_rss_mib", postrider.memory_mib()?.0),
             ("start_up_ms", self.until_healthy.as_secs_f64() * 1e3),
@@ -152,6 +156,24 @@ impl Samples {
             ("refused_requests", self.all().map(Sample::refusals).sum::<u64>() as f64),
             ("lost_deliveries", self.all().map(|sample| sample.lost).sum::<u64>() as f64),
         ])
+    }
+
+    /// CPU time per delivery of the threads that use more than a little, at saturation and at 1,000
+    /// per second.
+    fn thread_numbers(&self) -> Numbers {
+        let of = |samples: &[Sample], load: &str| {
+            let names: BTreeSet<_> =
+                samples.iter().flat_map(|it| it.threads_us_per_delivery.keys()).collect();
+            let median = |name: &String| {
+                let each = samples.iter().filter_map(|it| it.threads_us_per_delivery.get(name));
+                Spread::of(each.copied()).median
+            };
+            let numbers = names.into_iter().map(|it| (format!("{load}_us_of_{it}"), median(it)));
+            numbers.filter(|(_, us)| *us >= LEAST_US).collect::<Numbers>()
+        };
+        let mut numbers = of(&self.saturated, "saturated");
+        numbers.extend(of(&self.calm, "1000_per_second"));
+        numbers
     }
 
     /// What only a database has.
