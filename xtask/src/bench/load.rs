@@ -275,10 +275,7 @@ impl Target<'_> {
 type Threads = BTreeMap<String, Duration>;
 
 /// What each thread has used since.
-fn used<'a>(
-    now: &'a Threads,
-    before: &'a Threads,
-) -> impl Iterator<Item = (&'a String, Duration)> {
+fn used<'a>(now: &'a Threads, before: &'a Threads) -> impl Iterator<Item = (&'a String, Duration)> {
     now.iter().map(|(name, cpu)| {
         (name, cpu.saturating_sub(before.get(name).copied().unwrap_or_default()))
     })

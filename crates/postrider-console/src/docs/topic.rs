@@ -16,7 +16,7 @@ pub(super) struct Topic {
 /// Group, tag, title and description.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
-const TOPICS: [Row; 25] = [
+const TOPICS: [Row; 26] = [
     (
         "Send",
         "Application",
@@ -137,6 +137,12 @@ const TOPICS: [Row; 25] = [
         "State",
         "State",
         "What is pending, why an endpoint does not receive, and how the installation is doing.",
+    ),
+    (
+        "Operate",
+        "Alerts",
+        "Alerts",
+        "The alerts that are firing now: what needs the attention of the operator.",
     ),
     (
         "Operate",

@@ -98,10 +98,7 @@ fn a_step_of_a_rebuild_reads_only_its_own_part() {
     main_database(index::part::MESSAGES, &format!("SEARCH messages {part}"));
     main_database(index::part::ATTEMPTS, &format!("SEARCH attempts {part}"));
     main_database(index::part::EXTRAS, "SEARCH extras USING PRIMARY KEY (message>? AND message<?)");
-    main_database(
-        index::part::ENDED,
-        "SEARCH cancelled USING PRIMARY KEY (message>? AND message<?)",
-    );
+    main_database(index::part::ENDED, "SEARCH ended USING PRIMARY KEY (message>? AND message<?)");
     main_database(
         cancelled::BETWEEN,
         "SEARCH cancelled USING PRIMARY KEY (message>? AND message<?)",

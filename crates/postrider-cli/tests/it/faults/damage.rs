@@ -32,7 +32,7 @@ async fn a_damaged_message_fails_alone_and_is_never_sent() {
         server.application("acme").await;
         receiver.set_behavior("in", Behavior::Hang);
         let endpoint = json!({ "url": receiver.url("in"), "ordering": ordering });
-        server.post("/app/acme/endpoint", endpoint).await;
+        let endpoint = server.post("/app/acme/endpoint", endpoint).await;
         let mut ids = Vec::new();
         for name in ["first-of-all", "second-of-all", "third-of-all"] {
             ids.push(server.publish("acme", json!({ "name": name })).await);
@@ -55,8 +55,12 @@ async fn a_damaged_message_fails_alone_and_is_never_sent() {
             )
             .await;
             assert_eq!(failed["data"][0]["attempt"]["msgId"], ids[1], "{failed}");
-            let attempts = server.get(&format!("/app/acme/attempt/msg/{}", ids[1])).await;
-            let response = attempts["data"][0]["response"].as_str().unwrap();
+            let of_endpoint = endpoint["id"].as_str().unwrap();
+            let path = format!("/app/acme/attempt/endpoint/{of_endpoint}");
+            let attempts = server.get(&path).await;
+            let of_message = |it: &&serde_json::Value| it["msgId"] == ids[1].as_str();
+            let attempt = attempts["data"].as_array().unwrap().iter().find(of_message).unwrap();
+            let response = attempt["response"].as_str().unwrap();
             assert!(response.contains("checksum"), "{response}");
         }
         assert!(!arrived(&calls, &ids[1]), "{ordering} {column}: the damaged message was sent");

@@ -309,7 +309,9 @@ impl Indexer {
         let is_busy = self.applied != std::mem::replace(&mut self.stepped_at, self.applied);
         let coverage = rebuild.coverage();
         if coverage.is_complete() {
-            tracing::info!(messages = rebuild.found(), "the index is complete again");
+            if rebuild.found() > 0 {
+                tracing::info!(messages = rebuild.found(), "the index is complete again");
+            }
         } else {
             rebuild.plan(started, is_busy);
             self.rebuild = Some(rebuild);

@@ -74,7 +74,7 @@ async fn the_order_of_deliveries_survives() {
 
 /// Reverts a folder to the format before records had versions.
 const REVERT_VERSIONS: &str =
-    "DROP TABLE poll_logs; DROP TABLE poll_entries; DROP TABLE poll_consumers;
+    "DROP TABLE cancelled; DROP TABLE poll_logs; DROP TABLE poll_entries; DROP TABLE poll_consumers;
      DROP TABLE schema_reports; DROP TABLE connectors; DROP TABLE consumers; DROP TABLE consumer_partitions;
     DROP TABLE dead_letters; DROP TABLE audit_log; DROP TABLE api_keys;
     DROP TABLE api_key_uses; DROP TABLE token_policies; DROP TABLE sign_ins; DROP TABLE tasks;

@@ -158,9 +158,12 @@ mod tests {
         assert_eq!(states(Some(FailureCause::Connect), true), connect);
         let timeout = [Done, Done, Done, Failed, NotReached];
         assert_eq!(states(Some(FailureCause::Timeout), false), timeout);
-        assert_eq!(states(Some(FailureCause::Transformation), false), [NotReached; 5]);
+        let unsent = [FailureCause::Transformation, FailureCause::Damaged];
+        for cause in unsent {
+            assert_eq!(states(Some(cause), false), [NotReached; 5]);
+        }
         for cause in FailureCause::ALL {
-            let is_sent = cause != FailureCause::Transformation;
+            let is_sent = !unsent.contains(&cause);
             assert_eq!(states(Some(cause), true).contains(&Failed), is_sent, "{cause:?}");
         }
     }
