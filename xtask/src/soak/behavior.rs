@@ -43,7 +43,19 @@ pub(crate) fn respond(role: Role, number: u64, failures: u32, second: u64) -> Re
         Role::Ordered if fails_first(200, 2) => now(Reply::Fail(500)),
         Role::Batched if fails_first(100, 2) => now(Reply::Fail(503)),
         Role::Recovered if fails_first(20, 1) => now(Reply::Fail(500)),
-        _ => now(Reply::Accept),
+        Role::Fast
+        | Role::Filtered
+        | Role::Nothing
+        | Role::Flaky
+        | Role::Outage
+        | Role::Transformed
+        | Role::Ordered
+        | Role::Batched
+        | Role::Recovered
+        | Role::Limited
+        | Role::Paused
+        | Role::Dead
+        | Role::Webhook => now(Reply::Accept),
     }
 }
 

@@ -153,11 +153,7 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Whether it subscribes to this message.
     pub(crate) fn wants(self, message: &Message) -> bool {
-        let is_match = match self.role {
-            Role::Filtered => message.even,
-            Role::Nothing => false,
-            _ => true,
-        };
+        let is_match = self.role != Role::Nothing && (self.role != Role::Filtered || message.even);
         is_match && self.owner == message.owner && self.role.topic() == message.topic
     }
 

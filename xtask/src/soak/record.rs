@@ -171,7 +171,9 @@ impl Record {
         if let Some(excess) = line.window.as_mut().and_then(|it| it.call(now)) {
             faults.push(format!("{} of {owner}: {excess}", role.uid()));
         }
-        faults.into_iter().for_each(|fault| self.violate(fault));
+        for fault in faults {
+            self.violate(fault);
+        }
     }
 
     /// The receiver accepted a request.
@@ -191,8 +193,9 @@ impl Record {
             }
             if number.is_multiple_of(RESENDABLE) {
                 let is_same = |it: &&mut Resendable| it.number == number && it.index == index;
-                let resendable = self.resendable.iter_mut().find(is_same);
-                resendable.into_iter().for_each(|it| it.arrived_at = Some(now));
+                if let Some(resendable) = self.resendable.iter_mut().find(is_same) {
+                    resendable.arrived_at = Some(now);
+                }
             }
         }
         self.forget_arrived_resends();
@@ -306,7 +309,9 @@ impl Record {
         }
         let resends = self.resends.iter().filter(|it| it.1.is_accepted);
         lost.extend(resends.map(|((_, number), _)| format!("resent message {number} was lost")));
-        lost.into_iter().for_each(|it| self.violate(it));
+        for it in lost {
+            self.violate(it);
+        }
     }
 }
 

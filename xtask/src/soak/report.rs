@@ -19,8 +19,11 @@ const MIN_POINTS: usize = 8;
 
 const DAY: f64 = 24.0;
 
+/// A name, a bound, and the value of a sample.
+type Bound = (&'static str, f64, fn(&Sample) -> f64);
+
 /// What may not grow, and by how much it may seem to grow in a day.
-const BOUNDS: [(&str, f64, fn(&Sample) -> f64); 4] = [
+const BOUNDS: [Bound; 4] = [
     ("memory (MiB)", 64.0, |it| it.rss_mib),
     ("file descriptors", 48.0, |it| it.files),
     ("threads", 16.0, |it| it.threads),
@@ -111,12 +114,12 @@ impl Report {
         let (resent, again) = (self.resent, self.resends_arrived);
         writeln!(text, "  accepted {accepted}, resent {resent}, of which {again} arrived again")?;
         writeln!(text, "  drained in {:.0} s after the load", self.drained_in_seconds)?;
-        let header = ("endpoint", "requests", "messages", "repeated", "missing");
-        let (a, b, c, d, e) = header;
-        writeln!(text, "  {a:<12} {b:>10} {c:>10} {d:>10} {e:>10}")?;
+        let header = ["requests", "messages", "repeated", "missing"];
+        writeln!(text, "  {:<12}{}", "endpoint", header.map(|it| format!(" {it:>10}")).concat())?;
         for (name, it) in &self.endpoints {
-            let (a, b, c, d) = (it.calls, it.distinct, it.repeated, it.pending);
-            writeln!(text, "  {name:<12} {a:>10} {b:>10} {c:>10} {d:>10}")?;
+            let counts = [it.calls, it.distinct, it.repeated, it.pending];
+            let counts = counts.map(|it| format!(" {it:>10}")).concat();
+            writeln!(text, "  {name:<12}{counts}")?;
         }
         writeln!(text, "  {:?}", self.activity)?;
         for it in &self.trends {
@@ -184,7 +187,7 @@ mod tests {
     fn memory_that_varies_is_flat_and_a_short_run_says_nothing() {
         let varying = samples(120, |at| 60.0 + f64::from(at * 7 % 13));
         assert_eq!(verdicts(&varying), [Verdict::Flat; 4]);
-        let short = samples(20, |at| f64::from(at));
+        let short = samples(20, f64::from);
         assert_eq!(verdicts(&short), [Verdict::TooFewPoints; 4]);
     }
 }

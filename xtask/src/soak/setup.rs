@@ -38,9 +38,10 @@ pub(crate) async fn create(run: &Run, dead: &str) -> anyhow::Result<Vec<String>>
         paths.push(format!("/in/{token}"));
     }
     for (index, endpoint) in endpoints().into_iter().enumerate() {
-        let url = match endpoint.role {
-            Role::Dead => dead.to_owned(),
-            _ => format!("http://{}/e/{index}", run.receivers),
+        let url = if endpoint.role == Role::Dead {
+            dead.to_owned()
+        } else {
+            format!("http://{}/e/{index}", run.receivers)
         };
         add_endpoint(run, endpoint, &url).await?;
     }
@@ -86,7 +87,14 @@ fn policy(role: Role, rate: f64) -> Vec<(&'static str, Value)> {
         Role::Limited => {
             vec![("strictRate", json!(true)), ("throttleRate", json!(strict_rate(rate)))]
         },
-        _ => Vec::new(),
+        Role::Fast
+        | Role::Slow
+        | Role::Flaky
+        | Role::Outage
+        | Role::Transformed
+        | Role::Paused
+        | Role::Dead
+        | Role::Webhook => Vec::new(),
     }
 }
 

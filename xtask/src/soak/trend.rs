@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_growth_within_the_noise_becomes_visible_with_more_values() {
         let noisy = |count: u32| {
-            let value = |at: u32| f64::from(at) * 0.1 + if at % 2 == 0 { 2.0 } else { 0.0 };
+            let value =
+                |at: u32| f64::from(at) * 0.1 + if at.is_multiple_of(2) { 2.0 } else { 0.0 };
             line(&(0..count).map(value).collect::<Vec<_>>())
         };
         assert!(noisy(8).is_flat(1_000.0, 1.0), "{:?}", noisy(8));

@@ -67,7 +67,7 @@ pub(crate) enum Shards {
 }
 
 impl Shards {
-    fn value(&self) -> Value {
+    fn value(self) -> Value {
         match self {
             Self::Automatic => Value::from("auto"),
             Self::Count(count) => Value::from(i64::try_from(count.get()).unwrap_or(i64::MAX)),
@@ -129,7 +129,7 @@ text_settings! {
     bool, "true or false", parsed, |it: &Self| *it;
     LogLevel, "a level such as info, or a list such as info,postrider_engine=debug", level,
         |it: &Self| it.0.clone();
-    Shards, "auto or a number from 1 to 64", shards, Self::value;
+    Shards, "auto or a number from 1 to 64", shards, |it: &Self| it.value();
     NonZeroUsize, "a whole number above zero", parsed,
         |it: &Self| i64::try_from(it.get()).unwrap_or(i64::MAX);
     Size, "a size such as 1MiB or 65536", |it| units::parse_size(it).map(Self),

@@ -62,7 +62,7 @@ async fn a_server_that_is_killed_while_it_applies_has_applied_all_or_nothing() {
         let before = size();
         begin(&mut tasks, &server, records.clone());
         tokio::task::block_in_place(|| {
-            until("it writes", || size() > before + growth || size() < before)
+            until("it writes", || size() > before + growth || size() < before);
         });
         server.kill_and_restart();
         tasks.join_all().await;

@@ -26,8 +26,11 @@ const SOME: Range<u64> = 1_000..1_003;
 
 type History = Pin<Box<dyn Future<Output = Arc<Coverage>>>>;
 
+/// A name, and what runs for a seed.
+type Simulation = (&'static str, fn(u64) -> History);
+
 /// Each simulation runs once for each seed.
-const SIMULATIONS: [(&str, fn(u64) -> History); 12] = [
+const SIMULATIONS: [Simulation; 12] = [
     ("failing receivers", |seed| Box::pin(simulation::failing_receivers(seed))),
     ("crashes", |seed| Box::pin(simulation::crashes(seed))),
     ("store outages", |seed| Box::pin(simulation::store_outages(seed))),
@@ -99,12 +102,14 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever starts the test chooses the seeds")]
 fn asked() -> Option<Range<u64>> {
     let text = std::env::var("POSTRIDER_TEST_SEEDS").ok()?;
     let (first, end) = text.split_once("..").expect("POSTRIDER_TEST_SEEDS is FIRST..END");
     Some(first.parse().unwrap()..end.parse().unwrap())
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever starts the test chooses the file")]
 #[test]
 fn every_simulation_keeps_its_laws_for_every_seed() {
     let results = Results::default();

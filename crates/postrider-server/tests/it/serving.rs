@@ -436,7 +436,8 @@ async fn connections_are_spread_evenly_over_the_threads() {
         draining: CancellationToken::new(),
         threads: vec![other],
     };
-    let serving = tokio::spawn(serve(listener, router, serving, stop.clone()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(listener, router, serving, stop.clone()));
     let mut others = 0;
     for _ in 0..6 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -448,6 +449,6 @@ async fn connections_are_spread_evenly_over_the_threads() {
     }
     assert_eq!(others, 3);
     stop.cancel();
-    serving.await.unwrap().unwrap();
+    tasks.join_next().await.unwrap().unwrap().unwrap();
     thread.join().unwrap();
 }
