@@ -26,8 +26,6 @@ fn some_seconds_of_the_soak_pass() {
     assert_eq!(report["violations"], serde_json::json!([]), "{text}");
     assert!(report["accepted"].as_u64() >= Some(1), "{text}");
     let activity = &report["activity"];
-    assert!(
-        activity["stops"].as_u64() >= Some(1) && activity["kills"].as_u64() >= Some(1),
-        "{activity}"
-    );
+    let restarts = ["stops", "kills"].map(|it| activity[it].as_u64().unwrap());
+    assert!(restarts.iter().sum::<u64>() >= 1, "{activity}");
 }
