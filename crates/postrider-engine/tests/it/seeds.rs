@@ -102,14 +102,14 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever starts the test chooses the seeds")]
+#[expect(clippy::disallowed_methods, reason = "the caller of the test chooses the seeds")]
 fn asked() -> Option<Range<u64>> {
     let text = std::env::var("POSTRIDER_TEST_SEEDS").ok()?;
     let (first, end) = text.split_once("..").expect("POSTRIDER_TEST_SEEDS is FIRST..END");
     Some(first.parse().unwrap()..end.parse().unwrap())
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever starts the test chooses the file")]
+#[expect(clippy::disallowed_methods, reason = "the caller of the test chooses the file")]
 #[test]
 fn every_simulation_keeps_its_laws_for_every_seed() {
     let results = Results::default();

@@ -8,7 +8,10 @@ use std::sync::{
 use postrider_core::{statistics::Resolution, time::Timestamp};
 use tokio::sync::watch;
 
-use super::{coverage::Coverage, updates::UpdateSender};
+use super::{
+    coverage::Coverage,
+    updates::{Update, UpdateSender},
+};
 use crate::{
     embedded::{error, journal::Change, number::JournalPosition},
     error::StoreError,
@@ -79,14 +82,6 @@ impl KeptFrom {
             Resolution::Day => days,
         }
     }
-}
-
-/// Wakes the index thread.
-#[derive(Debug)]
-pub(super) enum Update {
-    Committed(JournalPosition, Vec<Change>),
-    /// A reader waits, or has found damage.
-    Wanted,
 }
 
 /// The commit thread's side.

@@ -14,12 +14,12 @@ use super::{
     checkpoint::IndexCheckpoints,
     counts::Subjects,
     coverage::Coverage,
-    feed::{Progress, Shared, Update},
+    feed::{Progress, Shared},
     indexer_error::IndexerError,
     place::{IndexPlace, Opened},
     rebuild::Rebuild,
     rollups,
-    updates::UpdateReceiver,
+    updates::{Update, UpdateReceiver},
 };
 use crate::embedded::{
     checkpoint, database, journal::Change, loss, number::JournalPosition, row, state,

@@ -9,13 +9,21 @@ use std::{
     time::Duration,
 };
 
-use super::feed::Update;
+use crate::embedded::{journal::Change, number::JournalPosition};
 
 /// Updates that wait to be collected; further ones are dropped.
 pub(super) const CAPACITY: usize = 256;
 
 /// As many updates wake the index thread.
 const MANY: usize = CAPACITY / 2;
+
+/// Wakes the index thread.
+#[derive(Debug)]
+pub(super) enum Update {
+    Committed(JournalPosition, Vec<Change>),
+    /// A reader waits, or has found damage.
+    Wanted,
+}
 
 /// A queue, and both its sides.
 pub(super) fn channel() -> (UpdateSender, UpdateReceiver) {
@@ -113,7 +121,6 @@ impl UpdateReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::number::JournalPosition;
 
     const LONG: Duration = Duration::from_secs(3_600);
 
