@@ -134,6 +134,19 @@ pub(super) fn copy_all(db: &Connection, sync: &SyncFailure) -> bool {
     !sync.has_occurred() && is_complete(passive(db), sync)
 }
 
+/// Copies the log of the file, as far as readers allow, with a connection of its own.
+pub(super) fn copy_and_close(
+    db: Connection,
+    file: &str,
+    sync: &SyncFailure,
+) -> rusqlite::Result<Progress> {
+    let copied = passive(&db).inspect_err(|error| {
+        sync.note(file, error);
+    });
+    sync.close(db);
+    copied
+}
+
 fn is_complete(copied: rusqlite::Result<Progress>, sync: &SyncFailure) -> bool {
     match copied {
         Ok(progress) => progress.is_complete(),
@@ -174,11 +187,6 @@ impl Checkpointer {
 
     /// A connection of its own each time: an idle one would keep the file from being removed.
     fn copy(&self) -> rusqlite::Result<Progress> {
-        let db = database::open_for_checkpoint(&self.main)?;
-        let copied = passive(&db).inspect_err(|error| {
-            self.sync.note(files::MAIN, error);
-        });
-        self.sync.close(db);
-        copied
+        copy_and_close(database::open_for_checkpoint(&self.main)?, files::MAIN, &self.sync)
     }
 }

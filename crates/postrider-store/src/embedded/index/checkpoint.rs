@@ -100,10 +100,6 @@ impl Copier {
         let db = database::open_for_checkpoint(&self.index)?;
         // The file may be replaced before this connection is closed.
         loss::keep_log_on_close(&db, true)?;
-        let copied = checkpoint::passive(&db).inspect_err(|error| {
-            self.sync.note(files::INDEX, error);
-        });
-        self.sync.close(db);
-        copied
+        checkpoint::copy_and_close(db, files::INDEX, &self.sync)
     }
 }
