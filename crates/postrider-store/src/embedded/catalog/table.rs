@@ -32,6 +32,24 @@ pub(super) struct Scan {
     pub(super) descending: &'static str,
 }
 
+/// A list by `$key` of the records of one `$parent`, perhaps only those that fulfil `$condition`.
+macro_rules! scan {
+    ($table:literal, $parent:literal, $key:literal $(, $condition:literal)?) => {
+        Scan {
+            ascending: concat!(
+                "SELECT version, record FROM ", $table,
+                " WHERE ", $parent, " = ?1 AND ", $key, " > ?2" $(, " AND ", $condition)?,
+                " ORDER BY ", $key, " LIMIT ?3",
+            ),
+            descending: concat!(
+                "SELECT version, record FROM ", $table,
+                " WHERE ", $parent, " = ?1 AND ", $key, " < ?2" $(, " AND ", $condition)?,
+                " ORDER BY ", $key, " DESC LIMIT ?3",
+            ),
+        }
+    };
+}
+
 impl Table {
     pub(super) const fn of(kind: RecordKind) -> &'static Self {
         match kind {
@@ -62,8 +80,8 @@ static APPLICATIONS: Table = Table {
     by_id: "SELECT version, record FROM applications WHERE organization = ?1 AND id = ?2",
     by_uid: Some("SELECT version, record FROM applications WHERE organization = ?1 AND uid = ?2"),
     by_key: Some("SELECT version, record FROM applications WHERE id = ?1"),
-    list: LIST_APPLICATIONS,
-    list_visible: LIST_APPLICATIONS,
+    list: scan!("applications", "organization", "id"),
+    list_visible: scan!("applications", "organization", "id"),
     version: "SELECT version FROM applications WHERE id = ?1",
     uid_taken: Some("SELECT 1 FROM applications WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
     digest_taken: None,
@@ -74,25 +92,12 @@ static APPLICATIONS: Table = Table {
             version = excluded.version, uid = excluded.uid",
 };
 
-const LIST_APPLICATIONS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM applications
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM applications
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static ENDPOINTS: Table = Table {
     by_id: "SELECT version, record FROM endpoints WHERE application = ?1 AND id = ?2",
     by_uid: Some("SELECT version, record FROM endpoints WHERE application = ?1 AND uid = ?2"),
     by_key: None,
-    list: LIST_ENDPOINTS,
-    list_visible: LIST_ENDPOINTS,
+    list: scan!("endpoints", "application", "id"),
+    list_visible: scan!("endpoints", "application", "id"),
     version: "SELECT version FROM endpoints WHERE id = ?1",
     uid_taken: Some("SELECT 1 FROM endpoints WHERE application = ?1 AND uid = ?2 AND id <> ?3"),
     digest_taken: None,
@@ -105,47 +110,12 @@ static ENDPOINTS: Table = Table {
             failing_since = CASE WHEN ?6 THEN NULL ELSE failing_since END",
 };
 
-const LIST_ENDPOINTS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM endpoints
-        WHERE application = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM endpoints
-        WHERE application = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static EVENT_TYPES: Table = Table {
     by_id: "SELECT version, record FROM event_types WHERE organization = ?1 AND name = ?2",
     by_uid: None,
     by_key: None,
-    list: Scan {
-        ascending: "SELECT version, record
-            FROM event_types
-            WHERE organization = ?1 AND name > ?2
-            ORDER BY name
-            LIMIT ?3",
-        descending: "SELECT version, record
-            FROM event_types
-            WHERE organization = ?1 AND name < ?2
-            ORDER BY name DESC
-            LIMIT ?3",
-    },
-    list_visible: Scan {
-        ascending: "SELECT version, record
-            FROM event_types
-            WHERE organization = ?1 AND name > ?2 AND archived = 0
-            ORDER BY name
-            LIMIT ?3",
-        descending: "SELECT version, record
-            FROM event_types
-            WHERE organization = ?1 AND name < ?2 AND archived = 0
-            ORDER BY name DESC
-            LIMIT ?3",
-    },
+    list: scan!("event_types", "organization", "name"),
+    list_visible: scan!("event_types", "organization", "name", "archived = 0"),
     version: "SELECT version FROM event_types WHERE name = ?1 AND organization = ?2",
     uid_taken: None,
     digest_taken: None,
@@ -159,8 +129,8 @@ static SOURCES: Table = Table {
     by_id: "SELECT version, record FROM sources WHERE organization = ?1 AND id = ?2",
     by_uid: Some("SELECT version, record FROM sources WHERE organization = ?1 AND uid = ?2"),
     by_key: Some(SOURCE_BY_TOKEN),
-    list: LIST_SOURCES,
-    list_visible: LIST_SOURCES,
+    list: scan!("sources", "organization", "id"),
+    list_visible: scan!("sources", "organization", "id"),
     version: "SELECT version FROM sources WHERE id = ?1",
     uid_taken: Some("SELECT 1 FROM sources WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
     digest_taken: Some("SELECT 1 FROM sources WHERE token_digest = ?1 AND id <> ?2"),
@@ -176,25 +146,12 @@ static SOURCES: Table = Table {
 pub(in crate::embedded) const SOURCE_BY_TOKEN: &str =
     "SELECT version, record FROM sources WHERE token_digest = ?1";
 
-const LIST_SOURCES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM sources
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM sources
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static CONNECTORS: Table = Table {
     by_id: "SELECT version, record FROM connectors WHERE organization = ?1 AND id = ?2",
     by_uid: Some("SELECT version, record FROM connectors WHERE organization = ?1 AND uid = ?2"),
     by_key: None,
-    list: LIST_CONNECTORS,
-    list_visible: LIST_CONNECTORS,
+    list: scan!("connectors", "organization", "id"),
+    list_visible: scan!("connectors", "organization", "id"),
     version: "SELECT version FROM connectors WHERE id = ?1",
     uid_taken: Some("SELECT 1 FROM connectors WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
     digest_taken: None,
@@ -205,25 +162,12 @@ static CONNECTORS: Table = Table {
             version = excluded.version, uid = excluded.uid",
 };
 
-const LIST_CONNECTORS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM connectors
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM connectors
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static CONSUMERS: Table = Table {
     by_id: "SELECT version, record FROM consumers WHERE organization = ?1 AND id = ?2",
     by_uid: Some("SELECT version, record FROM consumers WHERE organization = ?1 AND uid = ?2"),
     by_key: None,
-    list: LIST_CONSUMERS,
-    list_visible: LIST_CONSUMERS,
+    list: scan!("consumers", "organization", "id"),
+    list_visible: scan!("consumers", "organization", "id"),
     version: "SELECT version FROM consumers WHERE id = ?1",
     uid_taken: Some("SELECT 1 FROM consumers WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
     digest_taken: None,
@@ -234,26 +178,13 @@ static CONSUMERS: Table = Table {
             version = excluded.version, uid = excluded.uid",
 };
 
-const LIST_CONSUMERS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM consumers
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM consumers
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 /// The id of the record is that of its parent.
 static PARTITIONS: Table = Table {
     by_id: "SELECT version, record FROM consumer_partitions WHERE consumer = ?1 AND consumer = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_PARTITIONS,
-    list_visible: LIST_PARTITIONS,
+    list: scan!("consumer_partitions", "consumer", "consumer"),
+    list_visible: scan!("consumer_partitions", "consumer", "consumer"),
     version: "SELECT version FROM consumer_partitions WHERE consumer = ?1",
     uid_taken: None,
     digest_taken: None,
@@ -263,23 +194,12 @@ static PARTITIONS: Table = Table {
         SET record = excluded.record, version = excluded.version",
 };
 
-const LIST_PARTITIONS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM consumer_partitions
-        WHERE consumer = ?1 AND consumer > ?2
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM consumer_partitions
-        WHERE consumer = ?1 AND consumer < ?2
-        LIMIT ?3",
-};
-
 static DEAD_LETTERS: Table = Table {
     by_id: "SELECT version, record FROM dead_letters WHERE consumer = ?1 AND id = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_DEAD_LETTERS,
-    list_visible: LIST_DEAD_LETTERS,
+    list: scan!("dead_letters", "consumer", "id"),
+    list_visible: scan!("dead_letters", "consumer", "id"),
     version: "SELECT version FROM dead_letters WHERE id = ?1",
     uid_taken: None,
     digest_taken: None,
@@ -289,25 +209,12 @@ static DEAD_LETTERS: Table = Table {
         SET consumer = excluded.consumer, record = excluded.record, version = excluded.version",
 };
 
-const LIST_DEAD_LETTERS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM dead_letters
-        WHERE consumer = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM dead_letters
-        WHERE consumer = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static TASKS: Table = Table {
     by_id: "SELECT version, record FROM tasks WHERE organization = ?1 AND id = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_TASKS,
-    list_visible: LIST_TASKS,
+    list: scan!("tasks", "organization", "id"),
+    list_visible: scan!("tasks", "organization", "id"),
     version: "SELECT version FROM tasks WHERE id = ?1",
     uid_taken: None,
     digest_taken: None,
@@ -318,25 +225,12 @@ static TASKS: Table = Table {
             version = excluded.version, ended = excluded.ended",
 };
 
-const LIST_TASKS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM tasks
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM tasks
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 static API_KEYS: Table = Table {
     by_id: "SELECT version, record FROM api_keys WHERE organization = ?1 AND id = ?2",
     by_uid: None,
     by_key: Some(API_KEY_BY_DIGEST),
-    list: LIST_API_KEYS,
-    list_visible: LIST_API_KEYS,
+    list: scan!("api_keys", "organization", "id"),
+    list_visible: scan!("api_keys", "organization", "id"),
     version: "SELECT version FROM api_keys WHERE id = ?1",
     uid_taken: None,
     digest_taken: Some("SELECT 1 FROM api_keys WHERE digest = ?1 AND id <> ?2"),
@@ -350,26 +244,13 @@ static API_KEYS: Table = Table {
 pub(in crate::embedded) const API_KEY_BY_DIGEST: &str =
     "SELECT version, record FROM api_keys WHERE digest = ?1";
 
-const LIST_API_KEYS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM api_keys
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM api_keys
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 /// The id of the record is that of the key.
 static API_KEY_USES: Table = Table {
     by_id: "SELECT version, record FROM api_key_uses WHERE organization = ?1 AND id = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_API_KEY_USES,
-    list_visible: LIST_API_KEY_USES,
+    list: scan!("api_key_uses", "organization", "id"),
+    list_visible: scan!("api_key_uses", "organization", "id"),
     version: "SELECT version FROM api_key_uses WHERE id = ?1",
     uid_taken: None,
     digest_taken: None,
@@ -380,19 +261,6 @@ static API_KEY_USES: Table = Table {
             version = excluded.version",
 };
 
-const LIST_API_KEY_USES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM api_key_uses
-        WHERE organization = ?1 AND id > ?2
-        ORDER BY id
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM api_key_uses
-        WHERE organization = ?1 AND id < ?2
-        ORDER BY id DESC
-        LIMIT ?3",
-};
-
 /// The id of the record is that of its parent.
 static TOKEN_POLICIES: Table = Table {
     by_id: "SELECT version, record
@@ -400,8 +268,8 @@ static TOKEN_POLICIES: Table = Table {
         WHERE organization = ?1 AND organization = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_TOKEN_POLICIES,
-    list_visible: LIST_TOKEN_POLICIES,
+    list: scan!("token_policies", "organization", "organization"),
+    list_visible: scan!("token_policies", "organization", "organization"),
     version: "SELECT version FROM token_policies WHERE organization = ?1",
     uid_taken: None,
     digest_taken: None,
@@ -411,26 +279,13 @@ static TOKEN_POLICIES: Table = Table {
         SET record = excluded.record, version = excluded.version",
 };
 
-const LIST_TOKEN_POLICIES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM token_policies
-        WHERE organization = ?1 AND organization > ?2
-        ORDER BY organization
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM token_policies
-        WHERE organization = ?1 AND organization < ?2
-        ORDER BY organization DESC
-        LIMIT ?3",
-};
-
 /// The id of the record is the name of the event type.
 static SCHEMA_REPORTS: Table = Table {
     by_id: "SELECT version, record FROM schema_reports WHERE organization = ?1 AND name = ?2",
     by_uid: None,
     by_key: None,
-    list: LIST_SCHEMA_REPORTS,
-    list_visible: LIST_SCHEMA_REPORTS,
+    list: scan!("schema_reports", "organization", "name"),
+    list_visible: scan!("schema_reports", "organization", "name"),
     version: "SELECT version FROM schema_reports WHERE name = ?1 AND organization = ?2",
     uid_taken: None,
     digest_taken: None,
@@ -438,17 +293,4 @@ static SCHEMA_REPORTS: Table = Table {
         VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (organization, name) DO UPDATE
         SET record = excluded.record, version = excluded.version",
-};
-
-const LIST_SCHEMA_REPORTS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM schema_reports
-        WHERE organization = ?1 AND name > ?2
-        ORDER BY name
-        LIMIT ?3",
-    descending: "SELECT version, record
-        FROM schema_reports
-        WHERE organization = ?1 AND name < ?2
-        ORDER BY name DESC
-        LIMIT ?3",
 };

@@ -28,6 +28,24 @@ pub(super) struct Scan {
     pub(super) descending: &'static str,
 }
 
+/// A list by `$key` of the records of one `$parent`, perhaps only those that fulfil `$condition`.
+macro_rules! scan {
+    ($table:literal, $parent:literal, $key:literal $(, $condition:literal)?) => {
+        Scan {
+            ascending: concat!(
+                "SELECT version, record FROM ", $table,
+                " WHERE ", $parent, " = $1 AND ", $key, " > $2" $(, " AND ", $condition)?,
+                " ORDER BY ", $key, " LIMIT $3",
+            ),
+            descending: concat!(
+                "SELECT version, record FROM ", $table,
+                " WHERE ", $parent, " = $1 AND ", $key, " < $2" $(, " AND ", $condition)?,
+                " ORDER BY ", $key, " DESC LIMIT $3",
+            ),
+        }
+    };
+}
+
 impl Table {
     pub(super) const fn of(kind: RecordKind) -> &'static Self {
         match kind {
@@ -58,8 +76,8 @@ static APPLICATION: Table = Table {
     by_id: "SELECT version, record FROM application WHERE organization = $1 AND id = $2",
     by_uid: Some("SELECT version, record FROM application WHERE organization = $1 AND uid = $2"),
     by_key: Some("SELECT version, record FROM application WHERE id = $1"),
-    list: LIST_APPLICATIONS,
-    list_visible: LIST_APPLICATIONS,
+    list: scan!("application", "organization", "id"),
+    list_visible: scan!("application", "organization", "id"),
     put: "INSERT INTO application AS old (id, organization, record, uid)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE
@@ -73,25 +91,12 @@ static APPLICATION: Table = Table {
         RETURNING version",
 };
 
-const LIST_APPLICATIONS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM application
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM application
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static ENDPOINT: Table = Table {
     by_id: "SELECT version, record FROM endpoint WHERE application = $1 AND id = $2",
     by_uid: Some("SELECT version, record FROM endpoint WHERE application = $1 AND uid = $2"),
     by_key: None,
-    list: LIST_ENDPOINTS,
-    list_visible: LIST_ENDPOINTS,
+    list: scan!("endpoint", "application", "id"),
+    list_visible: scan!("endpoint", "application", "id"),
     put: "INSERT INTO endpoint AS old (id, application, record, uid)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (application, id) DO UPDATE
@@ -104,47 +109,12 @@ static ENDPOINT: Table = Table {
         RETURNING version",
 };
 
-const LIST_ENDPOINTS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM endpoint
-        WHERE application = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM endpoint
-        WHERE application = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static EVENT_TYPE: Table = Table {
     by_id: "SELECT version, record FROM event_type WHERE organization = $1 AND name = $2",
     by_uid: None,
     by_key: None,
-    list: Scan {
-        ascending: "SELECT version, record
-            FROM event_type
-            WHERE organization = $1 AND name > $2
-            ORDER BY name
-            LIMIT $3",
-        descending: "SELECT version, record
-            FROM event_type
-            WHERE organization = $1 AND name < $2
-            ORDER BY name DESC
-            LIMIT $3",
-    },
-    list_visible: Scan {
-        ascending: "SELECT version, record
-            FROM event_type
-            WHERE organization = $1 AND name > $2 AND NOT archived
-            ORDER BY name
-            LIMIT $3",
-        descending: "SELECT version, record
-            FROM event_type
-            WHERE organization = $1 AND name < $2 AND NOT archived
-            ORDER BY name DESC
-            LIMIT $3",
-    },
+    list: scan!("event_type", "organization", "name"),
+    list_visible: scan!("event_type", "organization", "name", "NOT archived"),
     put: "INSERT INTO event_type AS old (name, organization, record, archived)
         VALUES ($1, $2, $3, $5)
         ON CONFLICT (organization, name) DO UPDATE
@@ -161,8 +131,8 @@ static SOURCE: Table = Table {
     by_id: "SELECT version, record FROM source WHERE organization = $1 AND id = $2",
     by_uid: Some("SELECT version, record FROM source WHERE organization = $1 AND uid = $2"),
     by_key: Some(SOURCE_BY_TOKEN),
-    list: LIST_SOURCES,
-    list_visible: LIST_SOURCES,
+    list: scan!("source", "organization", "id"),
+    list_visible: scan!("source", "organization", "id"),
     put: "INSERT INTO source AS old
             (id, organization, record, uid, application, token_digest)
         VALUES ($1, $2, $3, $4, $6, $7)
@@ -182,25 +152,12 @@ static SOURCE: Table = Table {
 pub(in crate::postgres) const SOURCE_BY_TOKEN: &str =
     "SELECT version, record FROM source WHERE token_digest = $1";
 
-const LIST_SOURCES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM source
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM source
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static CONNECTOR: Table = Table {
     by_id: "SELECT version, record FROM connector WHERE organization = $1 AND id = $2",
     by_uid: Some("SELECT version, record FROM connector WHERE organization = $1 AND uid = $2"),
     by_key: None,
-    list: LIST_CONNECTORS,
-    list_visible: LIST_CONNECTORS,
+    list: scan!("connector", "organization", "id"),
+    list_visible: scan!("connector", "organization", "id"),
     put: "INSERT INTO connector AS old (id, organization, record, uid)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE
@@ -214,25 +171,12 @@ static CONNECTOR: Table = Table {
         RETURNING version",
 };
 
-const LIST_CONNECTORS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM connector
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM connector
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static CONSUMER: Table = Table {
     by_id: "SELECT version, record FROM consumer WHERE organization = $1 AND id = $2",
     by_uid: Some("SELECT version, record FROM consumer WHERE organization = $1 AND uid = $2"),
     by_key: None,
-    list: LIST_CONSUMERS,
-    list_visible: LIST_CONSUMERS,
+    list: scan!("consumer", "organization", "id"),
+    list_visible: scan!("consumer", "organization", "id"),
     put: "INSERT INTO consumer AS old (id, organization, record, uid)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE
@@ -246,26 +190,13 @@ static CONSUMER: Table = Table {
         RETURNING version",
 };
 
-const LIST_CONSUMERS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM consumer
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM consumer
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 /// The id of the record is that of its parent.
 static PARTITIONS: Table = Table {
     by_id: "SELECT version, record FROM consumer_partitions WHERE consumer = $1 AND consumer = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_PARTITIONS,
-    list_visible: LIST_PARTITIONS,
+    list: scan!("consumer_partitions", "consumer", "consumer"),
+    list_visible: scan!("consumer_partitions", "consumer", "consumer"),
     put: "INSERT INTO consumer_partitions AS old (consumer, record)
         VALUES ($1, $3)
         ON CONFLICT (consumer) DO UPDATE
@@ -278,23 +209,12 @@ static PARTITIONS: Table = Table {
         RETURNING version",
 };
 
-const LIST_PARTITIONS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM consumer_partitions
-        WHERE consumer = $1 AND consumer > $2
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM consumer_partitions
-        WHERE consumer = $1 AND consumer < $2
-        LIMIT $3",
-};
-
 static DEAD_LETTER: Table = Table {
     by_id: "SELECT version, record FROM dead_letter WHERE consumer = $1 AND id = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_DEAD_LETTERS,
-    list_visible: LIST_DEAD_LETTERS,
+    list: scan!("dead_letter", "consumer", "id"),
+    list_visible: scan!("dead_letter", "consumer", "id"),
     put: "INSERT INTO dead_letter AS old (id, consumer, record)
         VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE
@@ -307,25 +227,12 @@ static DEAD_LETTER: Table = Table {
         RETURNING version",
 };
 
-const LIST_DEAD_LETTERS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM dead_letter
-        WHERE consumer = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM dead_letter
-        WHERE consumer = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static TASK: Table = Table {
     by_id: "SELECT version, record FROM task WHERE organization = $1 AND id = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_TASKS,
-    list_visible: LIST_TASKS,
+    list: scan!("task", "organization", "id"),
+    list_visible: scan!("task", "organization", "id"),
     put: "INSERT INTO task AS old (id, organization, record, ended)
         VALUES ($1, $2, $3, $5)
         ON CONFLICT (id) DO UPDATE
@@ -339,25 +246,12 @@ static TASK: Table = Table {
         RETURNING version",
 };
 
-const LIST_TASKS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM task
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM task
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 static API_KEY: Table = Table {
     by_id: "SELECT version, record FROM api_key WHERE organization = $1 AND id = $2",
     by_uid: None,
     by_key: Some(API_KEY_BY_DIGEST),
-    list: LIST_API_KEYS,
-    list_visible: LIST_API_KEYS,
+    list: scan!("api_key", "organization", "id"),
+    list_visible: scan!("api_key", "organization", "id"),
     put: "INSERT INTO api_key AS old (id, organization, record, digest)
         VALUES ($1, $2, $3, $7)
         ON CONFLICT (id) DO UPDATE
@@ -374,26 +268,13 @@ static API_KEY: Table = Table {
 pub(in crate::postgres) const API_KEY_BY_DIGEST: &str =
     "SELECT version, record FROM api_key WHERE digest = $1";
 
-const LIST_API_KEYS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM api_key
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM api_key
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 /// The id of the record is that of the key.
 static API_KEY_USE: Table = Table {
     by_id: "SELECT version, record FROM api_key_use WHERE organization = $1 AND id = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_API_KEY_USES,
-    list_visible: LIST_API_KEY_USES,
+    list: scan!("api_key_use", "organization", "id"),
+    list_visible: scan!("api_key_use", "organization", "id"),
     put: "INSERT INTO api_key_use AS old (id, organization, record)
         VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE
@@ -407,26 +288,13 @@ static API_KEY_USE: Table = Table {
         RETURNING version",
 };
 
-const LIST_API_KEY_USES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM api_key_use
-        WHERE organization = $1 AND id > $2
-        ORDER BY id
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM api_key_use
-        WHERE organization = $1 AND id < $2
-        ORDER BY id DESC
-        LIMIT $3",
-};
-
 /// The id of the record is that of its parent.
 static TOKEN_POLICY: Table = Table {
     by_id: "SELECT version, record FROM token_policy WHERE organization = $1 AND organization = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_TOKEN_POLICIES,
-    list_visible: LIST_TOKEN_POLICIES,
+    list: scan!("token_policy", "organization", "organization"),
+    list_visible: scan!("token_policy", "organization", "organization"),
     put: "INSERT INTO token_policy AS old (organization, record)
         VALUES ($1, $3)
         ON CONFLICT (organization) DO UPDATE
@@ -439,26 +307,13 @@ static TOKEN_POLICY: Table = Table {
         RETURNING version",
 };
 
-const LIST_TOKEN_POLICIES: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM token_policy
-        WHERE organization = $1 AND organization > $2
-        ORDER BY organization
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM token_policy
-        WHERE organization = $1 AND organization < $2
-        ORDER BY organization DESC
-        LIMIT $3",
-};
-
 /// The id of the record is the name of the event type.
 static SCHEMA_REPORT: Table = Table {
     by_id: "SELECT version, record FROM schema_report WHERE organization = $1 AND name = $2",
     by_uid: None,
     by_key: None,
-    list: LIST_SCHEMA_REPORTS,
-    list_visible: LIST_SCHEMA_REPORTS,
+    list: scan!("schema_report", "organization", "name"),
+    list_visible: scan!("schema_report", "organization", "name"),
     put: "INSERT INTO schema_report AS old (name, organization, record)
         VALUES ($1, $2, $3)
         ON CONFLICT (organization, name) DO UPDATE
@@ -469,17 +324,4 @@ static SCHEMA_REPORT: Table = Table {
         SET record = $3, version = version + 1
         WHERE organization = $2 AND name = $1 AND version = $8
         RETURNING version",
-};
-
-const LIST_SCHEMA_REPORTS: Scan = Scan {
-    ascending: "SELECT version, record
-        FROM schema_report
-        WHERE organization = $1 AND name > $2
-        ORDER BY name
-        LIMIT $3",
-    descending: "SELECT version, record
-        FROM schema_report
-        WHERE organization = $1 AND name < $2
-        ORDER BY name DESC
-        LIMIT $3",
 };
