@@ -91,6 +91,8 @@ pub(crate) enum Scenario {
     Receive,
     /// Very many applications that are published to in turn, against one
     Tenants,
+    /// One thread that serves and delivers against two, with a generator that steps back
+    Shards,
     /// A mixed load for many minutes: whether memory stays flat
     Soak,
     /// Endpoints with a filter, a schema or a transformation, beside one without

@@ -41,6 +41,8 @@ pub(crate) struct Bench {
     folder: PathBuf,
     /// Started when it is needed first.
     server: Option<Arc<Server>>,
+    /// Whether the generator and the receiver leave the processors to what is measured.
+    steps_back: bool,
 }
 
 /// What a load is put on.
@@ -90,9 +92,20 @@ pub(crate) struct Sample {
 
 impl Bench {
     pub(crate) async fn start(folder: PathBuf) -> anyhow::Result<Self> {
-        let mut receiver = Part::start(&["receiver"])?;
+        Self::new(folder, false).await
+    }
+
+    /// The same with a receiver of its own, which only runs, as the generator, when what is
+    /// measured does not want the processors.
+    pub(crate) async fn stepping_back(&self) -> anyhow::Result<Self> {
+        let server = self.server.clone();
+        Ok(Self { server, ..Self::new(self.folder.clone(), true).await? })
+    }
+
+    async fn new(folder: PathBuf, steps_back: bool) -> anyhow::Result<Self> {
+        let mut receiver = part(&["receiver"], steps_back)?;
         let receiver_address = receiver.read_line(Duration::from_secs(10)).await?;
-        Ok(Self { receiver, receiver_address, next_number: 0, folder, server: None })
+        Ok(Self { receiver, receiver_address, next_number: 0, folder, server: None, steps_back })
     }
 
     /// A new place for data with this name.
@@ -103,7 +116,7 @@ impl Bench {
             StoreKind::Embedded => None,
             StoreKind::Postgres => Some(self.server().await?.database(&name).await?),
         };
-        Ok(Place { setup, folder, database })
+        Ok(Place { setup, folder, database, shards: None })
     }
 
     /// The PostgreSQL server, with its data in the folder of the benchmark.
@@ -176,7 +189,7 @@ impl Bench {
 
     pub(crate) fn generate(&self, order: Order) -> anyhow::Result<Part> {
         let order = Order { first: self.next_number, ..order };
-        Part::start(&["generator", &serde_json::to_string(&order)?])
+        part(&["generator", &serde_json::to_string(&order)?], self.steps_back)
     }
 
     async fn mark(&mut self, target: Target<'_>, generator: &Part) -> anyhow::Result<Mark> {
@@ -207,6 +220,14 @@ impl Bench {
         }
         Ok(last)
     }
+}
+
+fn part(arguments: &[&str], steps_back: bool) -> anyhow::Result<Part> {
+    let part = Part::start(arguments)?;
+    if steps_back {
+        part.process.step_back()?;
+    }
+    Ok(part)
 }
 
 /// The state of things at an end of the measured part.

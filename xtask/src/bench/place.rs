@@ -34,4 +34,6 @@ pub(crate) struct Place {
     pub(crate) setup: Setup,
     pub(crate) folder: TempDir,
     pub(crate) database: Option<Database>,
+    /// How many threads serve and deliver; as many as Postrider chooses if `None`.
+    pub(crate) shards: Option<usize>,
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use rustix::process::Pid;
 use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -79,6 +80,12 @@ impl Process {
             .with_context(|| format!("start {}", command.as_std().get_program().display()))?;
         let pid = child.id().context("a child that ended at once")?;
         Ok(Self { child, pid, started })
+    }
+
+    /// Gives it the lowest priority, as `nice -n 19` does.
+    pub(crate) fn step_back(&self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(self.pid.cast_signed());
+        rustix::process::setpriority_process(pid, 19).context("setpriority")
     }
 
     /// Ends it the polite way and waits; how long that took.

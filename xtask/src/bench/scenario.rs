@@ -3,6 +3,7 @@
 mod cancel;
 mod kinds;
 mod shape;
+mod shards;
 mod soak;
 mod tenants;
 
@@ -50,6 +51,7 @@ pub(crate) async fn run(
         Scenario::Receive => receive(bench, setup, arguments).await?,
         Scenario::Tenants => tenants::run(bench, setup, arguments).await?,
         Scenario::Shape => shape::run(bench, setup, arguments).await?,
+        Scenario::Shards => shards::run(bench, setup, arguments).await?,
         Scenario::Soak => soak::run(bench, setup, arguments).await?,
         Scenario::Kinds | Scenario::None => Numbers::new(),
     };
@@ -78,6 +80,7 @@ impl Scenario {
             Self::Receive => "signed webhooks to a source".to_owned(),
             Self::Tenants => format!("{} applications in turn", arguments.tenants),
             Self::Shape => "filters, schemas and transformations".to_owned(),
+            Self::Shards => "one and two shards".to_owned(),
             Self::Soak => format!("a mixed load for {} minutes", arguments.minutes),
             Self::Kinds => "kinds of endpoints".to_owned(),
             Self::None => "nothing".to_owned(),

@@ -407,6 +407,9 @@ impl Place {
         if let Some(database) = &self.database {
             command.env("POSTRIDER_DATABASE_URL", database.url());
         }
+        if let Some(shards) = self.shards {
+            command.env("POSTRIDER_SHARDS", shards.to_string());
+        }
         Process::start(&mut command)
     }
 }
