@@ -1,6 +1,6 @@
 //! The task `release-check`: what takes too long for every change, or needs root.
 
-use std::{path::Path, process::Command};
+use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 
@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let script = Path::new(&metadata.workspace_root).join(SCRIPT);
     let mut check = Command::new(&script);
     if arguments.reproduce {
-        check.arg("--reproduce");
+        // The second build need not compile the tasks again.
+        check.arg("--reproduce").env("XTASK", env::current_exe()?);
     }
     let status = check.status().with_context(|| script.display().to_string())?;
     ensure!(status.success(), "{SCRIPT} failed");

@@ -26,8 +26,9 @@ pub(super) fn build(release: &Release) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--package=postrider-cli", "--features=full"]);
     cargo.arg("--target-dir").arg(&target).current_dir(&release.root);
-    let (rust_flags, c_flags) = flags(release)?;
-    cargo.env("RUSTFLAGS", rust_flags).env("CFLAGS", c_flags);
+    let cargo_home = cargo_home()?;
+    let (rust_flags, c_flags) = flags(&release.root, &cargo_home);
+    cargo.env("CARGO_HOME", cargo_home).env("RUSTFLAGS", rust_flags).env("CFLAGS", c_flags);
     cargo.env("CARGO_INCREMENTAL", "0").env("SOURCE_DATE_EPOCH", &release.epoch);
     list_dependencies(&mut cargo)?;
     tool::run(&mut cargo, "cargo")?;
@@ -47,17 +48,22 @@ fn list_dependencies(cargo: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The folder of cargo, without symbolic links: a compiler that runs in it sees where they lead.
+fn cargo_home() -> anyhow::Result<PathBuf> {
+    let default = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default);
+    let home = home.context("neither CARGO_HOME nor HOME is set")?;
+    fs::canonicalize(&home).with_context(|| home.display().to_string())
+}
+
 /// The flags of the compilers that keep folders of this machine out of the binary.
-fn flags(release: &Release) -> anyhow::Result<(String, String)> {
-    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
-    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
-    let cargo = cargo.context("neither CARGO_HOME nor HOME is set")?;
-    let folders = [(release.root.as_path(), "/postrider"), (cargo.as_path(), "/cargo")];
+fn flags(root: &Path, cargo_home: &Path) -> (String, String) {
+    let folders = [(root, "/postrider"), (cargo_home, "/cargo")];
     let joined = |flag: &str| {
         let flags = folders.map(|(from, to)| format!("{flag}={}={to}", from.display()));
         flags.join(" ")
     };
-    Ok((joined("--remap-path-prefix"), joined("-ffile-prefix-map")))
+    (joined("--remap-path-prefix"), joined("-ffile-prefix-map"))
 }
 
 /// Puts the stripped binary and its symbols into the stage.
