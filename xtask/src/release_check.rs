@@ -1,6 +1,6 @@
 //! The task `release-check`: what takes too long for every change, or needs root.
 
-use std::{path::Path, process::Command};
+use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 
@@ -10,12 +10,21 @@ use crate::metadata::Metadata;
 const SCRIPT: &str = "packaging/release-check";
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// Only build the last commit again, in another folder, and compare the packages
+    #[arg(long)]
+    reproduce: bool,
+}
 
-pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let metadata = Metadata::read()?;
     let script = Path::new(&metadata.workspace_root).join(SCRIPT);
-    let status = Command::new(&script).status().with_context(|| script.display().to_string())?;
+    let mut check = Command::new(&script);
+    if arguments.reproduce {
+        // The second build need not compile the tasks again.
+        check.arg("--reproduce").env("XTASK", env::current_exe()?);
+    }
+    let status = check.status().with_context(|| script.display().to_string())?;
     ensure!(status.success(), "{SCRIPT} failed");
     Ok(())
 }

@@ -18,7 +18,8 @@ pub(super) fn symbols(release: &Release) -> anyhow::Result<()> {
 /// The chart as `helm package` would make it, but with the same bytes each time.
 pub(super) fn chart(release: &Release) -> anyhow::Result<()> {
     let folder = release.root.join("packaging/helm/postrider");
-    let members = ["Chart.yaml", "values.yaml", "values.schema.json", "templates"];
+    // All that .helmignore does not exclude.
+    let members = ["Chart.yaml", "values.yaml", "values.schema.json", "files", "templates"];
     let file = release.results().join(format!("postrider-chart-{}.tgz", release.version));
     compress(release, &file, "postrider", (&folder, &members))
 }

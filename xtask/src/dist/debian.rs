@@ -1,11 +1,13 @@
 //! The Debian package. Its metadata is in postrider-cli/Cargo.toml.
 
-use std::process::Command;
+use std::{fs, process::Command};
+
+use anyhow::Context;
 
 use super::{documents::write, release::Release, tool};
 
-/// Who the package names as responsible.
-const MAINTAINER: &str = "Postrider Maintainers <maintainers@postrider.invalid>";
+/// How the line of postrider-cli/Cargo.toml begins that says who is responsible for the package.
+const MAINTAINER: &str = "maintainer = \"";
 
 pub(super) fn package(release: &Release) -> anyhow::Result<()> {
     tool::require("cargo-deb")?;
@@ -24,8 +26,27 @@ fn changelog_of(release: &Release) -> anyhow::Result<String> {
     date.args(["--utc", "--rfc-email", "--date"]).arg(format!("@{}", release.epoch));
     date.env("LC_ALL", "C");
     let (version, date) = (&release.version, tool::output(&mut date, "date")?);
+    let manifest = release.root.join("crates/postrider-cli/Cargo.toml");
+    let manifest = fs::read_to_string(&manifest).with_context(|| manifest.display().to_string())?;
+    let maintainer = maintainer(&manifest).context("postrider-cli names no maintainer")?;
     Ok(format!(
         "postrider ({version}-1) unstable; urgency=medium\n\n  * Release {version}; see \
-         CHANGELOG.md.\n\n -- {MAINTAINER}  {date}"
+         CHANGELOG.md.\n\n -- {maintainer}  {date}"
     ))
+}
+
+fn maintainer(manifest: &str) -> Option<&str> {
+    manifest.lines().find_map(|line| line.strip_prefix(MAINTAINER)?.strip_suffix('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_a_maintainer() {
+        let manifest = include_str!("../../../crates/postrider-cli/Cargo.toml");
+        let maintainer = maintainer(manifest).unwrap();
+        assert!(maintainer.contains('<') && maintainer.ends_with('>'), "{maintainer}");
+    }
 }

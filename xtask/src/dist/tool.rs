@@ -5,14 +5,16 @@ use std::{io, process::Command};
 use anyhow::{Context, anyhow, ensure};
 
 /// Programs, with what installs them on Debian.
-const INSTALLED_BY: [(&str, &str); 9] = [
+const INSTALLED_BY: [(&str, &str); 11] = [
     ("apt-get", "a Debian system; other systems can make all parts but the image"),
     ("buildah", "apt-get install buildah"),
+    ("cargo-auditable", "cargo install cargo-auditable --version 0.7.7 --locked"),
     ("cargo-deb", "cargo install cargo-deb --locked"),
     ("cargo-generate-rpm", "cargo install cargo-generate-rpm --locked"),
     ("dpkg-deb", "apt-get install dpkg"),
     ("git", "apt-get install git"),
     ("objcopy", "apt-get install binutils"),
+    ("objdump", "apt-get install binutils"),
     ("sha256sum", "apt-get install coreutils"),
     ("tar", "apt-get install tar"),
 ];
@@ -32,14 +34,9 @@ pub(super) fn output(command: &mut Command, tool: &str) -> anyhow::Result<String
     String::from_utf8(output.stdout).with_context(|| format!("{command:?}"))
 }
 
-/// Checks that a subcommand of cargo exists, whose absence cargo reports less clearly.
+/// Checks that a program exists whose absence cargo reports less clearly.
 pub(super) fn require(tool: &str) -> anyhow::Result<()> {
     output(Command::new(tool).arg("--version"), tool).map(drop)
-}
-
-/// Whether the program can be run.
-pub(super) fn exists(tool: &str) -> bool {
-    Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success())
 }
 
 fn missing(tool: &str, error: io::Error) -> anyhow::Error {
