@@ -8,6 +8,7 @@
 mod counters;
 mod fact;
 mod histogram;
+mod minutes;
 mod periods;
 mod resolution;
 mod result;
@@ -17,8 +18,9 @@ pub use self::{
     counters::Counters,
     fact::{Counted, CountedAttempt, CountedFor, Fact, FactKind, RequestResult},
     histogram::{Bucket, Histogram},
+    minutes::{MinuteCounts, add_up, by_subject},
     periods::{Period, periods},
     resolution::{Resolution, StatisticsRetention},
     result::{AttemptResult, Cause},
-    rollups::{RollupKey, Rollups, Subject, sum},
+    rollups::{RollupKey, Rollups, Subject},
 };

@@ -6,6 +6,7 @@ mod tests;
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -112,8 +113,10 @@ pub struct Directory {
     names: SignatureHeaders,
     user_agent: HeaderValue,
     entries: Cache<ApplicationId, Arc<Entry>, ByEndpoints>,
-    /// The application that had a uid when it was looked up last. Its entry has to be checked.
-    uids: Cache<(OrganizationId, Uid), ApplicationId>,
+    /// The application that had a uid when it was looked up last, by a hash of the organization and
+    /// the uid. Its entry has to be checked, so the key needs no copies of both texts.
+    uids: Cache<u64, ApplicationId>,
+    hashes: RandomState,
     sources: RwLock<Sources>,
     /// Counts the changes. A change is counted before entries are dropped for it, so whatever was
     /// read at the current count is not outdated.
@@ -140,6 +143,7 @@ impl Directory {
             user_agent,
             entries: Cache::weighted(capacity, count, ByEndpoints { heaviest }),
             uids: Cache::new(count),
+            hashes: RandomState::new(),
             sources: RwLock::new(Sources::new(limits.remembered_sources)),
             changes: AtomicU64::default(),
             lookups: Semaphore::new(LOOKUPS),
@@ -188,10 +192,10 @@ impl Directory {
             },
             IdOrUid::Uid(uid) => uid,
         };
-        let key = (organization.clone(), uid.clone());
+        let key = self.hashes.hash_one((organization, uid));
         if let Some(id) = self.uids.get(&key)
             && let Some(entry) = self.entry(id).await?
-            && entry.has(&key)
+            && entry.has(organization, uid)
         {
             return Ok(Some(entry));
         }
@@ -319,7 +323,7 @@ fn compiled(endpoint: &Endpoint) -> Option<(EndpointId, Result<Filter, FilterErr
 }
 
 impl Entry {
-    fn has(&self, (organization, uid): &(OrganizationId, Uid)) -> bool {
+    fn has(&self, organization: &OrganizationId, uid: &Uid) -> bool {
         self.application.organization == *organization && self.application.uid.as_ref() == Some(uid)
     }
 }

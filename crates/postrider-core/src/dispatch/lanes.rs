@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, DeliveryId, DeliveryOrder},
-    hash::FastMap,
+    hash::{FastMap, FastSet},
     lane_state::LaneState,
     limiter::Limiter,
     time::Timestamp,
@@ -40,7 +40,7 @@ pub(super) struct Lanes<R, P> {
     by_endpoint: FastMap<EndpointId, Lane<R, P>>,
     /// The endpoints that have lanes. A change of one application must not visit the lanes of all
     /// others, which can be many.
-    by_application: FastMap<ApplicationId, HashSet<EndpointId>>,
+    by_application: FastMap<ApplicationId, FastSet<EndpointId>>,
     /// The rate limits that the lanes of an application share.
     limiters: FastMap<ApplicationId, Limiter>,
     /// Deliveries reserved, waiting or in flight, of all lanes.

@@ -1,18 +1,19 @@
 //! Facts added up for each subject and period.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId};
 
 use super::{
     counters::Counters,
-    fact::{Counted, CountedFor, Fact},
+    fact::{Counted, CountedFor},
     resolution::Resolution,
 };
 use crate::time::Timestamp;
 
-/// What statistics are about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What statistics are about. In the order of [`Self::to_bytes`]: an application, and then what
+/// belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     Organization(OrganizationId),
     Application(ApplicationId),
@@ -64,33 +65,6 @@ impl Rollups {
     }
 }
 
-/// Adds up facts of a batch, which are about few minutes: as [`Rollups::add`] does for each subject, in
-/// the same order, at less cost if there are very many subjects.
-pub fn sum(mut facts: Vec<(Subject, Fact, u64)>) -> Vec<(RollupKey, Counters)> {
-    facts.sort_unstable_by(|(a, of_a, _), (b, of_b, _)| a.cmp(b).then(of_a.at().cmp(&of_b.at())));
-    let mut rows = Vec::new();
-    for resolution in Resolution::ALL {
-        let from = rows.len();
-        for (subject, fact, count) in &facts {
-            let start = resolution.start(fact.at());
-            let is_next = |(key, _): &&mut (RollupKey, Counters)| {
-                key.start == start && key.subject == *subject
-            };
-            if let Some((_, counters)) = rows[from..].last_mut().filter(is_next) {
-                counters.add(fact.kind, *count);
-                continue;
-            }
-            let mut counters = Counters::default();
-            counters.add(fact.kind, *count);
-            let key = RollupKey { resolution, start, subject: subject.clone() };
-            rows.push((key, counters));
-        }
-        // Keeps the order of the subjects.
-        rows[from..].sort_by_key(|(key, _)| key.start);
-    }
-    rows
-}
-
 /// The kinds of subjects, as stores write them.
 const ENDPOINT: u8 = 1;
 const SOURCE: u8 = 2;
@@ -140,12 +114,39 @@ impl Subject {
         }
     }
 
+    /// The parts of [`Self::to_bytes`], in its order.
+    const fn parts(&self) -> (u128, u8, u128) {
+        match self {
+            Self::Organization(_) => (0, 0, 0),
+            Self::Application(id) => (id.as_u128(), 0, 0),
+            Self::Endpoint(application, id) => (application.as_u128(), ENDPOINT, id.as_u128()),
+            Self::Source(application, id) => (application.as_u128(), SOURCE, id.as_u128()),
+        }
+    }
+
     /// The application that the subject is, or belongs to.
     pub const fn application(&self) -> Option<ApplicationId> {
         match self {
             Self::Organization(_) => None,
             Self::Application(id) | Self::Endpoint(id, _) | Self::Source(id, _) => Some(*id),
         }
+    }
+}
+
+impl Ord for Subject {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Organization(own), Self::Organization(other)) => {
+                own.as_str().cmp(other.as_str())
+            },
+            _ => self.parts().cmp(&other.parts()),
+        }
+    }
+}
+
+impl PartialOrd for Subject {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -172,32 +173,22 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_is_the_same_as_adding_each_fact() {
+    fn subjects_are_in_the_order_of_their_bytes() {
         let (one, two) = (ApplicationId::from_u128(1), ApplicationId::from_u128(2));
-        let endpoint = |number| CountedFor::Endpoint(EndpointId::from_u128(number));
-        let mut counted = Vec::new();
-        for minute in [7, 3, 59, 60, 61, 24 * 60, 3] {
-            for (application, of) in
-                [(two, endpoint(9)), (one, CountedFor::Application), (one, endpoint(8))]
-            {
-                let kind = FactKind::Message { is_filtered: minute % 2 == 0 };
-                let fact = Fact::new(Timestamp::from_millis(minute * 60_000), kind);
-                counted.push(Counted { application, of, fact, count: minute + 1 });
-            }
-        }
-        let organization = "org_1".parse().unwrap();
-        let (mut rollups, mut facts) = (Rollups::default(), Vec::new());
-        for it in counted {
-            rollups.add(it, Some(&organization));
-            let mut subjects = vec![
-                Subject::Organization(organization.clone()),
-                Subject::Application(it.application),
-            ];
-            subjects.extend(Subject::part(it.application, it.of));
-            facts.extend(subjects.into_iter().map(|subject| (subject, it.fact, it.count)));
-        }
-        let expected: Vec<_> = rollups.entries().clone().into_iter().collect();
-        assert_eq!(sum(facts), expected);
+        let mut subjects = vec![
+            Subject::Source(one, SourceId::from_u128(3)),
+            Subject::Endpoint(two, EndpointId::from_u128(1)),
+            Subject::Organization("org_2".parse().unwrap()),
+            Subject::Application(two),
+            Subject::Endpoint(one, EndpointId::from_u128(9)),
+            Subject::Organization("org_1".parse().unwrap()),
+            Subject::Application(one),
+        ];
+        subjects.sort();
+        let mut bytes: Vec<_> = subjects.iter().map(Subject::to_bytes).collect();
+        let sorted = bytes.clone();
+        bytes.sort();
+        assert_eq!(sorted, bytes);
     }
 
     #[test]

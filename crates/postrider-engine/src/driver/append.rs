@@ -141,7 +141,9 @@ impl Appender {
             targets.push(Target { endpoint, hold, order });
         }
         let has_overflow = reserved.len() < targets.len();
-        let counting = targets.iter().map(|it| it.endpoint);
+        // No lane counts what it holds: looking for those would cost each message a lookup.
+        let stored = targets.iter().filter(|it| matches!(it.hold, Hold::Free(_)));
+        let counting = stored.map(|it| it.endpoint);
         let counting = counting.filter(|it| dispatcher.counts_stored(*it)).collect();
         self.batch.push(AppendedMessage {
             message: Arc::clone(&message),

@@ -24,6 +24,7 @@ mod part_writer;
 mod place;
 pub(super) mod position;
 mod rebuild;
+pub(super) mod recent;
 pub(super) mod rollups;
 mod updates;
 mod version;
@@ -33,7 +34,10 @@ use std::{sync::Arc, thread::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(test)]
-pub(super) use self::{batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL, part_writer::ATTEMPTS_OF};
+pub(super) use self::{
+    batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL, part_writer::ATTEMPTS_OF, version::SCHEMA,
+    version::upgraded,
+};
 use self::{
     checkpoint::IndexCheckpoints,
     feed::{IndexFeed, IndexWatch, Shared},

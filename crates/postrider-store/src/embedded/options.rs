@@ -24,6 +24,9 @@ pub struct Options {
     pub disk_reserve: u64,
     /// The pace of a rebuild of the index; by default it depends on how busy the store is.
     pub rebuild_pace: Option<Pace>,
+    /// A batch of the index with at least this many numbers of statistics is added to the rollups
+    /// later, together with others.
+    pub large_batch: usize,
     /// Opens a store that has lost data, without the missing data.
     pub accept_loss: bool,
 }
@@ -40,6 +43,7 @@ impl Default for Options {
             max_index_pages: None,
             disk_reserve: 256 << 20,
             rebuild_pace: None,
+            large_batch: 1_000,
             accept_loss: false,
         }
     }

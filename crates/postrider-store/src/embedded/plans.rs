@@ -46,7 +46,7 @@ fn main_database(statement: &str, expected: &str) {
 
 #[track_caller]
 fn index_database(statement: &str, expected: &str) {
-    check(include_str!("schema/index.sql"), statement, expected);
+    check(index::SCHEMA, statement, expected);
 }
 
 #[test]
@@ -112,6 +112,23 @@ fn a_step_of_a_rebuild_reads_only_its_own_part() {
         backlog::WITH_ROWS,
         "CO-ROUTINE (subquery-1)\nSEARCH pending USING PRIMARY KEY (endpoint=?)\nSCAN (subquery-1)",
     );
+}
+
+#[test]
+fn recent_statistics_are_found_along_their_keys() {
+    let of_batch = |key: &str| format!("SEARCH recent USING {key})");
+    index_database(
+        index::recent::NEXT_ROWS,
+        "SEARCH recent USING INDEX recent_by_generation (generation<?)",
+    );
+    index_database(
+        index::recent::NEXT_BATCH,
+        "SEARCH recent USING COVERING INDEX recent_by_batch (batch>?)",
+    );
+    let by_batch = "INDEX recent_by_batch (batch=? AND first";
+    index_database(index::recent::ROW_OF_SUBJECT, &of_batch(&format!("{by_batch}<?")));
+    index_database(index::recent::LAST_UNTIL, &of_batch(&format!("COVERING {by_batch}<?")));
+    index_database(index::recent::ROWS_BETWEEN, &of_batch(&format!("{by_batch}>? AND first<?")));
 }
 
 #[test]

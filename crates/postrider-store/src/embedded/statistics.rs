@@ -1,5 +1,11 @@
 //! The statistics contract.
 
+mod rank;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use postrider::{OrganizationId, SourceId};
 use postrider_core::{
@@ -8,22 +14,21 @@ use postrider_core::{
     },
     time::Timestamp,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::Connection;
 
 use super::{
-    error::{self, IndexError},
-    index::{counts, feed::KeptFrom, rollups},
+    error::IndexError,
+    index::{counts, feed::KeptFrom, recent, rollups},
     journal::Change,
     ledger::Ledger,
     number::{PackedFact, sequence_at},
     readers::Reader,
-    row::{self, blob},
+    row::blob,
     store::EmbeddedStore,
 };
 use crate::{
     contract::statistics::{Ranked, Statistics},
     error::StoreError,
-    ranking::Ranking,
 };
 
 #[async_trait]
@@ -98,32 +103,46 @@ impl Ledger {
     }
 }
 
+/// Both tables are read as they are at one moment: numbers move from one to the other.
 fn find(
     index: &Connection,
     subjects: &[Subject],
     period: Period,
 ) -> rusqlite::Result<Vec<(RollupKey, Counters)>> {
-    let mut found = Vec::new();
-    let mut subjects = subjects.to_vec();
-    subjects.sort_unstable();
-    subjects.dedup();
+    let snapshot = index.unchecked_transaction()?;
+    let subjects: BTreeSet<&Subject> = subjects.iter().collect();
     let Period { resolution, since, until } = period;
+    let mut found = stored(&snapshot, &subjects, period)?;
+    for &subject in &subjects {
+        for (minute, counters) in recent::of_subject(&snapshot, subject)? {
+            let start = resolution.start(minute);
+            if start >= since && start < until {
+                let key = RollupKey { resolution, start, subject: subject.clone() };
+                found.entry(key).or_default().merge(&counters);
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn stored(
+    index: &Connection,
+    subjects: &BTreeSet<&Subject>,
+    Period { resolution, since, until }: Period,
+) -> rusqlite::Result<BTreeMap<RollupKey, Counters>> {
+    let mut found = BTreeMap::new();
     let mut from = since;
     while let Some(start) = rollups::next(index, resolution, from)?.filter(|it| *it < until) {
-        for subject in &subjects {
+        for &subject in subjects {
             let key = RollupKey { resolution, start, subject: subject.clone() };
             if let Some(counters) = rollups::get(index, &key)? {
-                found.push((key, counters));
+                found.insert(key, counters);
             }
         }
         from = Timestamp::from_millis(start.as_millis() + 1);
     }
     Ok(found)
 }
-
-pub(super) const PROBLEMS: &str = "SELECT subject, counters
-    FROM rollups
-    WHERE resolution = ?1 AND start >= ?2 AND start < ?3 AND problems > 0";
 
 fn worst(
     reader: &Reader,
@@ -132,7 +151,7 @@ fn worst(
     limit: usize,
 ) -> Result<Vec<(Subject, Counters)>, StoreError> {
     reader.coverage().require(sequence_at(period.since))?;
-    let ranking = rank(&reader.index, ranked, period).map_err(IndexError)?;
+    let ranking = rank::rank(&reader.index, ranked, period).map_err(IndexError)?;
     let mut failure = None;
     let is_of = |subject: &Subject| {
         let Some(application) = subject.application() else { return false };
@@ -146,25 +165,4 @@ fn worst(
     };
     let worst = ranking.worst(is_of, limit);
     failure.map_or(Ok(worst), |error| Err(error.into()))
-}
-
-fn rank(index: &Connection, ranked: Ranked, period: Period) -> rusqlite::Result<Ranking> {
-    let mut ranking = Ranking::default();
-    let Period { resolution, since, until } = period;
-    let values = params![resolution.code(), since.as_millis(), until.as_millis()];
-    let mut statement = index.prepare_cached(PROBLEMS)?;
-    let mut rows = statement.query(values)?;
-    while let Some(row) = rows.next()? {
-        let subject = subject(row)?;
-        if ranked.includes(&subject) {
-            ranking.add(subject, &row::decode(row::blob_of(row, 1)?)?);
-        }
-    }
-    Ok(ranking)
-}
-
-/// Reads the first column.
-fn subject(row: &Row<'_>) -> rusqlite::Result<Subject> {
-    let bytes = row::blob_of(row, 0)?;
-    Subject::from_bytes(bytes).ok_or_else(|| error::Inconsistency::UnknownVersion.into())
 }

@@ -336,7 +336,8 @@ fn open_without_index(folder: &Path) -> EmbeddedStore {
         drop(fs::remove_file(folder.join(name)));
     }
     let pace = Pace { size: 2, pause: Duration::ZERO };
-    let options = Options { rebuild_pace: Some(pace), ..Options::default() };
+    // No batch of statistics is small.
+    let options = Options { rebuild_pace: Some(pace), large_batch: 1, ..Options::default() };
     EmbeddedStore::open(folder, &options).unwrap()
 }
 

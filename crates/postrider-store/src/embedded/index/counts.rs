@@ -1,7 +1,5 @@
 //! What a batch counts: equal facts are added up before anything is looked up for them.
 
-use std::collections::HashMap;
-
 use postrider::{ApplicationId, OrganizationId, SourceId};
 use postrider_core::{
     hash::FastMap,
@@ -9,7 +7,11 @@ use postrider_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{indexer_error::IndexerError, rollups};
+use super::{
+    indexer_error::IndexerError,
+    recent::{self, Recent},
+    rollups,
+};
 use crate::embedded::{
     error,
     journal::Change,
@@ -76,17 +78,17 @@ impl Counts {
         *self.facts.entry((subject, fact)).or_default() += count;
     }
 
-    /// Adds the facts to the rollups, inside the caller's transaction. Erases last: nothing is
-    /// counted for an application after its erasure.
+    /// Stores what was counted, inside the caller's transaction of the index. Erases last: nothing
+    /// is counted for an application after its erasure.
     pub(super) fn write(
         self,
-        index: &Connection,
-        main: &Connection,
+        (index, main): (&Connection, &Connection),
         subjects: &mut Subjects,
+        recent: &mut Recent,
     ) -> Result<(), IndexerError> {
         let mut facts = Vec::with_capacity(2 * self.facts.len());
         // Most facts of an organization are equal but for the application.
-        let mut of_organizations: HashMap<(usize, Fact), u64> = HashMap::new();
+        let mut of_organizations: FastMap<(usize, Fact), u64> = FastMap::default();
         for ((subject, fact), count) in self.facts {
             let Some(counted) = subjects.counted(subject, fact, count) else { continue };
             let Counted { application, of, fact, count } = counted;
@@ -100,8 +102,9 @@ impl Counts {
         facts.extend(of_organizations.into_iter().map(|((organization, fact), count)| {
             (Subject::Organization(subjects.organizations[organization].clone()), fact, count)
         }));
-        rollups::add(index, &statistics::sum(facts))?;
+        recent.add(index, statistics::by_subject(facts))?;
         for application in self.erased {
+            recent::erase(index, application)?;
             rollups::erase(index, application)?;
         }
         Ok(())
@@ -114,15 +117,20 @@ pub(super) struct Subjects {
     numbers: SharedNumbers,
     /// Each once.
     organizations: Vec<OrganizationId>,
-    places: HashMap<OrganizationId, usize>,
+    places: FastMap<OrganizationId, usize>,
     /// The places of the organizations of applications, by the bytes of their ids: the number would
     /// be aligned, which takes a third more memory.
-    known: HashMap<[u8; 16], u32>,
+    known: FastMap<[u8; 16], u32>,
 }
 
 impl Subjects {
     pub(super) fn new(numbers: SharedNumbers) -> Self {
-        Self { numbers, organizations: Vec::new(), places: HashMap::new(), known: HashMap::new() }
+        Self {
+            numbers,
+            organizations: Vec::new(),
+            places: FastMap::default(),
+            known: FastMap::default(),
+        }
     }
 
     /// The fact with ids; `None` if a number was freed, which means that the application was

@@ -18,6 +18,7 @@ use super::{
     indexer_error::IndexerError,
     place::{IndexPlace, Opened},
     rebuild::Rebuild,
+    recent::Recent,
     rollups,
     updates::{Update, UpdateReceiver},
 };
@@ -43,6 +44,7 @@ pub(in crate::embedded) struct Indexer {
     main: Connection,
     batch: Batch,
     subjects: Subjects,
+    recent: Recent,
     /// The position of the index file. Never ahead of `collected`.
     applied: JournalPosition,
     /// The position of the batch. A commit is collected only if it directly follows this one.
@@ -65,7 +67,7 @@ impl Indexer {
         subjects: Subjects,
         opened: Opened,
     ) -> Self {
-        let Opened { index, applied, rebuild } = opened;
+        let Opened { index, applied, rebuild, recent } = opened;
         let coverage = rebuild.as_ref().map_or(Coverage::COMPLETE, Rebuild::coverage);
         Self {
             place,
@@ -73,6 +75,7 @@ impl Indexer {
             main,
             batch: Batch::default(),
             subjects,
+            recent,
             applied,
             collected: applied,
             batches: 0,
@@ -144,6 +147,7 @@ impl Indexer {
             self.replace()?;
         }
         self.advance(shared, checkpoints, is_idle)?;
+        self.add_up(shared, is_idle)?;
         if self.rebuild.as_ref().is_some_and(|it| it.wait().is_zero()) {
             self.rebuild_step()?;
             self.checkpoint(checkpoints, false)?;
@@ -191,6 +195,17 @@ impl Indexer {
             self.write()?;
             rollups::expire(&self.index, &shared.kept())?;
             self.checkpoint(checkpoints, is_idle)?;
+        }
+        Ok(())
+    }
+
+    /// Adds statistics of earlier batches up. Readers that wait come first.
+    fn add_up(&mut self, shared: &Shared, is_idle: bool) -> rusqlite::Result<()> {
+        for _ in 0..self.recent.take_steps() {
+            if shared.wanted() > self.applied || !self.recent.step(&self.index, is_idle)? {
+                break;
+            }
+            self.batches += 1;
         }
         Ok(())
     }
@@ -248,7 +263,7 @@ impl Indexer {
         let counts = batch.take_counts();
         self.index.execute_batch("BEGIN IMMEDIATE")?;
         batch.write(&self.index)?;
-        counts.write(&self.index, &self.main, &mut self.subjects)?;
+        counts.write((&self.index, &self.main), &mut self.subjects, &mut self.recent)?;
         state::set(&self.index, state::APPLIED, &self.collected)?;
         self.index.execute_batch("COMMIT")?;
         self.applied = self.collected;
@@ -326,7 +341,8 @@ impl Indexer {
         self.main.execute_batch("BEGIN").map_err(IndexerError::Main)?;
         self.read_journal()?;
         self.write()?;
-        rebuild.step(&self.index, &self.main, &mut self.subjects)?;
+        let counting = (&mut self.subjects, &mut self.recent);
+        rebuild.step(&self.index, &self.main, counting)?;
         self.main.execute_batch("COMMIT").map_err(IndexerError::Main)
     }
 
@@ -342,7 +358,7 @@ impl Indexer {
         });
         drop(closed?);
         let opened = self.place.create_behind(&self.main)?;
-        self.index = opened.index;
+        (self.index, self.recent) = (opened.index, opened.recent);
         (self.applied, self.collected) = (opened.applied, opened.applied);
         self.batch = Batch::default();
         self.rebuild = opened.rebuild;

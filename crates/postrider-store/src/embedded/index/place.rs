@@ -9,7 +9,8 @@ use super::{
     indexer_error::IndexerError,
     position,
     rebuild::{self, Rebuild},
-    version::{REBUILDING, VERSION},
+    recent::{Recent, Sizes},
+    version::{self, REBUILDING, VERSION},
 };
 use crate::embedded::{database, folder, number::JournalPosition, options::Options, state};
 
@@ -22,6 +23,7 @@ pub(super) struct Opened {
     pub(super) index: Connection,
     pub(super) applied: JournalPosition,
     pub(super) rebuild: Option<Rebuild>,
+    pub(super) recent: Recent,
 }
 
 /// Where the index is, and how it is opened.
@@ -42,8 +44,7 @@ impl IndexPlace {
         position: JournalPosition,
     ) -> Result<Option<Opened>, IndexerError> {
         let index = database::open_index(&self.path, &self.options)?;
-        let version: usize = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let coverage = match version {
+        let coverage = match version::upgraded(&index)? {
             VERSION => Some(Coverage::COMPLETE),
             REBUILDING => rebuild::resume(&index, main)?,
             _ => None,
@@ -56,7 +57,8 @@ impl IndexPlace {
         let is_usable =
             found.applied <= position && first.is_none_or(|first| first <= found.applied.next());
         let rebuild = (!coverage.is_complete()).then(|| self.rebuild(coverage));
-        Ok(is_usable.then_some(Opened { index, applied: found.applied, rebuild }))
+        let recent = self.recent(&index)?;
+        Ok(is_usable.then_some(Opened { index, applied: found.applied, rebuild, recent }))
     }
 
     /// A new index behind all commits that there are.
@@ -76,7 +78,7 @@ impl IndexPlace {
         let index = database::open_index(&self.path, &self.options)?;
         let coverage = rebuild::start(main).map_err(IndexerError::Main)?;
         index.execute_batch("BEGIN IMMEDIATE")?;
-        index.execute_batch(include_str!("../schema/index.sql"))?;
+        index.execute_batch(version::SCHEMA)?;
         state::set(&index, state::APPLIED, &applied)?;
         state::set(&index, state::ORIGIN, &self.origin)?;
         rebuild::store(&index, coverage)?;
@@ -86,7 +88,12 @@ impl IndexPlace {
         if coverage.newest > 0 {
             tracing::warn!("the index is rebuilt from postrider.db in the background");
         }
-        Ok(Opened { index, applied, rebuild: Some(self.rebuild(coverage)) })
+        let (rebuild, recent) = (Some(self.rebuild(coverage)), self.recent(&index)?);
+        Ok(Opened { index, applied, rebuild, recent })
+    }
+
+    fn recent(&self, index: &Connection) -> rusqlite::Result<Recent> {
+        Recent::open(index, Sizes::new(self.options.large_batch))
     }
 
     fn rebuild(&self, coverage: Coverage) -> Rebuild {

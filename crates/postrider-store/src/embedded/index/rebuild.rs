@@ -17,6 +17,7 @@ use super::{
     indexer_error::IndexerError,
     part::PartReader,
     part_writer::PartWriter,
+    recent::Recent,
     version::VERSION,
 };
 use crate::embedded::{number::MessageSequence, state};
@@ -142,7 +143,7 @@ impl Rebuild {
         &mut self,
         index: &Connection,
         main: &Connection,
-        subjects: &mut Subjects,
+        (subjects, recent): (&mut Subjects, &mut Recent),
     ) -> Result<(), IndexerError> {
         let end = self.coverage.first;
         let first = self.next_first(main).map_err(IndexerError::Main)?;
@@ -152,7 +153,7 @@ impl Rebuild {
         let mut counts = Counts::default();
         index.execute_batch("BEGIN IMMEDIATE")?;
         PartWriter { index, main, end, counts: &mut counts }.write(part)?;
-        counts.write(index, main, subjects)?;
+        counts.write((index, main), subjects, recent)?;
         store(index, coverage)?;
         index.execute_batch("COMMIT")?;
         self.coverage = coverage;

@@ -82,7 +82,10 @@ pub(in crate::embedded) const REMOVE_APPLICATION: &str = "DELETE FROM rollups
     WHERE resolution = ?1 AND start = ?2 AND subject >= ?3 AND subject < ?4";
 
 /// Removes the numbers of an application and of everything that belongs to it.
-pub(super) fn erase(db: &Connection, application: ApplicationId) -> rusqlite::Result<()> {
+pub(in crate::embedded) fn erase(
+    db: &Connection,
+    application: ApplicationId,
+) -> rusqlite::Result<()> {
     let id = application.as_u128();
     // Every subject of the application starts with its id.
     let (first, end) = (row::blob(id), row::blob(id.saturating_add(1)));

@@ -111,7 +111,7 @@ async fn a_refused_transaction_is_undone_in_memory_too() {
 async fn an_index_without_space_fails_searches_only() {
     let folder = tempfile::tempdir().unwrap();
     set_up(&open_embedded(folder.path())).await;
-    let options = Options { max_index_pages: Some(12), ..Options::default() };
+    let options = Options { max_index_pages: Some(15), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append((0..5_000).map(|number| leased(number, &[1, 2, 3])).collect()).await.unwrap();
     let error = store.stats(application_id(1), endpoint_id(1), at(0), at(9_999)).await.unwrap_err();
