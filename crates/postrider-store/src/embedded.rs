@@ -62,6 +62,7 @@ mod tasks;
 mod thread;
 mod transfer;
 
+pub(crate) use self::error::reason;
 pub use self::{
     maintenance::{VerifiedRows, backup, verify},
     numbers::NumberCounts,

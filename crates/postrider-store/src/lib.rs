@@ -20,6 +20,7 @@ mod page;
 mod postgres;
 pub mod private;
 mod ranking;
+mod reason;
 mod rejected;
 mod root_certificates;
 pub mod transfer;

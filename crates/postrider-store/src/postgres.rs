@@ -67,6 +67,7 @@ mod tasks;
 mod transfer;
 mod value;
 
+pub(crate) use self::error::reason;
 pub use self::{
     connect::database_location,
     error::OpenError,

@@ -34,8 +34,8 @@ const GROUP: usize = 256;
 /// Sends the caller its result, once the commit is done.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// Work inside a transaction.
-type Work = Box<dyn FnOnce(&mut Ledger) -> Finish + Send>;
+/// Work inside a transaction; the error is why there is none.
+type Work = Box<dyn FnOnce(Result<&mut Ledger, StoreError>) -> Finish + Send>;
 
 /// The callers' side: where work is queued.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl CommitQueue {
     ) -> Result<T, StoreError> {
         let (result_tx, result_rx) = oneshot::channel();
         let job = Job(Box::new(move |ledger| {
-            let result = ledger.attempt(work);
+            let result = ledger.and_then(|ledger| ledger.attempt(work));
             Box::new(move |committed: Result<(), StoreError>| {
                 // The caller may have stopped waiting; the work is committed all the same.
                 drop(result_tx.send(committed.and(result)));
@@ -126,13 +126,18 @@ impl Committer {
     fn commit(&mut self, group: Vec<Job>, acknowledged: &AtomicU64) {
         self.ledger.release_journal(self.index.durable());
         if let Err(error) = self.ledger.begin() {
-            tracing::warn!(error = %error, "the store cannot start a transaction");
-            // The channels of the dropped jobs close, so their callers see the store as
-            // unavailable.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the store cannot start a transaction"
+            );
+            let error = Arc::new(error);
+            for Job(work) in group {
+                work(Err(error::repeat(&error)))(Ok(()));
+            }
             return;
         }
         let finishes: Vec<Finish> =
-            group.into_iter().map(|Job(work)| work(&mut self.ledger)).collect();
+            group.into_iter().map(|Job(work)| work(Ok(&mut self.ledger))).collect();
         match self.ledger.commit() {
             Ok(committed) => self.acknowledge(committed, finishes, acknowledged),
             Err(error) => self.refuse(error, finishes),

@@ -208,6 +208,35 @@ impl Error for SharedCause {
     }
 }
 
+/// What an error of this store or of `SQLite` says to clients, without paths and data.
+pub(crate) fn reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(SharedCause(shared)) = error.downcast_ref() {
+        return shared.source().and_then(reason);
+    }
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return Some(match refusal {
+            Refusal::Closed => "it is closed, or one of its threads stopped",
+            Refusal::RolledBack => "other work in the same transaction failed",
+        });
+    }
+    let error = error.downcast_ref::<SqlError>()?.sqlite_error()?;
+    Some(reason_of_code(error.code))
+}
+
+const fn reason_of_code(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::FileLockingProtocolFailed => "another process has locked a file of the store",
+        ErrorCode::SystemIoFailure => "the disk reported an error",
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
+            "a file of the store cannot be opened or written"
+        },
+        ErrorCode::OutOfMemory => "there is not enough memory",
+        _ => "a statement failed",
+    }
+}
+
 /// The same error for another caller whose work was in the same transaction.
 pub(super) fn repeat(error: &Arc<StoreError>) -> StoreError {
     let cause = SharedCause(Arc::clone(error));

@@ -73,11 +73,30 @@ pub(super) struct Cursors {
     pub(super) retired_endpoint: Option<EndpointNumber>,
 }
 
+/// Entries of the journal that one transaction removes. An index that was far behind releases very
+/// many at once.
+const TRIMMED: u64 = 64;
+
 /// Positions up to which the journal is not needed, and up to which it is removed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct JournalTrim {
     limit: JournalPosition,
     done: JournalPosition,
+}
+
+impl JournalTrim {
+    /// For a journal that begins with this entry.
+    const fn from(first: JournalPosition) -> Self {
+        let before = JournalPosition(first.0.saturating_sub(1));
+        Self { limit: before, done: before }
+    }
+
+    /// Up to which position the next transaction removes the journal, if there is something to
+    /// remove.
+    fn next(&self) -> Option<JournalPosition> {
+        let next = self.limit.0.min(self.done.0.saturating_add(TRIMMED));
+        (next > self.done.0).then_some(JournalPosition(next))
+    }
 }
 
 /// The result of a commit for the other threads.
@@ -149,10 +168,13 @@ impl Ledger {
         std::mem::replace(&mut self.most_row_changes, 0)
     }
 
+    /// Begins a transaction, and takes the lock of writers at once. A reader that meets a header of
+    /// the log that is just being written takes this lock for a moment. `SQLite` waits for a lock at
+    /// the beginning of a transaction, but fails the first write of one that has already read.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         self.written = 0;
         self.row_changes = self.db.total_changes();
-        Ok(self.db.prepare_cached("BEGIN")?.execute([]).map(drop)?)
+        Ok(self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)?)
     }
 
     /// Does a piece of work completely or not at all, so that its error does not affect the
@@ -237,7 +259,9 @@ impl Ledger {
         }
         self.numbers_mut().saved();
         self.freed.commit(&self.numbers);
-        self.trim.done = self.trim.limit;
+        if let Some(trimmed) = accepted.and_then(|_| self.trim.next()) {
+            self.trim.done = trimmed;
+        }
         let changes = std::mem::take(&mut self.changes);
         Committed { position: self.position, changes, bytes: self.written }
     }
@@ -268,8 +292,8 @@ impl Ledger {
             let values = params![self.position.next(), blob, accepted];
             self.db.prepare_cached(INSERT_JOURNAL)?.execute(values)?;
             // Only together with another change: trimming alone is not worth a sync.
-            if self.trim.limit > self.trim.done {
-                self.db.prepare_cached(TRIM_JOURNAL)?.execute([self.trim.limit])?;
+            if let Some(trimmed) = self.trim.next() {
+                self.db.prepare_cached(TRIM_JOURNAL)?.execute([trimmed])?;
             }
             self.written += self.buffer.len();
         }

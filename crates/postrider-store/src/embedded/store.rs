@@ -234,6 +234,61 @@ mod tests {
         store.failed().await;
     }
 
+    /// A reader that meets a header of the log that is just being written takes the lock of writers
+    /// for a moment. A transaction that has begun has it already.
+    #[tokio::test]
+    async fn nothing_takes_the_lock_of_writers_from_a_transaction_that_has_begun() {
+        let (folder, store) = open();
+        let other = rusqlite::Connection::open(folder.path().join(files::MAIN)).unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let locked = store.commit(move |_| Ok(other.execute_batch("BEGIN IMMEDIATE"))).await;
+        let error = locked.unwrap().unwrap_err();
+        let code = error.sqlite_error_code();
+        assert_eq!(code, Some(rusqlite::ErrorCode::DatabaseBusy), "{error}");
+    }
+
+    #[tokio::test]
+    async fn work_without_a_transaction_learns_why_there_is_none() {
+        let (folder, store) = open();
+        let other = rusqlite::Connection::open(folder.path().join(files::MAIN)).unwrap();
+        let no_wait = std::time::Duration::ZERO;
+        store.commit(move |ledger| Ok(ledger.db().busy_timeout(no_wait)?)).await.unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = store.commit(|_| Ok(())).await.unwrap_err();
+        assert_eq!(error.reason(), Some("another process has locked a file of the store"));
+        other.execute_batch("ROLLBACK").unwrap();
+        store.commit(|_| Ok(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_is_not_needed_is_removed_in_steps() {
+        let (_folder, store) = open();
+        let change = |release: bool| {
+            store.commit(move |ledger| {
+                state::set(ledger.db(), state::LOW_WATER, &1)?;
+                if release {
+                    ledger.release_journal(ledger.position());
+                }
+                Ok(())
+            })
+        };
+        for _ in 0..100 {
+            change(false).await.unwrap();
+        }
+        let entries = || {
+            store.read(|reader| {
+                Ok(reader
+                    .main
+                    .query_row("SELECT count(*) FROM journal", [], |row| row.get::<_, u64>(0))?)
+            })
+        };
+        let before = entries().await.unwrap();
+        change(true).await.unwrap();
+        assert_eq!(entries().await.unwrap(), before + 1 - 64);
+        change(true).await.unwrap();
+        assert!(entries().await.unwrap() < 64);
+    }
+
     #[tokio::test]
     async fn a_panic_in_a_read_fails_that_read_alone() {
         let (_folder, store) = open();

@@ -152,6 +152,28 @@ impl From<PoolError> for DatabaseError {
     }
 }
 
+/// What an error of the database, or of the connection to it, says to clients, without addresses
+/// and data.
+pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<Error>()?;
+    let Some(response) = error.as_db_error() else {
+        return Some("the connection to the database was lost or could not be opened");
+    };
+    Some(match *response.code() {
+        SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
+            "the transaction lost races with others"
+        },
+        SqlState::LOCK_NOT_AVAILABLE => "a lock in the database was not available in time",
+        SqlState::QUERY_CANCELED => "the database took too long",
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            "the database is starting or stopping"
+        },
+        SqlState::TOO_MANY_CONNECTIONS => "the database has no free connection",
+        SqlState::READ_ONLY_SQL_TRANSACTION => "the database is read-only",
+        _ => "the database rejected a statement",
+    })
+}
+
 impl From<OpenError> for DatabaseError {
     fn from(error: OpenError) -> Self {
         Self::Open(Box::new(error))

@@ -11,7 +11,7 @@
 //! know their lanes only from the rows. The two can deadlock. That is rare, since claims skip
 //! locked rows; the server ends one transaction, and it is run again as one that lost a race.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{delivery::DeliveryOrder, time::Timestamp};
@@ -136,7 +136,7 @@ FROM (
         least(
             (SELECT q.free_at FROM queue q
              WHERE q.application = k.application AND q.endpoint = k.endpoint
-                 AND q.holder IS NULL AND q.position IS NULL
+                 AND q.holder IS NULL AND q.position IS NULL AND q.free_at >= k.since
              ORDER BY q.free_at LIMIT 1),
             CASE WHEN k.turn = 2 THEN
                 (SELECT CASE WHEN head.holder IS NULL THEN head.free_at END FROM (
@@ -150,9 +150,9 @@ FROM (
             SELECT FROM queue q WHERE q.application = k.application AND q.endpoint = k.endpoint
             OFFSET 0
         ) AS is_empty
-    FROM unnest($1::uuid[], $2::uuid[]) AS it (application, endpoint)
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS it (application, endpoint, since)
     CROSS JOIN LATERAL (
-        SELECT application, endpoint, turn FROM lane
+        SELECT application, endpoint, turn, it.since FROM lane
         WHERE application = it.application AND endpoint = it.endpoint
         LIMIT 1
     ) k
@@ -165,15 +165,25 @@ pub(super) async fn refresh(
     session: &mut Session,
     lanes: &[(ApplicationId, EndpointId)],
 ) -> Result<(), DatabaseError> {
+    let all = lanes.iter().map(|&(application, id)| ((application.into(), id.into()), i64::MIN));
+    refresh_from(session, &all.collect()).await
+}
+
+/// Makes the due times of the lanes exact. None of a lane's deliveries outside the order is free
+/// before the time that belongs to it. So the walk does not visit what was claimed since the last
+/// vacuum, which the index still has.
+pub(super) async fn refresh_from(
+    session: &mut Session,
+    lanes: &BTreeMap<LaneKey, i64>,
+) -> Result<(), DatabaseError> {
     if lanes.is_empty() {
         return Ok(());
     }
-    let lanes: BTreeSet<LaneKey> =
-        lanes.iter().map(|&(application, id)| (application.into(), id.into())).collect();
-    let applications: Vec<_> = lanes.iter().map(|key| key.0).collect();
-    let endpoints: Vec<_> = lanes.iter().map(|key| key.1).collect();
+    let applications: Vec<_> = lanes.keys().map(|key| key.0).collect();
+    let endpoints: Vec<_> = lanes.keys().map(|key| key.1).collect();
+    let since: Vec<_> = lanes.values().copied().collect();
     session.execute(LOCK, &[&applications, &endpoints]).await?;
-    session.execute(REFRESH, &[&applications, &endpoints]).await?;
+    session.execute(REFRESH, &[&applications, &endpoints, &since]).await?;
     Ok(())
 }
 

@@ -49,6 +49,8 @@ pub(in crate::embedded) struct Indexer {
     applied: JournalPosition,
     /// The position of the batch. A commit is collected only if it directly follows this one.
     collected: JournalPosition,
+    /// Commits that follow were not queued, or not read yet: they are read from the journal.
+    is_behind: bool,
     /// Batches written since the last checkpoint.
     batches: usize,
     /// The rebuild, if the index is not complete.
@@ -78,6 +80,8 @@ impl Indexer {
             recent,
             applied,
             collected: applied,
+            // An earlier process may have left some.
+            is_behind: true,
             batches: 0,
             rebuild,
             stepped_at: applied,
@@ -106,12 +110,13 @@ impl Indexer {
         sync: &SyncFailure,
     ) {
         loop {
-            let wait = self.rebuild.as_ref().map_or(LINGER, |it| it.wait().min(LINGER));
-            let first = updates.recv_timeout(wait);
-            let is_ending = matches!(first, Err(RecvTimeoutError::Disconnected));
+            let first = updates.recv_timeout(self.wait());
+            let mut is_ending = matches!(first, Err(RecvTimeoutError::Disconnected));
             let is_idle = first.is_err();
             self.collect(first.ok(), updates);
-            if let Err(error) = self.work(shared, &checkpoints, is_idle) {
+            let worked = self.work(shared, &checkpoints, is_idle);
+            is_ending &= worked.is_err() || !self.is_behind;
+            if let Err(error) = worked {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
                 let (file, cause) = error.cause();
                 let is_failed_sync = cause.is_some_and(|cause| sync.note(file, cause));
@@ -133,6 +138,14 @@ impl Indexer {
             drop(checkpoint::truncate(&self.index));
         }
         sync.close((self.index, self.main));
+    }
+
+    /// How long to wait for updates.
+    fn wait(&self) -> Duration {
+        if self.is_behind {
+            return Duration::ZERO;
+        }
+        self.rebuild.as_ref().map_or(LINGER, |it| it.wait().min(LINGER))
     }
 
     /// Does what is due.
@@ -159,11 +172,13 @@ impl Indexer {
     fn collect(&mut self, first: Option<Update>, updates: &UpdateReceiver) {
         let mut next = first;
         while let Some(update) = next {
-            // After a gap, the commit is read from the journal together with the missing ones.
-            if let Update::Committed(position, changes) = update
-                && position == self.collected.next()
-            {
-                self.add(position, changes);
+            if let Update::Committed(position, changes) = update {
+                if position == self.collected.next() {
+                    self.add(position, changes);
+                } else {
+                    // After a gap, it is read from the journal together with the missing ones.
+                    self.is_behind |= position > self.collected;
+                }
             }
             if self.batch.len() >= ROWS {
                 return;
@@ -187,14 +202,14 @@ impl Indexer {
         is_idle: bool,
     ) -> Result<(), IndexerError> {
         let wanted = shared.wanted();
-        let has_gap = wanted > self.collected || (is_idle && shared.offered() > self.collected);
-        if has_gap {
+        self.is_behind |= wanted > self.collected || (is_idle && shared.offered() > self.collected);
+        if self.is_behind {
             self.read_journal()?;
         }
         if is_idle || wanted > self.applied || self.batch.len() >= ROWS {
             self.write()?;
             rollups::expire(&self.index, &shared.kept())?;
-            self.checkpoint(checkpoints, is_idle)?;
+            self.checkpoint(checkpoints, is_idle && !self.is_behind)?;
         }
         Ok(())
     }
@@ -210,18 +225,30 @@ impl Indexer {
         Ok(())
     }
 
-    /// Collects commits that were not queued in time, or that an earlier process left.
+    /// Collects commits that were not queued in time, or that an earlier process left, until the
+    /// batch is full. A long journal takes many batches: in between, checkpoints let it be trimmed.
     fn read_journal(&mut self) -> Result<(), IndexerError> {
-        loop {
-            if self.batch.len() >= ROWS {
-                self.write()?;
-            }
+        self.is_behind = true;
+        while self.batch.len() < ROWS {
             let found = self.next_in_journal()?;
             if found.is_empty() {
-                return Ok(());
+                self.is_behind = false;
+                break;
             }
             for (position, changes) in found {
                 self.add(position, changes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything that the journal has.
+    fn write_journal(&mut self) -> Result<(), IndexerError> {
+        loop {
+            self.read_journal()?;
+            self.write()?;
+            if !self.is_behind {
+                return Ok(());
             }
         }
     }
@@ -339,8 +366,7 @@ impl Indexer {
 
     fn step_in_transaction(&mut self, rebuild: &mut Rebuild) -> Result<(), IndexerError> {
         self.main.execute_batch("BEGIN").map_err(IndexerError::Main)?;
-        self.read_journal()?;
-        self.write()?;
+        self.write_journal()?;
         let counting = (&mut self.subjects, &mut self.recent);
         rebuild.step(&self.index, &self.main, counting)?;
         self.main.execute_batch("COMMIT").map_err(IndexerError::Main)
@@ -370,5 +396,68 @@ impl Indexer {
                 Progress { generation: progress.generation + 1, ..Progress::at(applied, coverage) };
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use rusqlite::params;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::embedded::{
+        folder::Folder,
+        index::{self, position::IndexPosition, updates},
+        number::MessageSequence,
+        numbers::{Numbers, SharedNumbers},
+        options::Options,
+    };
+
+    /// A main database, and an indexer that knows none of its commits.
+    fn open(path: &Path) -> (Connection, Indexer) {
+        let options = Options::default();
+        let folder = Folder::open(path).unwrap();
+        let inspection = loss::inspect(path, false).unwrap();
+        let main = database::open_main(&folder.main(), &options, &inspection).unwrap();
+        let numbers = SharedNumbers::new(Numbers::load(&main, MessageSequence::ZERO).unwrap());
+        let origin = state::get(&main, state::ORIGIN).unwrap().unwrap();
+        let position = IndexPosition { origin, applied: JournalPosition(0) };
+        let indexer = index::open(&folder, position, &options, numbers).unwrap();
+        (main, indexer)
+    }
+
+    fn commit(main: &Connection, positions: RangeInclusive<u64>) {
+        let mut buffer = Vec::new();
+        let changes = row::encode(&Vec::<Change>::new(), &mut buffer);
+        for position in positions {
+            let sql = "INSERT INTO journal (position, events, accepted) VALUES (?1, ?2, 0)";
+            main.execute(sql, params![position, changes]).unwrap();
+        }
+    }
+
+    fn update(position: u64) -> Option<Update> {
+        Some(Update::Committed(JournalPosition(position), Vec::new()))
+    }
+
+    #[test]
+    fn commits_that_did_not_fit_into_the_queue_are_read_while_others_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let (main, mut indexer) = open(folder.path());
+        let shared = Arc::new(Shared::new(JournalPosition(0)));
+        let sync = SyncFailure::new(folder.path());
+        let ended = CancellationToken::new();
+        let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, &sync, &ended).unwrap();
+        let (_sender, receiver) = updates::channel();
+        commit(&main, 1..=9);
+        indexer.collect(update(8), &receiver);
+        indexer.advance(&shared, &checkpoints, false).unwrap();
+        assert_eq!(indexer.collected, JournalPosition(9));
+        indexer.collect(update(9), &receiver);
+        assert!(!indexer.is_behind, "it is known from the journal");
+        indexer.collect(update(10), &receiver);
+        assert_eq!(indexer.collected, JournalPosition(10));
+        assert!(!indexer.is_behind);
     }
 }

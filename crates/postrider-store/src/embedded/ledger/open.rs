@@ -13,7 +13,7 @@ use crate::{
         database,
         disk_space::DiskSpace,
         leases::LeaseTable,
-        number::{DeliveryKey, EndpointNumber, MessageSequence},
+        number::{DeliveryKey, EndpointNumber, JournalPosition, MessageSequence},
         numbers::{Numbers, SharedNumbers},
         pending_row::PendingRow,
         row::{attempt::AttemptRecord, message},
@@ -30,6 +30,8 @@ const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     ORDER BY position DESC
     LIMIT 1";
 
+const FIRST_POSITION: &str = "SELECT coalesce(min(position), 1) FROM journal";
+
 impl Ledger {
     pub(in crate::embedded) fn open(
         db: Connection,
@@ -42,6 +44,7 @@ impl Ledger {
         // The last entry is there: the journal is never trimmed up to its end.
         let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (position, accepted) = last.optional()?.unwrap_or_default();
+        let first: JournalPosition = db.query_row(FIRST_POSITION, [], |row| row.get(0))?;
         let expiry = ExpirySpans::load(&db)?;
         let mut ledger = Self {
             db,
@@ -60,7 +63,7 @@ impl Ledger {
             accepted,
             row_changes: 0,
             most_row_changes: 0,
-            trim: JournalTrim::default(),
+            trim: JournalTrim::from(first),
         };
         // Lanes first: rows that are added from here on change when lanes are due.
         ledger.load_lanes()?;

@@ -90,8 +90,8 @@ async fn fill(
         cancel::cancel_step(session, Scope::Endpoint(lane.application, lane.endpoint)).await?;
     }
     // All visited lanes, also those that offered nothing: their due time was too early.
-    let visited: Vec<_> = lanes.iter().map(|lane| (lane.application, lane.endpoint)).collect();
-    lane::refresh(session, &visited).await?;
+    let visited = lanes.iter().map(|it| ((it.application.into(), it.endpoint.into()), it.due_at));
+    lane::refresh_from(session, &visited.collect()).await?;
     Ok(found)
 }
 

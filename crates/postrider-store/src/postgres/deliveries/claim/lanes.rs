@@ -24,6 +24,8 @@ pub(super) struct Lane {
     pub(super) application: ApplicationId,
     pub(super) endpoint: EndpointId,
     pub(super) is_in_order: bool,
+    /// None of its deliveries that may be claimed outside the order is due before.
+    pub(super) due_at: i64,
     /// Its endpoint was removed.
     pub(super) is_orphan: bool,
 }
@@ -34,7 +36,7 @@ pub(super) struct Lane {
 ///
 /// The `OFFSET 0` makes the planner look up each endpoint alone, instead of reading all of them.
 pub(in crate::postgres) const LOCK_LANES: &str = "
-SELECT l.application, l.endpoint, l.turn, l.owner,
+SELECT l.application, l.endpoint, l.turn, l.owner, l.due_at,
     NOT EXISTS (
         SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint OFFSET 0
     )
@@ -79,7 +81,8 @@ pub(super) async fn lock(
         application: row.get::<_, Uuid>(0).into(),
         endpoint: row.get::<_, Uuid>(1).into(),
         is_in_order: row.get::<_, i16>(2) == lane::to_smallint(DeliveryOrder::InOrder),
-        is_orphan: row.get(4),
+        due_at: row.get(4),
+        is_orphan: row.get(5),
     };
     Ok(rows.iter().map(lane).collect())
 }

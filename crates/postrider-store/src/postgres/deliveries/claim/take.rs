@@ -56,16 +56,20 @@ pub(super) async fn take(
 /// Visits the lanes in their order and asks each for no more than there is capacity for. The outer
 /// `LIMIT` ends the walk, so only rows that are taken are locked.
 ///
+/// The walk along a lane begins when the lane is due. Before that, the index still has what was
+/// taken since the last vacuum: visiting that again would make each claim of a long backlog slower
+/// than the one before.
+///
 /// Outside the order locked rows can be skipped: they are being settled, cancelled or resent.
 pub(in crate::postgres) const TAKE: &str = "
 WITH taken AS (
     SELECT l.place, q.application, q.endpoint, q.message
-    FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[])
-        AS l (place, application, endpoint, room)
+    FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $9::bigint[])
+        AS l (place, application, endpoint, room, due_at)
     CROSS JOIN LATERAL (
         SELECT application, endpoint, message FROM queue
         WHERE application = l.application AND endpoint = l.endpoint
-            AND holder IS NULL AND position IS NULL AND free_at <= $5
+            AND holder IS NULL AND position IS NULL AND free_at >= l.due_at AND free_at <= $5
         ORDER BY free_at, message LIMIT l.room FOR UPDATE SKIP LOCKED
     ) q
     LIMIT $6
@@ -95,6 +99,7 @@ async fn take_unordered(
                 &limit,
                 &node,
                 &millis(claim.lease_until),
+                &columns.due_at,
             ],
         )
         .await?;
@@ -209,6 +214,7 @@ struct Columns {
     application: Vec<Uuid>,
     endpoint: Vec<Uuid>,
     capacity: Vec<i64>,
+    due_at: Vec<i64>,
 }
 
 impl Columns {
@@ -221,6 +227,7 @@ impl Columns {
             columns.application.push(lane.application.into());
             columns.endpoint.push(lane.endpoint.into());
             columns.capacity.push(value::to_bigint(capacity));
+            columns.due_at.push(lane.due_at);
         }
         columns
     }
