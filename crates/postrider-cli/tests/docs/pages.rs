@@ -39,6 +39,7 @@ pages! {
     console: "docs/console.md",
     consumers: "docs/consumers.md",
     tour: "docs/contributing/tour.md",
+    binary_size: "docs/decisions/binary-size.md",
     cost_of_a_message: "docs/decisions/cost-of-a-message.md",
     embedded_store: "docs/decisions/embedded-store.md",
     many_applications: "docs/decisions/many-applications.md",
