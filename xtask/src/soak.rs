@@ -178,10 +178,7 @@ async fn with_folder(
             Some(Server::start(folder.join("postgres")).await?.database("soak").await?)
         },
     };
-    let seconds = arguments.hours * 3_600.0;
-    let (shortest, longest) = RETENTION_SECONDS;
-    let retention = (seconds * RETENTION_SHARE).clamp(shortest, longest);
-    let retention = Duration::from_secs(retention as u64);
+    let retention = Duration::from_secs(retention(arguments) as u64);
     let site = Site::new(binary.to_owned(), folder.to_owned(), database, retention)?;
     let site = Arc::new(site);
     site.start().await?;
@@ -210,6 +207,12 @@ async fn with_folder(
         },
         ..report
     })
+}
+
+/// How many seconds the server keeps messages and their payloads.
+fn retention(arguments: &Arguments) -> f64 {
+    let (shortest, longest) = RETENTION_SECONDS;
+    (arguments.hours * 3_600.0 * RETENTION_SHARE).clamp(shortest, longest)
 }
 
 async fn soak(
@@ -325,7 +328,7 @@ fn report(
 ) -> anyhow::Result<Report> {
     let now = run.now();
     let mut record = run.record();
-    record.close(now);
+    record.close(now, retention(arguments));
     ensure!(record.accepted > 0, "no message was accepted");
     let seconds = samples.last().map_or(0.0, |it| it.second);
     let quiet = sample::quiet(&samples, arguments.hours * 3_600.0);

@@ -297,14 +297,20 @@ impl Record {
         all
     }
 
-    /// Reports what has not arrived as lost.
-    pub(crate) fn close(&mut self, now: f64) {
+    /// Reports what has not arrived as lost. The server cancels a delivery whose payload it has kept
+    /// for so many seconds: then the delivery was late, before it was lost.
+    pub(crate) fn close(&mut self, now: f64, retention: f64) {
         let mut lost = Vec::new();
+        let cause = |at: f64| {
+            let is_expired = now - at > retention;
+            if is_expired { ", pending for longer than its payload was kept" } else { "" }
+        };
         for line in &self.lines {
             let Endpoint { owner, role } = line.endpoint;
             let name = role.uid();
             lost.extend(line.pending.iter().map(|(number, at)| {
-                format!("{name} of {owner}: message {number} was lost, {:.0} s ago", now - at)
+                let (ago, cause) = (now - at, cause(*at));
+                format!("{name} of {owner}: message {number} was lost, {ago:.0} s ago{cause}")
             }));
         }
         let resends = self.resends.iter().filter(|it| it.1.is_accepted);

@@ -233,6 +233,7 @@ impl Cluster {
             seen: Mutex::default(),
             coverage: Arc::clone(&coverage),
             in_flight: AtomicU64::new(0),
+            succeeded: tokio::sync::Notify::new(),
         };
         let common = Common {
             origin,

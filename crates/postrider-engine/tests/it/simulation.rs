@@ -40,14 +40,19 @@ async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
 /// A node that is killed again and again.
 pub(crate) async fn crashes(seed: u64) -> Arc<Coverage> {
     let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
-    // So that some crashes come between a response and its settlement.
+    // So that settlements take some time.
     world.store.set_latency(Duration::from_millis(world.dice.roll(400)));
     for _ in 0..4 {
         world.start();
         for _ in 0..5 {
             world.publish().await;
         }
-        tokio::time::sleep(Duration::from_millis(world.dice.roll(20_000))).await;
+        if world.dice.roll(4) == 0 {
+            // Between a response and its settlement, which is rare at random times.
+            world.wait_for_success(20 * SECOND).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(world.dice.roll(20_000))).await;
+        }
         world.kill().await;
     }
     world.start();

@@ -32,7 +32,7 @@ use postrider_store::{
     Deliveries, DeliveriesOf, DeliveryFilter, Expected, History, IdOrUid, MemoryStore, Records,
     Retention, Scan, SettleBatch, Store,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{SECOND, count, coverage::Coverage};
@@ -79,6 +79,8 @@ pub(crate) struct Receivers {
     pub seen: Mutex<Vec<Entry>>,
     pub coverage: Arc<Coverage>,
     pub in_flight: AtomicU64,
+    /// A receiver responded with a success.
+    pub succeeded: Notify,
 }
 
 /// A call in progress, which ends with its future.
@@ -115,6 +117,9 @@ impl Sender for Receivers {
         }
         for id in deliveries {
             self.seen.lock().unwrap().push((began, id, outcome.delivered()));
+        }
+        if outcome.delivered() {
+            self.succeeded.notify_waiters();
         }
         Report { outcome, response: Response::default(), url: None, address: None, duration }
     }
@@ -229,6 +234,7 @@ impl World {
             seen: Mutex::default(),
             coverage: Arc::clone(&coverage),
             in_flight: AtomicU64::new(0),
+            succeeded: Notify::new(),
         };
         Self {
             dice,
@@ -266,6 +272,11 @@ impl World {
         let sender = Arc::clone(&self.receivers) as Arc<dyn Sender>;
         let settings = Settings { limits: self.limits, ..settings() };
         Engine::new(store, sender, clock, self.vault.clone(), settings)
+    }
+
+    /// Waits for a success, or for so long. With a slow store, it is not settled yet.
+    pub(crate) async fn wait_for_success(&self, at_most: Duration) {
+        tokio::time::timeout(at_most, self.receivers.succeeded.notified()).await.ok();
     }
 
     /// Ends the engine like a crash.

@@ -27,6 +27,17 @@ store_tests! {
         assert_eq!(delivery_states(store, 2).await, [(3, StatusKind::Cancelled, 0)]);
     }
 
+    async fn all_payloads_of_a_busy_minute_expire(store) {
+        const MESSAGES: u64 = 2_300;
+        let short = |number| Message { body_until: at(5_000), ..message(number) };
+        let batch = (1..=MESSAGES).map(|it| new(short(it), &[], Hold::Free(at(0)))).collect();
+        store.append(batch).await.unwrap();
+        expire(store, at(200_000), ONE_DAY).await;
+        for number in [1, 499, 500, 501, 999, 1_000, 1_001, 1_500, 2_000, MESSAGES] {
+            assert_eq!(stored_message(store, number).await.unwrap().body, None, "{number}");
+        }
+    }
+
     async fn old_rows_are_removed_unless_they_are_pending(store) {
         let named = Message { event_id: Some("e".parse().unwrap()), ..message(1) };
         let named = |number| Message { id: message_id(number), ..named.clone() };

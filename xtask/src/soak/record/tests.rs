@@ -39,8 +39,17 @@ fn what_was_accepted_and_has_not_arrived_is_lost() {
     receive(&mut record, Role::Fast, &[message(2, Topic::Plain)]);
     assert_eq!(record.pending(), 1);
     assert!((record.oldest_pending(30.0) - 20.0).abs() < 1e-9);
-    record.close(30.0);
-    check(&record, &["fast of 0: message 1 was lost"]);
+    record.close(30.0, 60.0);
+    check(&record, &["fast of 0: message 1 was lost, 20 s ago"]);
+}
+
+#[test]
+fn a_lost_message_whose_payload_has_expired_is_named_as_such() {
+    let mut record = Record::new(5);
+    record.accept(&message(1, Topic::Plain), None, 10.0);
+    record.close(80.0, 60.0);
+    let cause = "fast of 0: message 1 was lost, 70 s ago, pending for longer than its payload";
+    check(&record, &[cause]);
 }
 
 #[test]
@@ -49,7 +58,7 @@ fn a_message_may_arrive_before_its_acceptance_is_known_and_more_than_once() {
     receive(&mut record, Role::Fast, &[message(1, Topic::Plain)]);
     record.accept(&message(1, Topic::Plain), None, 0.0);
     receive(&mut record, Role::Fast, &[message(1, Topic::Plain)]);
-    record.close(0.0);
+    record.close(0.0, 60.0);
     check(&record, &[]);
     let counts = record.counts()["fast"];
     assert_eq!((counts.distinct, counts.repeated, counts.calls), (1, 1, 2));
@@ -116,7 +125,7 @@ fn a_resent_message_has_to_arrive_again() {
     record.resend_ended(index, number, false);
     record.arrive(index, std::slice::from_ref(&sent), 50.0);
     assert_eq!(record.choose_resend(0, 60.0), None, "its last attempt may not be stored yet");
-    record.close(0.0);
+    record.close(0.0, 60.0);
     check(&record, &[]);
 }
 
