@@ -17,6 +17,9 @@ pub(crate) enum Directive {
     Wait(String),
     /// `<!-- file: NAME -->`: the next block is saved as a file.
     File(String),
+    /// `<!-- toolchain: COMMAND -->`: the blocks up to the next heading need this compiler, which
+    /// the other tests do without. They run in a test of their own.
+    Toolchain(String),
     /// `<!-- not output -->`: the next block is not the output of the one before.
     NotOutput,
     /// `<!-- setup`, and commands on the lines that follow, up to `-->`: run without being shown.
@@ -28,6 +31,8 @@ pub(crate) enum Directive {
 pub(crate) struct Step {
     /// The line of the page.
     pub(crate) line: usize,
+    /// The compiler that it needs.
+    pub(crate) toolchain: Option<String>,
     pub(crate) action: Action,
 }
 
@@ -83,6 +88,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Step>, Mistake> {
             reader.prose(trimmed);
         }
     }
+    reader.end_section();
     let left = reader.directives.first();
     left.map_or(Ok(reader.steps), |it| Err(mistake(0, format!("no block follows {it:?}"))))
 }
@@ -114,6 +120,7 @@ fn directive(line: usize, comment: &str) -> Result<Directive, Mistake> {
         "terminal" => Directive::Terminal(owned),
         "wait" => Directive::Wait(owned),
         "file" => Directive::File(owned),
+        "toolchain" => Directive::Toolchain(owned),
         "not output" => Directive::NotOutput,
         _ => return Err(mistake(line, format!("unknown directive {name:?}"))),
     })
@@ -123,6 +130,8 @@ fn directive(line: usize, comment: &str) -> Result<Directive, Mistake> {
 struct Reader {
     steps: Vec<Step>,
     directives: Vec<Directive>,
+    /// What the blocks of this section need.
+    toolchain: Option<String>,
     /// Whether the last block of this section ran, so that the next may be its output.
     follows_run: bool,
     /// Whether only empty lines are between that block and this line.
@@ -133,14 +142,27 @@ impl Reader {
     fn prose(&mut self, text: &str) {
         if text.starts_with('#') {
             self.follows_run = false;
+            self.end_section();
+            self.toolchain = None;
         }
         if !text.is_empty() {
             self.is_adjacent = false;
         }
     }
 
+    /// Takes the setup after the last block of the section.
+    fn end_section(&mut self) {
+        for directive in std::mem::take(&mut self.directives) {
+            if let Directive::Setup(_) = directive {
+                self.apply(0, directive, &mut How::default());
+            } else {
+                self.directives.push(directive);
+            }
+        }
+    }
+
     fn step(&mut self, line: usize, action: Action) {
-        self.steps.push(Step { line, action });
+        self.steps.push(Step { line, toolchain: self.toolchain.clone(), action });
     }
 
     fn block(&mut self, line: usize, language: &str, text: String) -> Result<(), Mistake> {
@@ -191,6 +213,7 @@ impl Reader {
             Directive::Wait(condition) => self.step(line, Action::Wait(condition)),
             Directive::File(name) => how.file = Some(name),
             Directive::NotOutput => how.not_output = true,
+            Directive::Toolchain(command) => self.toolchain = Some(command),
             Directive::Setup(script) => {
                 let terminal = MAIN.to_owned();
                 self.step(line, Action::Run { terminal, script, fails: false });
@@ -224,6 +247,15 @@ fn a_page_is_read_as_steps() {
     ];
     let read = read(text).unwrap().into_iter().map(|it| it.action).collect::<Vec<_>>();
     assert_eq!(read, actions);
+}
+
+#[test]
+fn a_toolchain_is_that_of_its_section() {
+    let text = "```sh\nls\n```\n## Go\n<!-- toolchain: go -->\n```go\nx\n```\n```sh\ngo\n```\n\
+                ```text\n1\n```\n<!-- setup\ngo x\n-->\n## Next\n```sh\nls\n```\n";
+    let toolchains = read(text).unwrap().into_iter().map(|it| it.toolchain).collect::<Vec<_>>();
+    let go = Some("go".to_owned());
+    assert_eq!(toolchains, [None, go.clone(), go.clone(), go, None]);
 }
 
 #[test]

@@ -1,18 +1,25 @@
 //! One test for each page with commands.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use crate::{
-    page::{self, Action},
+    page::{self, Action, Step},
     session::{Session, repository},
 };
 
-/// Runs a page from top to bottom.
-fn run(path: &str) {
+fn steps(path: &str) -> Vec<Step> {
     let text = fs::read_to_string(repository().join(path)).unwrap();
-    let steps = page::read(&text).unwrap_or_else(|mistake| panic!("{path}: {mistake}"));
+    page::read(&text).unwrap_or_else(|mistake| panic!("{path}: {mistake}"))
+}
+
+/// Runs a page from top to bottom, except for what needs a toolchain.
+fn run(path: &str) {
+    run_steps(path, steps(path).iter().filter(|it| it.toolchain.is_none()));
+}
+
+fn run_steps<'a>(path: &str, steps: impl IntoIterator<Item = &'a Step>) {
     let mut session = Session::start(path);
-    for step in &steps {
+    for step in steps {
         if let Err(reason) = session.take(step) {
             panic!("{path}:{}: {reason}", step.line);
         }
@@ -103,6 +110,34 @@ pages! {
     examples: "examples/README.md",
     example_of_stripe: "examples/receive-stripe/README.md",
     shop: "examples/shop/README.md",
+}
+
+/// The Debian packages with the toolchains.
+const TOOLCHAINS: &str = "default-jdk-headless golang-go kotlin libmono-system-net-http4.0-cil \
+    mono-mcs mono-runtime";
+
+#[test]
+#[ignore = "needs the toolchains of Go, Java, Kotlin and C#"]
+fn pages_with_toolchains() {
+    let mut ran = Vec::new();
+    for path in PAGES {
+        let steps = steps(path);
+        let needed = steps.iter().filter_map(|it| it.toolchain.as_deref());
+        let needed = needed.collect::<BTreeSet<_>>();
+        for command in &needed {
+            let is_there =
+                Command::new("sh").args(["-c", &format!("command -v {command}")]).output();
+            assert!(
+                is_there.unwrap().status.success(),
+                "{path} needs {command}; run `scripts/install {TOOLCHAINS}`"
+            );
+        }
+        if !needed.is_empty() {
+            run_steps(path, &steps);
+            ran.push(*path);
+        }
+    }
+    assert_eq!(ran, ["docs/publishing.md", "docs/verifying.md"]);
 }
 
 /// The paths of all Markdown files below a folder of the repository.
