@@ -36,6 +36,7 @@ mod error;
 mod extras;
 mod files;
 mod folder;
+mod format;
 mod functions;
 mod handles;
 mod index;
@@ -63,7 +64,7 @@ mod thread;
 mod transfer;
 
 pub use self::{
-    maintenance::{VerifiedRows, backup, verify},
+    maintenance::{VerifiedRows, backup, format_of, verify},
     numbers::NumberCounts,
     options::Options,
     store::EmbeddedStore,
