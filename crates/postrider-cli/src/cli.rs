@@ -86,7 +86,6 @@ enum Command {
     Config(PrintConfig),
     /// Prints the OpenAPI 3.1 description of the API
     Openapi,
-    /// Upgrades the database schema; a server also does this when it starts
     Migrate(Migrate),
     Health(Health),
     /// Tries the alerts of the server
@@ -222,7 +221,7 @@ impl Cli {
             Command::Config(config) => config.run()?,
             Command::Backup(backup) => backup.run()?,
             Command::VerifyData(verify) => return Ok(verify.run()),
-            Command::Migrate(migrate) => migrate.run()?,
+            Command::Migrate(migrate) => return migrate.run(),
             Command::Copy(copy) => return copy.run(),
             Command::Import { api, command } => return command.run(&api),
             Command::Apply(apply) => return apply.run(),

@@ -96,7 +96,13 @@ fn hint_for(error: &OpenError) -> &'static str {
              max_connections of the database"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::NewerSchema { .. } => "run the version that upgraded the schema, or a newer one",
+        OpenError::NewerSchema(_) => {
+            "install the version that upgraded the schema, or a later one; or restore the database \
+             from a backup from before the upgrade"
+        },
+        OpenError::Incomplete(_) => {
+            "copy it with the version that upgraded the schema, or a later one"
+        },
     }
 }
 

@@ -298,6 +298,14 @@ fn stopped(failure: StoreFailure) -> anyhow::Error {
             source: None,
         }
         .into(),
+        StoreFailure::Outdated(_) => Advice {
+            message,
+            hint: "install the version that upgraded the schema, or a later one; everything that was \
+                   accepted is stored, and other nodes deliver it"
+                .to_owned(),
+            source: None,
+        }
+        .into(),
     }
 }
 

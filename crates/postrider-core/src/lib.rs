@@ -20,6 +20,7 @@ pub mod concurrency;
 pub mod connections;
 pub mod connector_template;
 pub mod credentials;
+pub mod data_format;
 pub mod data_rate;
 pub mod declaration;
 pub mod delivery;

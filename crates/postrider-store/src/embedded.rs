@@ -36,6 +36,7 @@ mod error;
 mod extras;
 mod files;
 mod folder;
+mod format;
 mod functions;
 mod handles;
 mod index;
@@ -64,7 +65,7 @@ mod transfer;
 
 pub(crate) use self::error::reason;
 pub use self::{
-    maintenance::{VerifiedRows, backup, verify},
+    maintenance::{VerifiedRows, backup, format_of, verify},
     numbers::NumberCounts,
     options::Options,
     store::EmbeddedStore,

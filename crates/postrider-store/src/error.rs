@@ -1,6 +1,9 @@
 //! The error of every store: one variant per reaction of the caller.
 
-use crate::index_rebuild::IndexRebuild;
+use crate::{
+    format_report::{FormatReport, ProgramVersion},
+    index_rebuild::IndexRebuild,
+};
 
 /// A boxed cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -41,4 +44,10 @@ pub enum StoreFailure {
         /// The data folder.
         folder: std::path::PathBuf,
     },
+    /// A later program has migrated the store, which programs of this version cannot use any more.
+    #[error(
+        "{} upgraded the database's schema to version {}, which Postrider {} cannot use",
+        .0.writer(), .0.found.version, ProgramVersion::own()
+    )]
+    Outdated(FormatReport),
 }

@@ -14,6 +14,7 @@ mod at_end;
 mod contract;
 mod embedded;
 mod error;
+mod format_report;
 mod index_rebuild;
 mod memory;
 mod page;
@@ -63,9 +64,11 @@ pub use crate::{
         tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{
-        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, VerifiedRows, backup, verify,
+        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, VerifiedRows, backup,
+        format_of, verify,
     },
     error::{BoxError, StoreError, StoreFailure},
+    format_report::{FormatReport, ProgramVersion},
     index_rebuild::IndexRebuild,
     memory::MemoryStore,
     page::{Scan, ScanPage},

@@ -39,6 +39,7 @@ mod connect;
 mod deliveries;
 mod error;
 mod foreign;
+mod format;
 mod history;
 mod idempotency;
 mod in_doubt;

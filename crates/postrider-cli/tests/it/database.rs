@@ -111,36 +111,103 @@ async fn all_servers_of_a_database_need_the_same_secrets() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Runs `postrider migrate`; returns its exit code and what it printed.
+fn migrate(schema: &Schema, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = postrider(&["migrate", "--database-url", &schema.url]);
+    let output = command.args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// Upgrades the schema as version 2.3.4 might, for servers from this version of the schema on.
+fn upgrade(schema: &Schema, usable_from: &str) {
+    schema.run(&format!(
+        "ALTER TABLE message ADD COLUMN of_{usable_from} text;
+        INSERT INTO schema_version (version, usable_from, written_by)
+        SELECT max(version) + 1000, {usable_from}, 2003004 FROM schema_version"
+    ));
+}
+
 #[tokio::test]
-async fn a_newer_schema_does_not_stop_a_running_server_but_prevents_a_start() {
-    let schema = Arc::new(Schema::create());
-    let migrate = || {
-        let output = postrider(&["migrate", "--database-url", &schema.url]).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(said).unwrap())
-    };
-    let (code, said) = migrate();
+async fn a_schema_is_migrated_and_checked() {
+    let schema = Schema::create();
+    let (code, said) = migrate(&schema, &["--check"]);
+    assert!(code == Some(0) && said.contains("contains no data"), "{said}");
+    let (code, said) = migrate(&schema, &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.contains("upgraded the schema of ") && said.contains(" from version 0 to "),
         "{said}"
     );
-    assert!(migrate().1.contains(" already"));
+    assert!(migrate(&schema, &[]).1.contains(" already"));
+    let (code, said) = migrate(&schema, &["--check"]);
+    assert!(code == Some(0) && said.contains(": nothing to upgrade;"), "{said}");
+    // As programs left it that did not know the columns.
+    schema.run("ALTER TABLE schema_version DROP COLUMN usable_from, DROP COLUMN written_by");
+    schema.run("DELETE FROM schema_version WHERE version > 8; DROP TABLE schema_report, poll_log, poll_entry, poll_consumer");
+    let (code, said) = migrate(&schema, &["--check"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot use it afterwards, so back up the database first"), "{said}");
+    assert!(migrate(&schema, &[]).1.contains(" from version 8 to "));
+    assert_eq!(migrate(&schema, &["--check"]).0, Some(0));
+}
 
+/// A server of an earlier version, on the schema of a later one: before and after a rollback.
+#[tokio::test]
+async fn a_later_schema_that_only_adds_is_used() {
+    let schema = Arc::new(Schema::create());
     let receiver = Receiver::start().await;
-    let server = Server::on_database(&schema, &[]);
-    schema.run("INSERT INTO schema_version (version) VALUES (9999)");
+    let mut server = Server::on_database(&schema, &[]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     server.publish("acme", json!({})).await;
-    receiver.until("ok", |calls| calls.len() == 1).await;
+    upgrade(&schema, "9");
+    server.publish("acme", json!({})).await;
+    receiver.until("ok", |calls| calls.len() == 2).await;
+    assert!(server.terminate().success());
+    server.restart();
+    server.publish("acme", json!({})).await;
+    receiver.until("ok", |calls| calls.len() == 3).await;
+    let log = server.log();
+    assert!(log.contains("that of a later version, which this version can use"), "{log}");
+    assert!(log.contains("Postrider 2.3.4"), "{log}");
+    let (code, said) = migrate(&schema, &["--check"]);
+    assert!(code == Some(0) && said.contains(": it can use the data"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    assert!(server.terminate().success());
+    let mut copy = postrider(&["copy", "--from", &schema.url, "--to"]);
+    copy.arg(folder.path().join("new")).arg("--data").arg(server.folder.path().join("data"));
+    let output = copy.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("copy it with the version that"), "{said}");
+}
+
+#[tokio::test]
+async fn a_later_schema_that_changes_something_stops_servers_and_prevents_a_start() {
+    let schema = Arc::new(Schema::create());
+    let receiver = Receiver::start().await;
+    receiver.set_behavior("later", Behavior::Status(503));
+    let mut server = Server::on_database(&schema, &[]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("later")).await;
+    server.publish("acme", json!({})).await;
+    upgrade(&schema, "10");
+    assert_eq!(server.wait().code(), Some(1));
+    let log = server.log();
+    let expected =
+        "Postrider 2.3.4 upgraded the database's schema to version 1009, which Postrider ";
+    assert!(log.contains(expected), "{log}");
+    assert!(log.contains("hint: install the version that upgraded the schema"), "{log}");
 
     let folder = tempfile::tempdir().unwrap();
     let (code, said) = failed_start(&schema.url, folder.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("schema has version 9999, and this program knows only "), "{said}");
-    assert!(said.contains("hint: run the version that upgraded the schema"), "{said}");
-    assert_eq!(migrate().0, Some(1));
+    assert!(said.contains("schema was upgraded to version 1009 by Postrider 2.3.4"), "{said}");
+    assert!(said.contains("earlier servers than those of version 10 cannot use it"), "{said}");
+    assert!(said.contains("hint: install the version that upgraded the schema"), "{said}");
+    assert_eq!(migrate(&schema, &[]).0, Some(1));
+    let (code, said) = migrate(&schema, &["--check"]);
+    assert!(code == Some(2) && said.contains("it cannot use the data"), "{said}");
 }
 
 /// A PostgreSQL server for one test.

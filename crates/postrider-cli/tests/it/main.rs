@@ -41,6 +41,7 @@ mod programs;
 mod provider;
 mod providers;
 mod proxies;
+mod rebuild;
 mod receive;
 mod receive_restart;
 mod receiver;

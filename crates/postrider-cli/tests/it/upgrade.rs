@@ -43,9 +43,56 @@ async fn data_of_a_newer_format_is_refused_and_not_changed() {
     let output = command.arg(&data).output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("postrider.db is of format 99, newer than the "), "{message}");
-    assert!(message.contains("use the version of postrider that wrote it"), "{message}");
+    assert!(message.contains("was upgraded to format 99 by a later version"), "{message}");
+    assert!(message.contains("install a later version, or start with a backup"), "{message}");
+    let (code, said) = migrate(&data, &["--check"]);
+    assert!(code == Some(2) && said.contains("it cannot use the data"), "{said}");
     assert!(contents(&data) == before, "the start has changed a file");
+}
+
+/// Runs `postrider migrate`; returns its exit code and what it printed.
+fn migrate(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = postrider(&["migrate", "--data"]).arg(data).args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test]
+async fn a_later_format_that_only_adds_can_be_rolled_back() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::embedded(&[]);
+    server.application("a").await;
+    server.endpoint("a", &receiver.url("ok")).await;
+    let first = server.publish("a", json!({ "number": 1 })).await;
+    receiver.until("ok", |calls| calls.len() == 1).await;
+    assert!(server.terminate().success());
+    let data = server.folder.path().join("data");
+    let db = Connection::open(data.join("postrider.db")).unwrap();
+    db.execute_batch(
+        "ALTER TABLE messages ADD COLUMN of_tomorrow INTEGER NOT NULL DEFAULT 7;
+        ALTER TABLE pending ADD COLUMN of_tomorrow INTEGER;
+        CREATE TABLE things_of_tomorrow (id INTEGER PRIMARY KEY) STRICT;
+        UPDATE state SET value = 11 WHERE key = 'usable_from';
+        UPDATE state SET value = 2003004 WHERE key = 'written_by';
+        PRAGMA user_version = 12",
+    )
+    .unwrap();
+    drop(db);
+
+    server.restart();
+    let log = server.log();
+    assert!(log.contains("has the format of a later version, which this version can use"), "{log}");
+    server.publish("a", json!({ "number": 2 })).await;
+    receiver.until("ok", |calls| calls.len() == 2).await;
+    assert_eq!(server.get(&format!("/app/a/msg/{first}")).await["payload"]["number"], 1);
+    server.kill_and_restart();
+    server.publish("a", json!({ "number": 3 })).await;
+    receiver.until("ok", |calls| ids(calls).len() == 3).await;
+    assert!(server.terminate().success());
+    let (code, said) = migrate(&data, &["--check"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("has format 12, given by Postrider 2.3.4\n"), "{said}");
+    assert!(migrate(&data, &[]).1.contains("already has format 12"));
 }
 
 /// Data that a version with an earlier format wrote; `scripts/format-fixture` makes such archives.
@@ -79,14 +126,29 @@ const KEEP: [(&str, &str); 2] =
 #[tokio::test]
 async fn data_of_earlier_formats_of_the_embedded_store_is_migrated() {
     let fixtures = fixtures("embedded-");
-    assert!(fixtures.len() >= 8);
+    assert!(fixtures.len() >= 9);
     for Fixture { name, folder, expected } in fixtures {
+        let data = folder.path().join("data");
+        // The command upgrades some of them, the server the others.
+        if ["embedded-5.tar.gz", "embedded-10.tar.gz"].contains(&name.as_str()) {
+            check_command(&data, &name);
+        }
         let mut server = Server::on_store(&Arc::new(folder), None, &KEEP);
+        assert!(migrate(&data, &["--check"]).1.contains(": nothing to upgrade;"), "{name}");
         check_data(&server, &name, &expected).await;
         // What was migrated is complete after a crash, too.
         server.kill_and_restart();
         check_records(&server, &name, &expected).await;
     }
+}
+
+fn check_command(data: &Path, name: &str) {
+    let (code, said) = migrate(data, &["--check"]);
+    assert_eq!(code, Some(1), "{name}: {said}");
+    assert!(said.contains("so make a copy with `postrider backup` first"), "{name}: {said}");
+    let (code, said) = migrate(data, &[]);
+    assert_eq!(code, Some(0), "{name}: {said}");
+    assert!(said.contains("upgraded ") && said.contains(" from format "), "{name}: {said}");
 }
 
 #[tokio::test]

@@ -1,34 +1,16 @@
-//! Database connections: their settings, and the version of the main database's schema.
+//! Database connections and their settings.
 
 use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    files,
-    folder::FolderError,
-    functions,
+    files, format, functions,
     loss::{self, Inspection},
     options::Options,
     state,
 };
 use crate::{error::StoreError, private};
-
-/// Versions of the main database's schema, one after the other; the file's `user_version`
-/// counts those that it has.
-const MIGRATIONS: [&str; 11] = [
-    include_str!("schema/main_1.sql"),
-    include_str!("schema/main_2.sql"),
-    include_str!("schema/main_3.sql"),
-    include_str!("schema/main_4.sql"),
-    include_str!("schema/main_5.sql"),
-    include_str!("schema/main_6.sql"),
-    include_str!("schema/main_7.sql"),
-    include_str!("schema/main_8.sql"),
-    include_str!("schema/main_9.sql"),
-    include_str!("schema/main_10.sql"),
-    include_str!("schema/main_11.sql"),
-];
 
 /// `SQLite`'s default.
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -38,9 +20,6 @@ const MAX_LOG_BYTES: u32 = 64 << 20;
 
 /// Memory for the pages of a connection that only copies the log.
 const CHECKPOINT_CACHE_BYTES: u64 = 1 << 20;
-
-/// Distinguishes our files from other `SQLite` databases ("post").
-const APPLICATION_ID: i32 = 0x706f_7374;
 
 /// Opens the main database for its one writer, makes sure that none of it is lost, and
 /// migrates its schema.
@@ -54,55 +33,15 @@ pub(super) fn open_main(
     loss::keep_log_on_close(&db, true)?;
     configure(&db, options.main_cache_bytes)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    let found = require_known(path, &db)?;
+    let found = format::require_usable(path, &db)?;
     inspection.verify(&db, options.accept_loss)?;
     loss::keep_log_on_close(&db, false)?;
-    migrate(&mut db, found)?;
+    format::migrate(&mut db, &found)?;
     state::ensure_origin(&db)?;
     if let Some(pages) = options.max_pages {
         db.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(db)
-}
-
-/// The version of a database that is ours and not too new.
-fn require_known(path: &Path, db: &Connection) -> Result<usize, StoreError> {
-    let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
-        let path = path.to_owned();
-        return Err(FolderError::Newer { path, found, known: MIGRATIONS.len() }.into());
-    }
-    let owner: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let is_empty: bool =
-        db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
-    if owner != APPLICATION_ID && !is_empty {
-        return Err(FolderError::Foreign(path.to_owned()).into());
-    }
-    Ok(found)
-}
-
-fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
-    for (migration, version) in MIGRATIONS.iter().zip(1_usize..).skip(found) {
-        let step = db.transaction()?;
-        step.execute_batch(migration)?;
-        step.pragma_update(None, "application_id", APPLICATION_ID)?;
-        step.pragma_update(None, "user_version", version)?;
-        step.commit()?;
-    }
-    if (1..MIGRATIONS.len()).contains(&found) {
-        tracing::info!(
-            from = found,
-            to = MIGRATIONS.len(),
-            "the format of the data folder was upgraded; earlier versions cannot open it any more"
-        );
-    }
-    Ok(())
-}
-
-/// Writes the first page of the file within the current transaction, so that the file's change
-/// counter grows with each startup. It then distinguishes the file from earlier copies of it.
-pub(super) fn touch_first_page(db: &Connection) -> rusqlite::Result<()> {
-    db.pragma_update(None, "user_version", MIGRATIONS.len())
 }
 
 /// Opens the index, which may be empty.

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::{files, state};
 use crate::{
     error::{BoxError, StoreError},
+    format_report::{FormatReport, ProgramVersion},
     private,
 };
 
@@ -22,11 +23,27 @@ pub(super) enum FolderError {
     )]
     InUse(PathBuf),
     #[error(
-        "{} is of format {found}, newer than the {known} that this version reads; use the \
-         version of postrider that wrote it, or a newer one",
-        .path.display()
+        "{} was upgraded to format {} by {}, and earlier versions than those of format {} cannot use \
+         it; this is Postrider {} with format {}; install {}, or start with a backup from before \
+         the upgrade: `postrider serve --data BACKUP`",
+        .path.display(),
+        .report.found.version,
+        .report.writer(),
+        .report.found.usable_from,
+        ProgramVersion::own(),
+        .report.own.version,
+        .report.writer()
     )]
-    Newer { path: PathBuf, found: usize, known: usize },
+    Newer { path: PathBuf, report: FormatReport },
+    #[error(
+        "{} was upgraded to format {} by {}, and this version does not know everything that is in it; \
+         copy it with {}",
+        .path.display(),
+        .report.found.version,
+        .report.writer(),
+        .report.writer()
+    )]
+    Incomplete { path: PathBuf, report: FormatReport },
     #[error(
         "data folder {} contains an unfinished copy; finish it with the `postrider copy` that \
          started it, or delete the folder",

@@ -3,6 +3,7 @@
 mod backup;
 pub(super) mod erase;
 mod expire;
+mod format;
 mod rewrite;
 mod size;
 mod verify;
@@ -17,6 +18,7 @@ use self::erase::{SearchedAt, search};
 pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
 pub use self::{
     backup::backup,
+    format::format_of,
     verify::{VerifiedRows, verify},
 };
 use super::{

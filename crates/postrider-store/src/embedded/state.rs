@@ -6,6 +6,12 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, types::FromSql};
 /// to.
 pub(super) const ORIGIN: &str = "origin";
 
+/// The earliest format whose programs can use the main database.
+pub(super) const USABLE_FROM: &str = "usable_from";
+
+/// The version of the program that gave the main database its format, as a number.
+pub(super) const WRITTEN_BY: &str = "written_by";
+
 /// The low-water mark of the main database.
 pub(super) const LOW_WATER: &str = "low_water";
 

@@ -16,6 +16,7 @@ use super::{
     disk_space::DiskSpace,
     error, files,
     folder::{Folder, Purpose},
+    format,
     handles::{Handles, OpenStore},
     index::{self, coverage::Coverage, position::IndexPosition},
     ledger::Ledger,
@@ -61,8 +62,9 @@ impl EmbeddedStore {
         sync_failure::repair(path)?;
         let inspection = loss::inspect(path, options.accept_loss)?;
         let db = database::open_main(&folder.main(), options, &inspection)?;
-        if purpose == Purpose::Serve {
-            folder.prepare_to_serve(&db)?;
+        match purpose {
+            Purpose::Serve => folder.prepare_to_serve(&db)?,
+            Purpose::Copy => format::require_known(&folder.main(), &db)?,
         }
         let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
         let mut mark = MarkWriter::start(&inspection, origin, &db)?;

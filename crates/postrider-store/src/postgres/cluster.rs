@@ -4,6 +4,7 @@ pub(super) mod lease;
 pub(super) mod listen;
 pub(super) mod poll;
 pub(super) mod take_over;
+pub(super) mod version;
 
 use async_trait::async_trait;
 use postrider_core::time::Timestamp;

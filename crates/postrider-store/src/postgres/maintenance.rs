@@ -60,7 +60,7 @@ impl Maintenance for PostgresStore {
 
     async fn failed(&self) -> StoreFailure {
         self.node.stopped.cancelled().await;
-        StoreFailure::Thread
+        self.node.outdated.get().map_or(StoreFailure::Thread, |it| StoreFailure::Outdated(*it))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

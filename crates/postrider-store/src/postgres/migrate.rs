@@ -1,34 +1,16 @@
-//! Migrations of the schema. They only go forward, and every step may run while older nodes are
-//! working.
+//! Migrates the schema when a database is opened.
 
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use postrider_core::data_format::Opening;
 
 use super::{
-    connect::Address,
-    error::{DatabaseError, OpenError},
-    options::PostgresOptions,
-    session::Session,
+    connect::Address, error::DatabaseError, format, options::PostgresOptions, session::Session,
 };
+use crate::format_report::FormatReport;
 
-/// The steps, in order, each with the version of the schema after it.
-const STEPS: [(i32, &str); 9] = [
-    (1, include_str!("schema/0001.sql")),
-    (2, include_str!("schema/0002.sql")),
-    (3, include_str!("schema/0003.sql")),
-    (4, include_str!("schema/0004.sql")),
-    (5, include_str!("schema/0005.sql")),
-    (6, include_str!("schema/0006.sql")),
-    (7, include_str!("schema/0007.sql")),
-    (8, include_str!("schema/0008.sql")),
-    (9, include_str!("schema/0009.sql")),
-];
-
-/// The version that this program needs.
-const VERSION: i32 = STEPS[STEPS.len() - 1].0;
-
-/// How often a step tries to get its locks. While it waits for one, all other transactions
+/// How often a migration tries to get its locks. While it waits for one, all other transactions
 /// on the table queue up behind it. So it stops waiting after two seconds, lets them run, and tries
 /// again.
 const TRIES: usize = 60;
@@ -37,8 +19,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The versions of the schema before and after a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MigrationReport {
-    pub from: i32,
-    pub to: i32,
+    pub from: u32,
+    /// Later than the version of this program if a later program has migrated the schema.
+    pub to: u32,
 }
 
 /// Migrates the schema. This is the first use of a database, so an error explains why the database
@@ -48,31 +31,53 @@ pub(super) async fn start(
     pool: &Pool,
     options: &PostgresOptions,
 ) -> Result<MigrationReport, DatabaseError> {
-    let migrated = async {
-        let prepares = !options.is_pooled;
-        migrate(&mut Session::open(pool, prepares, options.call_timeout).await?).await
-    };
-    let report = migrated.await.map_err(|error| address.explain(error))?;
-    let MigrationReport { from, to } = report;
-    if (1..to).contains(&from) {
-        tracing::info!(
-            from,
-            to,
-            "the schema was upgraded; earlier versions cannot start on it any more"
-        );
-    }
-    Ok(report)
+    let migrated = async { migrate(&mut open(pool, options).await?).await };
+    migrated.await.map_err(|error| address.explain(error))
 }
 
-const IS_INSTALLED: &str = "SELECT to_regclass('schema_version') IS NOT NULL";
+/// Reads the version of the schema, which is not changed.
+pub(super) async fn inspect(
+    address: &Address,
+    pool: &Pool,
+    options: &PostgresOptions,
+) -> Result<FormatReport, DatabaseError> {
+    let found = async { format::read(&mut open(pool, options).await?).await };
+    found.await.map_err(|error| address.explain(error))
+}
 
-/// Applies the missing steps. A schema that is up to date is only read, which needs no privilege to
-/// change it.
+async fn open(pool: &Pool, options: &PostgresOptions) -> Result<Session, DatabaseError> {
+    Session::open(pool, !options.is_pooled, options.call_timeout).await
+}
+
 async fn migrate(session: &mut Session) -> Result<MigrationReport, DatabaseError> {
-    let found = session.query_one(IS_INSTALLED, &[]).await?;
-    if found.get(0) && version(session).await? == VERSION {
-        return Ok(MigrationReport { from: VERSION, to: VERSION });
+    let report = format::require_usable(session).await?;
+    let (found, own) = (report.found.version, report.own.version);
+    match report.opening() {
+        Opening::Upgrade { is_reversible } => {
+            if !is_reversible && found > 0 {
+                tracing::warn!(
+                    from = found,
+                    to = own,
+                    "upgrading the schema; earlier versions cannot use it afterwards"
+                );
+            }
+            upgrade(session).await
+        },
+        Opening::UseLater => {
+            tracing::warn!(
+                version = found,
+                usable_from = report.found.usable_from,
+                known = own,
+                written_by = report.writer(),
+                "the schema is that of a later version, which this version can use"
+            );
+            Ok(MigrationReport { from: found, to: found })
+        },
+        Opening::Use | Opening::Refuse => Ok(MigrationReport { from: found, to: found }),
     }
+}
+
+async fn upgrade(session: &mut Session) -> Result<MigrationReport, DatabaseError> {
     let mut tries = 1;
     loop {
         match apply(session).await {
@@ -91,35 +96,21 @@ async fn migrate(session: &mut Session) -> Result<MigrationReport, DatabaseError
 const LOCK: &str = "
 SELECT pg_advisory_xact_lock(hashtextextended('postrider ' || current_schema(), 0))";
 
-const CREATE_VERSIONS: &str = "
-CREATE TABLE IF NOT EXISTS schema_version (
-    version integer PRIMARY KEY,
-    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-)";
-
-const ADD_VERSION: &str = "INSERT INTO schema_version (version) VALUES ($1)";
-
+/// Another node may have migrated the schema since its version was read.
 async fn apply(session: &mut Session) -> Result<MigrationReport, DatabaseError> {
     session.begin().await?;
     session.lift_timeouts().await?;
     session.query(LOCK, &[]).await?;
     session.run("SET LOCAL lock_timeout = '2s'; SET LOCAL client_min_messages = warning").await?;
-    session.run(CREATE_VERSIONS).await?;
-    let from = version(session).await?;
-    if from > VERSION {
-        return Err(OpenError::NewerSchema { found: from, known: VERSION }.into());
-    }
-    for (version, step) in STEPS.iter().filter(|(version, _)| *version > from) {
-        session.run(step).await?;
-        session.execute(ADD_VERSION, &[version]).await?;
+    let report = format::require_usable(session).await?;
+    let (from, to) = (report.found.version, report.own.version.max(report.found.version));
+    if from < to {
+        format::apply(session, report.found).await?;
     }
     session.commit().await?;
-    Ok(MigrationReport { from, to: VERSION })
-}
-
-const GET_VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
-
-/// The version of the schema; 0 if it is empty.
-async fn version(session: &mut Session) -> Result<i32, DatabaseError> {
-    Ok(session.query_one(GET_VERSION, &[]).await?.get(0))
+    if (1..to).contains(&from) {
+        let usable_from = report.own.usable_from;
+        tracing::info!(from, to, usable_from, "upgraded the schema");
+    }
+    Ok(MigrationReport { from, to })
 }

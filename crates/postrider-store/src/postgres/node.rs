@@ -8,7 +8,7 @@ mod state;
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,7 +26,10 @@ use super::{
     options::PostgresOptions,
     session::Session,
 };
-use crate::contract::{cluster::StoreEvent, maintenance::ConnectionUse};
+use crate::{
+    contract::{cluster::StoreEvent, maintenance::ConnectionUse},
+    format_report::FormatReport,
+};
 
 /// Connections for background tasks: renewing the lease must not wait for the others.
 const BACKGROUND_CONNECTIONS: usize = 3;
@@ -46,6 +49,8 @@ pub(super) struct Node {
     /// Notifications arrive.
     pub(super) is_listening: AtomicBool,
     pub(super) is_closed: AtomicBool,
+    /// Why this node cannot use the schema any more.
+    pub(super) outdated: OnceLock<FormatReport>,
     /// A background task has stopped.
     pub(super) stopped: CancellationToken,
 }
@@ -88,6 +93,7 @@ impl Node {
             has_missed_events: AtomicBool::new(false),
             is_listening: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            outdated: OnceLock::new(),
             stopped: CancellationToken::new(),
         })
     }

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    cluster::{lease, listen, poll, take_over},
+    cluster::{lease, listen, poll, take_over, version},
     connect::Address,
     error::DatabaseError,
     in_doubt::InDoubt,
@@ -19,7 +19,7 @@ use super::{
     store::PostgresStore,
     transfer,
 };
-use crate::error::StoreError;
+use crate::{error::StoreError, format_report::FormatReport};
 
 /// Events that wait for the engine; if there are more, it learns that it missed some.
 const EVENT_QUEUE: usize = 1_024;
@@ -48,6 +48,13 @@ impl PostgresStore {
         Ok(migrate::start(&address, &pool, options).await?)
     }
 
+    /// The version of the schema, which is not changed.
+    pub async fn format(options: &PostgresOptions) -> Result<FormatReport, StoreError> {
+        let address = Address::of(options)?;
+        let pool = address.pool(options)?;
+        Ok(migrate::inspect(&address, &pool, options).await?)
+    }
+
     /// Frees everything that this node holds. If the database cannot be reached, the lease ends by
     /// itself.
     pub(super) async fn leave(&self) {
@@ -73,6 +80,7 @@ fn tasks(node: &Arc<Node>) -> JoinSet<()> {
     tasks.spawn(watched(node, lease::keep(Arc::clone(node))));
     tasks.spawn(watched(node, take_over::watch(Arc::clone(node))));
     tasks.spawn(watched(node, poll::poll(Arc::clone(node))));
+    tasks.spawn(watched(node, version::watch(Arc::clone(node))));
     // A connection behind a pooler receives no notifications.
     if !node.options.is_pooled {
         tasks.spawn(watched(node, listen::listen(Arc::clone(node))));

@@ -20,7 +20,7 @@ pub(super) use self::export::{ATTEMPTS, ENDED, QUEUED};
 use super::{
     connect::Address,
     error::DatabaseError,
-    installation, migrate,
+    format, installation, migrate,
     options::PostgresOptions,
     partitions::{self, PartitionLog},
     session::Session,
@@ -101,6 +101,7 @@ impl PostgresTransferStore {
     async fn nodes(&self) -> Result<Vec<String>, DatabaseError> {
         migrate::start(&self.address, &self.pool, &self.options).await?;
         let mut session = self.session().await?;
+        format::require_known(&mut session).await?;
         session.execute(SET_ORIGIN, &[]).await?;
         let nodes = session.query(NODES, &[]).await?;
         Ok(nodes.iter().map(|row| row.get(0)).collect())

@@ -2,6 +2,7 @@
 //! much one of its transactions changes.
 
 mod damage;
+mod formats;
 mod loss;
 mod rebuild;
 mod reopening;

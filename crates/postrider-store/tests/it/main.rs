@@ -14,6 +14,7 @@ mod embedded;
 mod fixture;
 mod history;
 mod idempotency;
+mod later;
 mod maintenance;
 mod model;
 mod overview;
@@ -47,6 +48,15 @@ macro_rules! store_tests {
             async fn embedded() {
                 let folder = tempfile::tempdir().unwrap();
                 let store = fixture::open_embedded(folder.path());
+                fixture::set_up(&store).await;
+                check(&store).await;
+            }
+
+            /// An upgrade that can be rolled back changes nothing for this version.
+            #[tokio::test]
+            async fn embedded_after_a_later_version() {
+                let folder = tempfile::tempdir().unwrap();
+                let store = crate::later::open_upgraded(folder.path());
                 fixture::set_up(&store).await;
                 check(&store).await;
             }

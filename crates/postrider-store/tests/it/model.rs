@@ -20,7 +20,7 @@ use postrider_store::{
 };
 use proptest::prelude::*;
 
-use crate::{fixture::*, schema::Schema};
+use crate::{fixture::*, later::upgrade_schema, schema::Schema};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
@@ -386,7 +386,12 @@ async fn run_on_postgres(mut calls: Vec<Call>) {
     let mut postgres = schema.open().await;
     set_up(&memory).await;
     set_up(&postgres).await;
+    let middle = calls.len() / 2;
     for (call, number) in calls.iter().zip(0..) {
+        if number == middle as u64 {
+            // By a node of a later version, while this one works.
+            upgrade_schema(&schema).await;
+        }
         if matches!(call, Call::Reopen) {
             postgres.close().await.unwrap();
             postgres = schema.open().await;

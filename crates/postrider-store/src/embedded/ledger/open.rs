@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     embedded::{
-        database,
         disk_space::DiskSpace,
+        format,
         leases::LeaseTable,
         number::{DeliveryKey, EndpointNumber, JournalPosition, MessageSequence},
         numbers::{Numbers, SharedNumbers},
@@ -68,7 +68,7 @@ impl Ledger {
         // Lanes first: rows that are added from here on change when lanes are due.
         ledger.load_lanes()?;
         ledger.begin()?;
-        database::touch_first_page(&ledger.db)?;
+        format::touch_first_page(&ledger.db)?;
         ledger.recover_unpersisted()?;
         // No lease exists yet, so every pending delivery has a row now.
         ledger.move_low_water_to_end()?;

@@ -1,6 +1,9 @@
 //! Why a database cannot be used at all.
 
-use crate::error::BoxError;
+use crate::{
+    error::BoxError,
+    format_report::{FormatReport, ProgramVersion},
+};
 
 /// Why a database cannot be used: the cause of a
 /// [`StoreError::Unavailable`](crate::StoreError::Unavailable) when it is opened. Each variant is
@@ -23,9 +26,25 @@ pub enum OpenError {
     TooManyConnections { place: String, source: BoxError },
     #[error("there is a pooler between this program and the database at {place}")]
     Pooler { place: String, source: BoxError },
-    /// A newer program has migrated the schema.
-    #[error("the database's schema has version {found}, and this program knows only {known}")]
-    NewerSchema { found: i32, known: i32 },
+    /// A later program has migrated the schema, and this one cannot use it.
+    #[error(
+        "the database's schema was upgraded to version {} by {}, and earlier servers than those of \
+         version {} cannot use it; this is Postrider {} with version {}",
+        .0.found.version,
+        .0.writer(),
+        .0.found.usable_from,
+        ProgramVersion::own(),
+        .0.own.version
+    )]
+    NewerSchema(FormatReport),
+    /// A copy by this program would lack what only the later one knows.
+    #[error(
+        "the database's schema was upgraded to version {} by {}, and this version does not know \
+         everything that is in it",
+        .0.found.version,
+        .0.writer()
+    )]
+    Incomplete(FormatReport),
 }
 
 impl OpenError {
@@ -40,7 +59,7 @@ impl OpenError {
             | Self::MissingPrivileges { source, .. }
             | Self::TooManyConnections { source, .. }
             | Self::Pooler { source, .. } => Some(source),
-            Self::NewerSchema { .. } => None,
+            Self::NewerSchema(_) | Self::Incomplete(_) => None,
         }
     }
 }

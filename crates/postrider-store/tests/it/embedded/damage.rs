@@ -308,7 +308,7 @@ async fn a_newer_format_is_refused() {
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
-    assert_refused(folder.path(), "is of format 99, newer than");
+    assert_refused(folder.path(), "was upgraded to format 99 by a later version");
 }
 
 #[test]
