@@ -21,12 +21,16 @@ use crate::{
     random, settings,
 };
 
-/// Which alerts there are; `None` if there is no receiver. `address` is the one that the API listens on.
-pub(crate) fn settings(config: &Config, address: SocketAddr) -> Option<AlertSettings> {
+/// Whether a receiver of alerts is configured.
+pub(crate) fn has_receiver(alerts: &Alerts) -> bool {
+    !alerts.email_to.0.is_empty() || alerts.slack_url.is_some() || alerts.webhook_url.is_some()
+}
+
+/// Which alerts there are. `address` is the one that the API listens on.
+pub(crate) fn settings(config: &Config, address: SocketAddr) -> AlertSettings {
     let alerts = &config.alerts;
-    let has_channel =
-        !alerts.email_to.0.is_empty() || alerts.slack_url.is_some() || alerts.webhook_url.is_some();
-    has_channel.then(|| AlertSettings {
+    AlertSettings {
+        has_receiver: has_receiver(alerts),
         kinds: alerts.kinds.0.iter().copied().collect(),
         policy: Policy { pause: alerts.pause, repeat: alerts.repeat, interval: alerts.interval },
         conditions: Conditions {
@@ -40,12 +44,15 @@ pub(crate) fn settings(config: &Config, address: SocketAddr) -> Option<AlertSett
         server_certificate: config.tls_certificate.clone(),
         node: settings::node_name(config),
         base_url: settings::console_url(config, address),
-    })
+    }
 }
 
-/// What sends alerts. It has connections of its own, which may reach other networks than those of
-/// customers.
-pub(crate) fn sender(config: &Config, address: SocketAddr) -> anyhow::Result<AlertSender> {
+/// What sends alerts; `None` if there is no receiver. It has connections of its own, which may reach
+/// other networks than those of customers.
+pub(crate) fn sender(config: &Config, address: SocketAddr) -> anyhow::Result<Option<AlertSender>> {
+    if !has_receiver(&config.alerts) {
+        return Ok(None);
+    }
     let options = SenderOptions { trusted: settings::trusted(config)?, ..settings::sender(config) };
     let mut addresses = options.addresses.clone();
     addresses.allow.extend(&config.alerts.allow_networks);
@@ -55,12 +62,12 @@ pub(crate) fn sender(config: &Config, address: SocketAddr) -> anyhow::Result<Ale
     let senders = Senders::new(http, config.request_timeout);
     let kinds = built_in(&guard, &own).into_iter();
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
-    Ok(AlertSender {
+    Ok(Some(AlertSender {
         sender: Arc::new(senders) as Arc<dyn Sender>,
         targets: targets(&config.alerts)?,
         node: settings::node_name(config),
         base_url: settings::console_url(config, address),
-    })
+    }))
 }
 
 fn targets(alerts: &Alerts) -> anyhow::Result<Vec<(Channel, Arc<Target>)>> {

@@ -123,13 +123,11 @@ impl Node {
         let sender = Arc::new(senders);
         let engine = postrider_engine::Settings {
             tracer,
-            alerts: alerts::settings(config, address),
+            alerts: Some(alerts::settings(config, address)),
             ..settings::engine(config)
         };
         let (engine, mut tasks) = Engine::new(Arc::clone(&store), sender, clock, vault, engine);
-        if engine.has_alerts() {
-            tasks.alerts = engine.alert_task(alerts::sender(config, address)?);
-        }
+        tasks.alerts = engine.alert_task(alerts::sender(config, address)?);
         if is_outdated {
             tasks.rotation.expect_plaintext();
         }

@@ -72,6 +72,11 @@ impl Outcome {
         )
     }
 
+    /// The message could not be read from our disk, so it was not in the call.
+    pub const fn is_damaged(self) -> bool {
+        matches!(self, Self::Unanswered(Failure::Damaged))
+    }
+
     /// The receiver, or a gateway in front of it, reports an overload or does not respond in time.
     pub const fn overloaded(self) -> bool {
         matches!(

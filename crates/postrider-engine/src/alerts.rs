@@ -24,6 +24,8 @@ pub use self::{
 #[derive(Clone, Debug)]
 pub struct AlertSettings {
     pub kinds: BTreeSet<AlertKind>,
+    /// Whether a receiver is configured. Without one, alerts are only listed.
+    pub has_receiver: bool,
     pub policy: Policy,
     pub conditions: Conditions,
     /// The certificate of the API's listener, if it has one.

@@ -337,19 +337,20 @@ impl Engine {
         self.components().router.lane_states(of).await
     }
 
-    /// Whether alerts are configured.
-    pub fn has_alerts(&self) -> bool {
-        self.components().settings.alerts.is_some()
+    /// Whether a receiver of alerts is configured.
+    pub fn has_alert_receiver(&self) -> bool {
+        self.components().settings.alerts.as_ref().is_some_and(|it| it.has_receiver)
     }
 
-    /// The alerts that are firing, the oldest first; none if alerts are not configured. While the
+    /// The alerts that are firing, the oldest first; none if the settings have no alerts. While the
     /// store fails, it returns those that this node keeps itself.
     pub async fn firing_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         alerts::firing(self.components()).await
     }
 
-    /// The task that sends alerts; `None` if the settings have none.
-    pub fn alert_task(&self, sender: AlertSender) -> Option<AlertTask> {
+    /// The task that watches for alerts, and sends them if there is a sender; `None` if the settings
+    /// have no alerts.
+    pub fn alert_task(&self, sender: Option<AlertSender>) -> Option<AlertTask> {
         AlertTask::new(self.components(), sender)
     }
 

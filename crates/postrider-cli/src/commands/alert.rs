@@ -12,6 +12,10 @@ use crate::{
     output,
 };
 
+/// How to configure a receiver.
+pub(super) const CONFIGURE: &str = "set `alerts.email_to`, `alerts.slack_url` or \
+    `alerts.webhook_url` on the server; see docs/monitoring.md";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlertCommand {
     Test(TestAlert),
@@ -38,19 +42,15 @@ impl AlertCommand {
 impl TestAlert {
     fn run(self) -> anyhow::Result<()> {
         let config = load(&self.config.overrides())?.config;
-        if alerts::settings(&config, config.listen).is_none() {
+        let Some(sender) = alerts::sender(&config, config.listen)? else {
             return Err(failure::usage(Advice {
                 message: "no receiver of alerts is configured".to_owned(),
-                hint: "set `alerts.email_to`, `alerts.slack_url` or `alerts.webhook_url`; see \
-                       docs/monitoring.md"
-                    .to_owned(),
+                hint: CONFIGURE.to_owned(),
                 source: None,
             }));
-        }
-        let results = super::on_runtime(async {
-            let sender = alerts::sender(&config, config.listen)?;
-            Ok(sender.test(Clock::system(0).message_id()).await)
-        })?;
+        };
+        let results =
+            super::on_runtime(async { Ok(sender.test(Clock::system(0).message_id()).await) })?;
         let failed = results.iter().filter(|it| it.result.is_err()).count();
         for SentAlert { channel, address, result } in results {
             match result {

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use http::Method;
 use postrider_core::limiter;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     MAX_WAIT, invariants,
-    load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
+    load::{Accepted, Caller, Load, Pace},
     node::{Node, Variables},
     now, pass,
     postgres::Postgres,
-    postrider,
     receiver::{Arrival, Receiver},
     report,
+    setup::{RATE, catalog, last_lines, missing, must, of, token, with_secrets},
 };
 
 /// How long after its death the deliveries of a node are taken over.
@@ -25,16 +25,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// the death, to claim and to send.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(6);
 
-/// Calls per second that the strict endpoint allows.
-const RATE: u32 = 30;
-
 /// How much later than others the receiver may record a call, on a busy machine.
 const RECORDING_DELAY: Duration = Duration::from_millis(150);
-
-const SECRETS: [(&str, &str); 2] = [
-    ("POSTRIDER_JWT_SECRET", "a secret that is the same for all nodes"),
-    ("POSTRIDER_MAIN_SECRET", "and so is this one that encrypts what is secret"),
-];
 
 /// The setup of a test.
 #[derive(Debug)]
@@ -91,7 +83,7 @@ impl Cluster {
             .collect();
         let urls: Vec<_> = nodes.iter_mut().map(Node::ready).collect();
         let caller = Caller::new(token());
-        catalog(&caller, &urls[0], &receiver).await;
+        catalog(&caller, (&urls[0], &receiver), &ENDPOINTS).await;
         let load = Load::start(caller.clone(), urls.clone(), pace);
         Self { load, nodes, urls, caller, receiver, postgres, variables: common, folder }
     }
@@ -159,32 +151,16 @@ impl Cluster {
         let deadline = now() + MAX_WAIT;
         loop {
             let arrivals = self.receiver.arrivals();
-            let missing: Vec<_> = ENDPOINTS
-                .iter()
-                .map(|endpoint| {
-                    let theirs = accepted.iter().filter(|it| is_for(it, endpoint));
-                    (*endpoint, invariants::missing(theirs, &of(&arrivals, endpoint)))
-                })
-                .filter(|(_, missing)| !missing.is_empty())
-                .collect();
+            let missing = missing(&ENDPOINTS, accepted, &arrivals);
             if missing.is_empty() {
                 return arrivals;
             }
             if now() > deadline {
-                let (waiting, logs) = (self.postgres.text(WAITING).await, self.logs());
+                let (waiting, logs) = (self.postgres.text(WAITING).await, last_lines(&self.nodes));
                 panic!("lost, or very late: {missing:?}; {waiting}; {logs}");
             }
             pass(Duration::from_millis(50)).await;
         }
-    }
-
-    /// The last lines of the nodes' logs.
-    fn logs(&self) -> String {
-        let tail = |log: String| {
-            let lines: Vec<_> = log.lines().rev().take(20).collect();
-            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-        };
-        self.nodes.iter().map(|node| tail(node.log())).collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -196,14 +172,6 @@ SELECT format('database time %s, queue %s, lanes %s, nodes %s',
     (SELECT json_agg(lane) FROM lane), (SELECT json_agg(node) FROM node))";
 
 const ENDPOINTS: [&str; 5] = ["plain", "flaky", "fifo", "batches", "strict"];
-
-fn is_for(message: &Accepted, endpoint: &str) -> bool {
-    message.event_type == TURN || ["plain", "flaky"].contains(&endpoint)
-}
-
-fn of<'a>(arrivals: &'a [Arrival], endpoint: &str) -> Vec<&'a Arrival> {
-    arrivals.iter().filter(|it| it.endpoint == endpoint).collect()
-}
 
 struct Summary {
     duplicates: usize,
@@ -243,55 +211,5 @@ pub(crate) fn settings(database: &str) -> Variables {
         ("POSTRIDER_BREAKER__REST", "50ms"),
         ("POSTRIDER_BREAKER__REST_MAX", "100ms"),
     ];
-    settings.into_iter().chain(SECRETS).map(|(name, value)| (name, value.to_owned())).collect()
-}
-
-pub(crate) fn token() -> String {
-    let output = postrider(&["token", "create"]).envs(SECRETS).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// Creates the application, the event types and the endpoints.
-async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
-    let make = async |path: &str, body: Value| {
-        must(caller, node, Method::POST, path, Some(body)).await;
-    };
-    make("/app", json!({ "name": "acme", "uid": "acme" })).await;
-    for name in [PLAIN, TURN] {
-        make("/event-type", json!({ "name": name, "description": "Of a test." })).await;
-    }
-    for endpoint in ENDPOINTS {
-        let mut body = json!({ "url": receiver.url(endpoint), "uid": endpoint });
-        match endpoint {
-            "fifo" => {
-                body["ordering"] = json!("fifo");
-                body["eventTypes"] = json!([TURN]);
-            },
-            "batches" => {
-                body["ordering"] = json!("fifo");
-                body["batch"] = json!({ "size": 20, "maxWaitSeconds": 1 });
-                body["eventTypes"] = json!([TURN]);
-            },
-            "strict" => {
-                body["throttleRate"] = json!(RATE);
-                body["strictRate"] = json!(true);
-                body["eventTypes"] = json!([TURN]);
-            },
-            _ => {},
-        }
-        make("/app/acme/endpoint", body).await;
-    }
-}
-
-async fn must(
-    caller: &Caller,
-    node: &str,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-) -> Value {
-    let response = caller.call(node, method, path, body).await.unwrap();
-    assert!((200..300).contains(&response.status), "{path} got {response:?}");
-    response.body
+    with_secrets(&settings)
 }

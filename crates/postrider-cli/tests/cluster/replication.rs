@@ -4,10 +4,11 @@ use http::Method;
 use serde_json::json;
 
 use crate::{
-    cluster::{settings, token},
+    cluster::settings,
     load::{ApiResponse, Caller},
     node::Node,
     postgres::Postgres,
+    setup::token,
 };
 
 /// A primary that crashed while a commit waited for its standby shows the commit after its

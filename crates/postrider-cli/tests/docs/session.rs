@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Maximum wait for a block or a condition.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(180);
 
 /// Maximum wait for output after the end of its block.
 const MAX_WAIT_FOR_OUTPUT: Duration = Duration::from_secs(15);

@@ -2,30 +2,25 @@
 
 use std::{process::Command, time::Duration};
 
-use http::Method;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
     MAX_WAIT, invariants,
-    load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
+    load::{Accepted, Caller, Load, Pace},
     node::{Node, Variables},
     now, pass,
     patroni::Patroni,
     postrider,
     receiver::{Arrival, Receiver},
-    report, until,
+    report,
+    setup::{catalog, last_lines, missing, of, token, with_secrets},
+    until,
 };
 
 /// The nodes' settings.
 const CONFIG: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/high-availability/postrider.toml");
-
-const SECRETS: [(&str, &str); 2] = [
-    ("POSTRIDER_JWT_SECRET", "a secret that is the same for all nodes"),
-    ("POSTRIDER_MAIN_SECRET", "and so is this one that encrypts what is secret"),
-];
 
 /// Set for the process in the namespaces of a test.
 const INSIDE: &str = "HIGH_AVAILABILITY_TEST";
@@ -81,7 +76,7 @@ impl Cluster {
             .collect();
         let urls: Vec<_> = nodes.iter_mut().map(Node::ready).collect();
         let caller = Caller::new(token());
-        catalog(&caller, &urls[0], &receiver).await;
+        catalog(&caller, (&urls[0], &receiver), &ENDPOINTS).await;
         let load = Load::start(caller, urls, Pace::STEADY);
         let cluster = Self { load, nodes, url, receiver, patroni, _folder: folder };
         cluster.accept(300).await;
@@ -156,19 +151,15 @@ impl Cluster {
         let deadline = now() + MAX_WAIT;
         loop {
             let arrivals = self.receiver.arrivals();
-            let missing: Vec<_> = ENDPOINTS
-                .iter()
-                .map(|endpoint| {
-                    let theirs =
-                        accepted.iter().filter(|it| it.event_type == TURN || *endpoint == "plain");
-                    (*endpoint, invariants::missing(theirs, &of(&arrivals, endpoint)))
-                })
-                .filter(|(_, missing)| !missing.is_empty())
-                .collect();
+            let missing = missing(&ENDPOINTS, accepted, &arrivals);
             if missing.is_empty() {
                 return arrivals;
             }
-            assert!(now() < deadline, "lost, or very late: {missing:?}; {}", self.logs());
+            assert!(
+                now() < deadline,
+                "lost, or very late: {missing:?}; {}",
+                last_lines(&self.nodes)
+            );
             pass(Duration::from_millis(100)).await;
         }
     }
@@ -182,7 +173,7 @@ impl Cluster {
             if count == 0 {
                 return;
             }
-            assert!(now() < deadline, "still {count}: {sql}; {}", self.logs());
+            assert!(now() < deadline, "still {count}: {sql}; {}", last_lines(&self.nodes));
             pass(Duration::from_millis(100)).await;
         }
     }
@@ -193,22 +184,9 @@ impl Cluster {
         tokio::spawn(connection);
         client
     }
-
-    /// The last lines of the nodes' logs.
-    fn logs(&self) -> String {
-        let tail = |log: String| {
-            let lines: Vec<_> = log.lines().rev().take(20).collect();
-            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-        };
-        self.nodes.iter().map(|node| tail(node.log())).collect::<Vec<_>>().join("\n\n")
-    }
 }
 
 const ENDPOINTS: [&str; 2] = ["plain", "fifo"];
-
-fn of<'a>(arrivals: &'a [Arrival], endpoint: &str) -> Vec<&'a Arrival> {
-    arrivals.iter().filter(|it| it.endpoint == endpoint).collect()
-}
 
 /// The longest time between two responses with 202.
 fn longest_gap(accepted: &[Accepted]) -> Duration {
@@ -226,31 +204,5 @@ fn settings(database: &str) -> Variables {
         ("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8"),
         ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,500ms,1s,2s,5s"),
     ];
-    settings.into_iter().chain(SECRETS).map(|(name, value)| (name, value.to_owned())).collect()
-}
-
-fn token() -> String {
-    let output = postrider(&["token", "create"]).envs(SECRETS).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// Creates the application, the event types and the endpoints.
-async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
-    let make = async |path: &str, body: Value| {
-        let response = caller.call(node, Method::POST, path, Some(body)).await.unwrap();
-        assert!((200..300).contains(&response.status), "{path} got {response:?}");
-    };
-    make("/app", json!({ "name": "acme", "uid": "acme" })).await;
-    for name in [PLAIN, TURN] {
-        make("/event-type", json!({ "name": name, "description": "Of a test." })).await;
-    }
-    for endpoint in ENDPOINTS {
-        let mut body = json!({ "url": receiver.url(endpoint), "uid": endpoint });
-        if endpoint == "fifo" {
-            body["ordering"] = json!("fifo");
-            body["eventTypes"] = json!([TURN]);
-        }
-        make("/app/acme/endpoint", body).await;
-    }
+    with_secrets(&settings)
 }

@@ -10,7 +10,7 @@ use crate::{
     receive,
     receiver::{Behavior, Call, Receiver},
     schema::Schema,
-    server::{Server, postrider},
+    server::{Server, postrider, until_async},
 };
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -25,6 +25,36 @@ pub(crate) fn alerts(call: &Call) -> Vec<(String, String)> {
 
 pub(crate) fn is(state: &str, kind: &str) -> Vec<(String, String)> {
     vec![(state.to_owned(), kind.to_owned())]
+}
+
+/// Without a receiver, alerts are listed, and one that is configured later gets them.
+#[tokio::test]
+async fn alerts_are_listed_without_a_receiver_and_sent_to_one_that_is_configured_later() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::start();
+    let shown = |server: &Server| {
+        let output =
+            postrider(&["alerts", "--url", &server.url, "--token", &server.token]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let nothing = shown(&server);
+    assert!(nothing.starts_with("no results\nno receiver of alerts is configured"), "{nothing}");
+    assert!(nothing.contains("`alerts.webhook_url`"), "{nothing}");
+    let endpoint = disable_an_endpoint(&server, &receiver).await;
+    let listed = until_async(|| server.get("/alerts"), |it| it["data"][0].is_object()).await;
+    assert_eq!(listed["configured"], false);
+    assert_eq!(listed["data"][0]["endpointId"], endpoint.as_str(), "{listed}");
+    let list = shown(&server);
+    assert!(list.contains("endpoint_disabled") && list.contains("only listed here"), "{list}");
+
+    assert!(server.terminate().success());
+    let url = receiver.url("alerts");
+    server.set("POSTRIDER_ALERTS__WEBHOOK_URL", &url);
+    server.restart();
+    let calls = receiver.until("alerts", |calls| !calls.is_empty()).await;
+    assert_eq!(alerts(&calls[0]), is("firing", "endpoint_disabled"));
+    assert_eq!(server.get("/alerts").await["configured"], true);
+    assert!(!shown(&server).contains("only listed here"));
 }
 
 /// Publishes a message to an endpoint that wants no more, and waits until it is disabled.

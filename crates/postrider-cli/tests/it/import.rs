@@ -83,9 +83,10 @@ async fn fill(source: &Server, receiver: &Receiver) -> String {
         "url": receiver.url("one"), "uid": "one", "eventTypes": ["test.event"],
         "channels": ["c"], "description": "first", "metadata": { "k": "v" },
         "headers": { "x-tenant": "1", "authorization": "Bearer hidden" },
+        "ordering": "fifo", "forwardTraceContext": true,
     });
     source.post("/app/acme/endpoint", one).await;
-    let code = json!({ "code": CODE, "enabled": true });
+    let code = json!({ "code": CODE, "enabled": true, "variables": { "KEY": "hidden" } });
     let path = "/app/acme/endpoint/one/transformation";
     source.must(Method::PATCH, path, Some(code)).await;
     source.post("/app/acme/integration", json!({ "name": "partner" })).await;
@@ -98,7 +99,10 @@ async fn fill(source: &Server, receiver: &Receiver) -> String {
     let path = format!("/app/{}/endpoint", other["id"].as_str().unwrap());
     let private =
         postrider::signature::Secret::generate(postrider::signature::Kind::Ed25519, [5; 32]);
-    let two = json!({ "url": receiver.url("two"), "disabled": true, "secret": private.reveal() });
+    let two = json!({
+        "url": receiver.url("two"), "disabled": true, "secret": private.reveal(),
+        "signing": { "profile": "hook0" },
+    });
     source.post(&path, two).await;
     let secret = source.get("/app/acme/endpoint/one/secret").await;
     secret["key"].as_str().unwrap().to_owned()
@@ -154,14 +158,25 @@ async fn everything_arrives_and_a_second_import_changes_only_what_changed() {
         assert_eq!(counts(&done, kind), expected, "{kind}: {done:#}");
     }
     let hidden = done["hidden"].to_string();
-    for what in ["`authorization` is hidden", "private key is hidden", "its key is valid only"] {
+    for what in [
+        "`authorization` is hidden",
+        "private key is hidden",
+        "its key is valid only",
+        "variable `KEY` of its transformation is hidden",
+        "signing profile is hidden",
+    ] {
         assert!(hidden.contains(what), "{what}: {hidden}");
     }
+    assert!(!hidden.contains("destination"), "they are the endpoints: {hidden}");
     check_records(&source, &target).await;
     let found = messages(&target, "acme").await;
     assert_eq!(found, [exact.clone(), first.clone()], "ids, times and payloads are kept");
 
+    let variables = json!({ "variables": { "KEY": "of the target" } });
+    let path = "/app/acme/endpoint/one/transformation";
+    target.must(Method::PATCH, path, Some(variables)).await;
     let again = import_ok(&source, &target, &["--messages", "30d"]);
+    assert_eq!(target.get(path).await["variables"], json!({ "KEY": "***" }), "it is kept");
     for kind in ["eventType", "connector", "application", "endpoint", "integration", "setting"] {
         assert_eq!(counts(&again, kind)[..2], [0, 0], "{kind}: {again:#}");
     }
@@ -214,6 +229,7 @@ async fn check_records(source: &Server, target: &Server) {
     let uid = format!("imported-{}", other.as_str().unwrap());
     let endpoints = target.get(&format!("/app/{uid}/endpoint")).await;
     assert_eq!(endpoints["data"][0]["disabled"], true);
+    assert_eq!(endpoints["data"][0]["signing"]["profile"], "hook0");
 }
 
 async fn change(source: &Server) {

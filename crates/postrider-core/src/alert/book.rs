@@ -170,15 +170,19 @@ impl Book {
         }
     }
 
-    /// Ends what was not observed again, and returns what is to be told, if it is time to send a
-    /// message.
-    pub fn take_notices(&mut self, policy: &Policy, now: Timestamp) -> Vec<Notice> {
+    /// Ends what was not observed again, and forgets what is over.
+    pub fn expire(&mut self, policy: &Policy, now: Timestamp) {
         for alert in &mut self.alerts {
             if alert.ends_at.is_some_and(|at| at <= now) {
                 alert.end(now);
             }
         }
         self.alerts.retain(|alert| !alert.is_over(policy, now));
+    }
+
+    /// Expires alerts, and returns what is to be told, if it is time to send a message.
+    pub fn take_notices(&mut self, policy: &Policy, now: Timestamp) -> Vec<Notice> {
+        self.expire(policy, now);
         if self.made_at.is_some_and(|at| now.since(at) < policy.interval) {
             return Vec::new();
         }

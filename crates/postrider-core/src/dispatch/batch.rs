@@ -54,25 +54,32 @@ pub(super) struct BatchOutcome {
     pub jitter: JitterSample,
 }
 
-/// Changes what the schedule says about each delivery of a batch.
+/// What the schedule says about a delivery of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlannedDelivery {
+    pub plan: RetryPlan,
+    pub verdict: Verdict,
+    /// The message is damaged, so it was not in the call.
+    pub is_damaged: bool,
+}
+
+/// Changes what the schedule says about each delivery of a batch. Damaged messages keep their
+/// verdict.
 ///
 /// All of them are retried at the same time, so that they form a batch again. None is given up,
 /// because the message at fault may be another one; the next batch is smaller.
-pub(super) fn align(
-    deliveries: &mut [(RetryPlan, Verdict)],
-    schedule: &Schedule,
-    result: BatchOutcome,
-) {
-    if deliveries.len() < 2 {
+pub(super) fn align(deliveries: &mut [PlannedDelivery], schedule: &Schedule, result: BatchOutcome) {
+    let called: Vec<_> = deliveries.iter_mut().filter(|it| !it.is_damaged).collect();
+    if called.len() < 2 {
         return;
     }
-    let planned = deliveries.iter().find_map(|(plan, verdict)| match (plan, verdict) {
-        (RetryPlan::Schedule, Verdict::RetryAt(at)) => Some(*at),
+    let planned = called.iter().find_map(|it| match (it.plan, it.verdict) {
+        (RetryPlan::Schedule, Verdict::RetryAt(at)) => Some(at),
         _ => None,
     });
     let BatchOutcome { outcome, at: now, jitter } = result;
     let retry_at = planned.unwrap_or_else(|| schedule.last_retry_at(outcome, now, jitter));
-    for (plan, verdict) in deliveries {
+    for PlannedDelivery { plan, verdict, .. } in called {
         let is_aligned = match verdict {
             Verdict::Delivered => false,
             // Without a limit of its own, the endpoint gives such a delivery up at once.
@@ -155,9 +162,18 @@ mod tests {
                 at: Timestamp::from_millis(100),
                 jitter: JitterSample(0.5),
             };
-            align(&mut planned, &schedule, result);
-            let verdicts: Vec<_> = planned.iter().map(|(_, verdict)| *verdict).collect();
-            assert_eq!(verdicts, expected);
+            let damaged =
+                PlannedDelivery { is_damaged: true, ..batched(plan, give_up(Reason::Rejected)) };
+            let intact = planned.drain(..).map(|(plan, verdict)| batched(plan, verdict));
+            let mut all: Vec<_> = intact.chain([damaged]).collect();
+            align(&mut all, &schedule, result);
+            let verdicts: Vec<_> = all.iter().map(|it| it.verdict).collect();
+            assert_eq!(verdicts[..expected.len()], expected);
+            assert_eq!(verdicts[expected.len()..], [give_up(Reason::Rejected)], "it was not sent");
         }
+    }
+
+    fn batched(plan: RetryPlan, verdict: Verdict) -> PlannedDelivery {
+        PlannedDelivery { plan, verdict, is_damaged: false }
     }
 }

@@ -42,8 +42,8 @@ pub enum Input<'a, R, P> {
         attempt: Attempt,
         jitter: JitterSample,
     },
-    /// A call with several deliveries ended. There is an attempt for each, in the order of the
-    /// call, and all have the same outcome.
+    /// A call with several deliveries ended. There is an attempt for each. All have the same
+    /// outcome, except for those of damaged messages, which were not in the call.
     BatchEnded {
         attempts: Vec<Attempt>,
         jitter: JitterSample,

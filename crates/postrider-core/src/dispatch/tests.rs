@@ -20,7 +20,7 @@ use crate::{
     delivery::{DeliveryId, DeliveryOrder},
     limiter,
     outcome::{Failure, Outcome},
-    retry::Schedule,
+    retry::{Reason, Schedule},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use postrider_core::{
-    alert::{AlertKey, AlertKind, Book, Finding, Observation, Outgoing},
+    alert::{AlertKey, AlertKind, Book, Channel, Finding, Observation, Outgoing, Policy},
     catalog::Endpoint,
     time::Timestamp,
 };
@@ -26,6 +26,10 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Rounds between two times at which disabled endpoints are looked at again.
 const ROUNDS_PER_CHECK: u64 = 5;
+
+/// Rounds between two times at which a node without receivers reads the alerts, as long as it knows
+/// of none. So a server that sends no alerts hardly loads its store.
+const IDLE_ROUNDS: u64 = 30;
 
 /// Endpoints that are looked at in one round.
 const CHECKED: usize = 100;
@@ -53,12 +57,20 @@ pub struct AlertTask {
     failing: Option<(Timestamp, String)>,
     /// The alerts about the store itself.
     own: Book,
+    /// Whether the store had alerts when they were read last.
+    has_alerts: bool,
 }
 
 impl AlertTask {
-    /// The task; `None` if alerts are not configured.
-    pub(crate) fn new(components: &Components, alerts: AlertSender) -> Option<Self> {
+    /// The task; `None` if the settings have no alerts. Without a sender, alerts are only listed.
+    pub(crate) fn new(components: &Components, alerts: Option<AlertSender>) -> Option<Self> {
         let settings = components.alerts.settings()?.clone();
+        let alerts = alerts.unwrap_or_else(|| AlertSender {
+            sender: Arc::clone(&components.sender),
+            targets: Vec::new(),
+            node: settings.node.clone(),
+            base_url: settings.base_url.clone(),
+        });
         let Components { store, clock, metrics, .. } = components;
         for (channel, result) in
             alerts.channels().into_iter().flat_map(|it| [(it, "sent"), (it, "failed")])
@@ -80,6 +92,7 @@ impl AlertTask {
             expiring: BTreeSet::new(),
             failing: None,
             own: Book::default(),
+            has_alerts: true,
         })
     }
 
@@ -103,6 +116,9 @@ impl AlertTask {
     async fn round(&mut self, number: u64) {
         let observed = self.observe().await;
         self.keep(observed);
+        if self.is_idle() && !number.is_multiple_of(IDLE_ROUNDS) {
+            return;
+        }
         if number.is_multiple_of(ROUNDS_PER_CHECK) {
             match self.enabled_again().await {
                 Ok(cleared) => self.keep(cleared),
@@ -117,6 +133,14 @@ impl AlertTask {
             Err(error) => self.note_failure(&error),
         }
         self.tell_of_store().await;
+    }
+
+    /// Whether there is nothing to store, to end or to send.
+    fn is_idle(&self) -> bool {
+        self.alerts.targets.is_empty()
+            && self.pending.is_empty()
+            && self.failing.is_none()
+            && !self.has_alerts
     }
 
     fn keep(&mut self, observations: Vec<Observation>) {
@@ -182,17 +206,17 @@ impl AlertTask {
         let now = self.clock.now();
         let (policy, channels) = (self.settings.policy, self.alerts.channels());
         let observed = &self.pending;
-        let outgoing = self
+        let (outgoing, has_alerts) = self
             .book
             .update(|book| {
                 for observation in observed {
                     book.observe(observation.clone(), now);
                 }
-                let notices = book.take_notices(&policy, now);
-                book.outbox.put(&notices, &channels, now);
-                book.outbox.claim(now)
+                let outgoing = take_outgoing(book, &policy, &channels, now);
+                (outgoing, book.holding().next().is_some())
             })
             .await?;
+        self.has_alerts = has_alerts;
         self.pending.clear();
         Ok(outgoing)
     }
@@ -250,16 +274,31 @@ impl AlertTask {
         if let Some(observed) = observed {
             self.own.observe(observed, now);
         }
-        let notices = self.own.take_notices(policy, now);
+        let outgoing = take_outgoing(&mut self.own, policy, &self.alerts.channels(), now);
         self.inbox.keep_own(self.own.firing(now));
-        self.own.outbox.put(&notices, &self.alerts.channels(), now);
-        let outgoing = self.own.outbox.claim(now);
         let sent = join_all(outgoing.iter().map(|it| self.send(it))).await;
         let now = self.clock.now();
         for (id, is_sent) in sent {
             note_end(&mut self.own, id, is_sent, now);
         }
     }
+}
+
+/// Takes the messages to send. Without a receiver, nothing counts as told: a receiver that is
+/// configured later gets all alerts that are firing then.
+fn take_outgoing(
+    book: &mut Book,
+    policy: &Policy,
+    channels: &[Channel],
+    now: Timestamp,
+) -> Vec<Outgoing> {
+    if channels.is_empty() {
+        book.expire(policy, now);
+        return Vec::new();
+    }
+    let notices = book.take_notices(policy, now);
+    book.outbox.put(&notices, channels, now);
+    book.outbox.claim(now)
 }
 
 fn note_end(book: &mut Book, id: u64, is_sent: bool, now: Timestamp) {

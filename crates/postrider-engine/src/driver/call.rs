@@ -42,6 +42,9 @@ use crate::{
 const DAMAGED: &str = "the stored message does not match its checksum, so it was not sent; publish \
     the event again; the operator finds the row in the log and with `postrider verify-data`";
 
+/// A call that the dispatcher asks for.
+type Outgoing = OutgoingCall<Route, Arc<Message>>;
+
 /// Makes calls, each in its own task.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -69,6 +72,8 @@ pub(super) struct FinishedCall {
     first: CalledDelivery,
     /// The other deliveries of a batch.
     others: Vec<CalledDelivery>,
+    /// Deliveries that were taken out of the batch, because their messages are damaged.
+    damaged: Vec<CalledDelivery>,
     /// As it was when the call began.
     endpoint: Arc<Endpoint>,
     report: Report,
@@ -100,25 +105,38 @@ impl Caller {
         self.calls.is_empty()
     }
 
-    pub(super) fn start(&mut self, call: OutgoingCall<Route, Arc<Message>>, now: Timestamp) {
+    pub(super) fn start(&mut self, call: Outgoing, now: Timestamp) {
+        let endpoint = Arc::clone(&call.route.endpoint);
+        let (call, damaged) = without_damaged(call);
+        let damaged = damaged.into_iter().map(|(delivery, it)| self.called(delivery, &it, now));
+        let damaged: Vec<_> = damaged.collect();
+        match call {
+            Some(call) => self.send(call, damaged, now),
+            None => self.report_damaged(damaged, endpoint),
+        }
+    }
+
+    /// Ends deliveries that are not called for, since all messages are damaged.
+    fn report_damaged(&mut self, damaged: Vec<CalledDelivery>, endpoint: Arc<Endpoint>) {
+        let mut damaged = damaged.into_iter();
+        let first = damaged.next().expect("a call has a delivery");
+        let others = damaged.collect();
+        let subject = CallSubject { first, others, damaged: Vec::new(), endpoint, trace: None };
+        self.calls.spawn(finished(std::future::ready(damaged_report()), subject));
+    }
+
+    fn send(&mut self, call: Outgoing, damaged: Vec<CalledDelivery>, now: Timestamp) {
         let OutgoingCall { delivery, route, payload: message, others } = call;
         let Route { endpoint, target, .. } = route;
         let first = self.called(delivery, &message, now);
         let sender = Arc::clone(&self.sender);
-        let is_damaged = message.body.is_none() || others.iter().any(|(_, it)| it.body.is_none());
         let (others, batch) = self.batch(&endpoint, &message, others, now);
-        if is_damaged {
-            let reported = std::future::ready(Report::failed(Failure::Damaged, DAMAGED));
-            let subject = CallSubject { first, others, endpoint, trace: None };
-            self.calls.spawn(finished(reported, subject));
-            return;
-        }
-        let is_polling = endpoint.kind == EndpointKind::Polling && !target.is_shadow;
+        let mut subject = CallSubject { first, others, damaged, endpoint, trace: None };
+        let is_polling = subject.endpoint.kind == EndpointKind::Polling && !target.is_shadow;
         if is_polling {
             let call = Call { target, message, batch, body: Bytes::new(), at: now, trace: None };
             let polling = self.polling.clone();
             let appended = async move { polling.deliver(&call).await };
-            let subject = CallSubject { first, others, endpoint, trace: None };
             self.calls.spawn(finished(appended, subject));
             return;
         }
@@ -130,14 +148,14 @@ impl Caller {
         let mut call = Call { target, message, batch, body, at: now, trace: None };
         if call.target.is_shadow {
             let recorded = record_shadow(sender.shaper().cloned(), call);
-            let subject = CallSubject { first, others, endpoint, trace: None };
             self.calls.spawn(finished(recorded, subject));
             return;
         }
-        let trace = self.tracer.as_ref().map(|it| Box::new(self.trace(it, &first.delivery, &call)));
-        call.trace = forwarded(&call, trace.as_deref());
+        let delivery = &subject.first.delivery;
+        subject.trace = self.tracer.as_ref().map(|it| Box::new(self.trace(it, delivery, &call)));
+        call.trace = forwarded(&call, subject.trace.as_deref());
         let sent = async move { sender.send(call).await };
-        self.calls.spawn(finished(sent, CallSubject { first, others, endpoint, trace }));
+        self.calls.spawn(finished(sent, subject));
     }
 
     fn trace(&self, tracer: &Tracer, delivery: &Delivery, call: &Call) -> AttemptTrace {
@@ -212,22 +230,50 @@ impl Caller {
         if let (Some(tracer), Some(trace)) = (&self.tracer, &call.trace) {
             record(tracer, trace, &call);
         }
-        let FinishedCall { first, others, endpoint, report, trace: _ } = call;
+        let FinishedCall { first, others, damaged, endpoint, report, trace: _ } = call;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
         for called in std::iter::once(&first).chain(&others) {
             self.observe(called, &report, now);
         }
+        for called in &damaged {
+            self.observe(called, &damaged_report(), now);
+        }
         let jitter = self.clock.jitter();
-        if others.is_empty() {
+        if others.is_empty() && damaged.is_empty() {
             let attempt = attempt(&first, &endpoint, report);
             return dispatcher.handle(Input::CallEnded { attempt, jitter }, now);
         }
         let repeated = report.repeated();
         let rest = others.iter().map(|called| attempt(called, &endpoint, repeated.clone()));
-        let rest: Vec<_> = rest.collect();
+        let damaged = damaged.iter().map(|called| attempt(called, &endpoint, damaged_report()));
+        let rest: Vec<_> = rest.chain(damaged).collect();
         let attempts = std::iter::once(attempt(&first, &endpoint, report)).chain(rest);
         dispatcher.handle(Input::BatchEnded { attempts: attempts.collect(), jitter }, now);
     }
+}
+
+/// The call without deliveries whose message is damaged, so that the other messages of a batch are
+/// sent. No call is left if all are damaged.
+fn without_damaged(call: Outgoing) -> (Option<Outgoing>, Vec<(Delivery, Arc<Message>)>) {
+    let is_intact = |message: &Message| message.body.is_some();
+    if is_intact(&call.payload) && call.others.iter().all(|(_, it)| is_intact(it)) {
+        return (Some(call), Vec::new());
+    }
+    let OutgoingCall { delivery, route, payload, others } = call;
+    let all = std::iter::once((delivery, payload)).chain(others);
+    let (intact, damaged): (Vec<_>, Vec<_>) = all.partition(|(_, it)| is_intact(it));
+    let mut intact = intact.into_iter();
+    let call = intact.next().map(|(delivery, payload)| OutgoingCall {
+        delivery,
+        route,
+        payload,
+        others: intact.collect(),
+    });
+    (call, damaged)
+}
+
+fn damaged_report() -> Report {
+    Report::failed(Failure::Damaged, DAMAGED)
 }
 
 fn attempt(called: &CalledDelivery, endpoint: &Endpoint, report: Report) -> Attempt {
@@ -286,6 +332,7 @@ fn record(tracer: &Tracer, trace: &AttemptTrace, call: &FinishedCall) {
 struct CallSubject {
     first: CalledDelivery,
     others: Vec<CalledDelivery>,
+    damaged: Vec<CalledDelivery>,
     endpoint: Arc<Endpoint>,
     trace: Option<Box<AttemptTrace>>,
 }
@@ -294,6 +341,6 @@ struct CallSubject {
 async fn finished(call: impl Future<Output = Report>, subject: CallSubject) -> FinishedCall {
     let sent = AssertUnwindSafe(call).catch_unwind().await;
     let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-    let CallSubject { first, others, endpoint, trace } = subject;
-    FinishedCall { first, others, endpoint, report, trace }
+    let CallSubject { first, others, damaged, endpoint, trace } = subject;
+    FinishedCall { first, others, damaged, endpoint, report, trace }
 }

@@ -32,7 +32,7 @@ async fn list(call: Call, _: List) -> Result<Done<AlertsOut>, ApiError> {
             data.extend(render(alert));
         }
     }
-    Ok(Done(AlertsOut { configured: call.engine().has_alerts(), data }))
+    Ok(Done(AlertsOut { configured: call.engine().has_alert_receiver(), data }))
 }
 
 /// Whether the alert is about the organization or about the whole installation.

@@ -64,7 +64,7 @@ pub struct AlertOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AlertsOut {
-    /// Whether the server has a receiver of alerts. Without one, it watches for none.
+    /// Whether the server has a receiver of alerts. Without one, alerts are only listed.
     pub configured: bool,
     /// The alerts, the oldest first.
     pub data: Vec<AlertOut>,

@@ -2,16 +2,17 @@
 
 use clap::Args;
 use http::Method;
+use postrider::api::AlertsOut;
 
-use super::{ApiArgs, ApiRequest};
-use crate::client::Call;
+use super::{ApiArgs, json, table};
+use crate::{client::Call, commands::alert::CONFIGURE, output};
 
 const COLUMNS: &[&str] = &["kind", "subject", "beganAt", "summary"];
 
 /// Lists the alerts that are firing
 ///
-/// The server only watches for alerts if it has a receiver of alerts. `postrider alert test` tries
-/// the receivers.
+/// The server also sends them if it has a receiver of alerts. `postrider alert test` tries the
+/// receivers.
 #[derive(Args, Debug)]
 pub(crate) struct Alerts {
     #[command(flatten)]
@@ -19,8 +20,19 @@ pub(crate) struct Alerts {
 }
 
 impl Alerts {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
         let call = Call::new(Method::GET, &["alerts"]);
-        self.api.run(ApiRequest { call, columns: COLUMNS })
+        let Some(response) = self.api.raw_response(call)? else { return Ok(()) };
+        if self.api.wants_json() {
+            return output::line(json::pretty(&response));
+        }
+        output::text(&table::render(&response, COLUMNS))?;
+        let AlertsOut { configured, .. } = serde_json::from_str(response.get())?;
+        if !configured {
+            output::line(format_args!(
+                "no receiver of alerts is configured, so alerts are only listed here; {CONFIGURE}"
+            ))?;
+        }
+        Ok(())
     }
 }

@@ -106,6 +106,8 @@ impl fmt::Debug for Secret {
 pub(crate) struct Transformation {
     /// The fields `code`, `enabled` and `variables`.
     pub fields: Fields,
+    /// Names of variables whose values the source hides. They are left as they are in the target.
+    pub hidden_variables: BTreeSet<String>,
 }
 
 /// A kind of event.

@@ -67,8 +67,11 @@ impl Source for Svix {
                           (GET …/integration/{id}/key)";
             Finding::new(Kind::Integration, format!("{uid}/{}", it.name), detail)
         }));
-        let found = self.api.optional_list(&path(&["app", id, "destination"]), &[]).await?;
-        hidden.extend(found.iter().flatten().map(|it| convert::unread_destination(uid, it)));
+        // Only Postrider has kinds of endpoints, and its destinations are such endpoints.
+        if !endpoints.iter().any(|it| it.more.contains_key("kind")) {
+            let found = self.api.optional_list(&path(&["app", id, "destination"]), &[]).await?;
+            hidden.extend(found.iter().flatten().map(|it| convert::unread_destination(uid, it)));
+        }
         Ok(ApplicationContent { endpoints, integrations, hidden })
     }
 

@@ -74,6 +74,44 @@ async fn a_damaged_message_fails_alone_and_is_never_sent() {
 }
 
 #[tokio::test]
+async fn a_damaged_message_leaves_its_batch_and_costs_the_others_no_attempt() {
+    for ordering in ["any", "fifo"] {
+        let receiver = Receiver::start().await;
+        let mut server = Server::embedded(&[]);
+        server.application("acme").await;
+        let batch = json!({ "size": 4, "maxWaitSeconds": 300 });
+        let endpoint = json!({ "url": receiver.url("in"), "ordering": ordering, "batch": batch });
+        let endpoint = server.post("/app/acme/endpoint", endpoint).await;
+        let mut ids = Vec::new();
+        for name in ["first-of-all", "second-of-all", "third-of-all"] {
+            ids.push(server.publish("acme", json!({ "name": name })).await);
+        }
+        server.kill();
+        flip_bit(&server.folder.path().join("data"), "body", "second-of-all");
+        server.restart();
+        ids.push(server.publish("acme", json!({ "name": "fourth-of-all" })).await);
+
+        let calls = receiver.until("in", |calls| !calls.is_empty()).await;
+        let body: serde_json::Value = serde_json::from_slice(&calls[0].body).unwrap();
+        let sent = body["events"].as_array().unwrap().iter().map(|it| it["id"].clone());
+        assert_eq!(sent.collect::<Vec<_>>(), [&*ids[0], &*ids[2], &*ids[3]], "{ordering}");
+        let path = format!("/app/acme/attempt/endpoint/{}", endpoint["id"].as_str().unwrap());
+        let attempts = until_async(
+            || server.get(&path),
+            |it| it["data"].as_array().is_some_and(|it| it.len() >= ids.len()),
+        )
+        .await;
+        for attempt in attempts["data"].as_array().unwrap() {
+            let is_damaged = attempt["msgId"] == *ids[1];
+            assert_eq!(attempt["status"], if is_damaged { 2 } else { 0 }, "{attempt}");
+        }
+        let failed = server.get("/attempt?cause=damaged").await;
+        assert_eq!(failed["data"].as_array().unwrap().len(), 1, "{failed}");
+        assert_eq!(receiver.calls("in").len(), 1, "{ordering}: one request is enough");
+    }
+}
+
+#[tokio::test]
 async fn damage_in_the_file_is_reported_with_row_and_remedy() {
     let receiver = Receiver::start().await;
     let mut server = Server::embedded(&[]);

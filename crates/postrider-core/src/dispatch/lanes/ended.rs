@@ -3,7 +3,7 @@
 use super::Lanes;
 use crate::{
     delivery::{Attempt, Delivery, DeliveryId},
-    dispatch::batch::{self, BatchOutcome},
+    dispatch::batch::{self, BatchOutcome, PlannedDelivery},
     health::{self, Notice},
     outcome::Outcome,
     retry::{self, JitterSample, Verdict},
@@ -45,6 +45,12 @@ struct EndpointChange {
     disable: Option<Timestamp>,
 }
 
+/// The attempt that says how the call ended: the first of a message that was in it, or of a damaged
+/// one if there was no call.
+fn called(attempts: &[Attempt]) -> Option<&Attempt> {
+    attempts.iter().find(|it| !it.outcome.is_damaged()).or_else(|| attempts.first())
+}
+
 impl<R: Clone, P> Lanes<R, P> {
     /// Decides what follows from a call that ended.
     pub(in crate::dispatch) fn call_ended(
@@ -69,18 +75,22 @@ impl<R: Clone, P> Lanes<R, P> {
         jitter: JitterSample,
         now: Timestamp,
     ) -> Vec<CallResult> {
-        let Some(first) = attempts.first() else { return Vec::new() };
-        let (endpoint, outcome) = (first.delivery.endpoint, first.outcome);
+        let Some(called) = called(attempts) else { return Vec::new() };
+        let (endpoint, outcome) = (called.delivery.endpoint, called.outcome);
         self.in_flight -= 1;
         let deliveries: Vec<_> =
             attempts.iter().map(|it| self.take_in_flight(it.delivery)).collect();
-        let plan = |it: &Delivery| (it.retry_plan, self.verdict(it, outcome, jitter, now));
-        let mut planned: Vec<_> = deliveries.iter().map(plan).collect();
+        let plan = |(delivery, attempt): (&Delivery, &Attempt)| PlannedDelivery {
+            plan: delivery.retry_plan,
+            verdict: self.verdict(delivery, attempt.outcome, jitter, now),
+            is_damaged: attempt.outcome.is_damaged(),
+        };
+        let mut planned: Vec<_> = deliveries.iter().zip(attempts).map(plan).collect();
         let result = BatchOutcome { outcome, at: now, jitter };
         batch::align(&mut planned, &self.by_endpoint[&endpoint].policy.schedule, result);
-        let verdicts = planned.into_iter().map(|(_, verdict)| verdict);
+        let verdicts = planned.into_iter().map(|it| it.verdict);
         let ended: Vec<_> = deliveries.into_iter().zip(verdicts).collect();
-        let change = self.end_call(&ended, first, now);
+        let change = self.end_call(&ended, called, now);
         let changes = std::iter::once(change).chain(std::iter::repeat(EndpointChange::default()));
         let results = ended.into_iter().zip(changes);
         results

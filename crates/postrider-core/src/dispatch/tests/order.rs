@@ -44,6 +44,10 @@ struct World {
     batch: Option<Batch>,
     /// When each call was made, with the number of its deliveries.
     sizes: Vec<(Timestamp, usize)>,
+    /// Every so many messages one is damaged.
+    damages: Option<u128>,
+    /// Damaged messages that were given up.
+    given_up: usize,
 }
 
 const LARGE: Config = Config { settle_batch: 4, held: 5_000, held_per_endpoint: 1_000, ..CONFIG };
@@ -70,7 +74,13 @@ impl World {
             is_reliable: false,
             batch: None,
             sizes: Vec::new(),
+            damages: None,
+            given_up: 0,
         }
+    }
+
+    fn is_damaged(&self, id: DeliveryId) -> bool {
+        self.damages.is_some_and(|one_in| id.message.as_u128() % one_in == 0)
     }
 
     /// Gives the lanes batches, or none, at random.
@@ -162,6 +172,10 @@ impl World {
         }
         for settlement in &settlements {
             let id = settlement.delivery.id;
+            if self.is_damaged(id) {
+                assert_eq!(settlement.verdict, Verdict::GiveUp(Reason::Rejected), "it is not sent");
+                self.given_up += 1;
+            }
             match settlement.verdict {
                 Verdict::RetryAt(due_at) => {
                     let delivery = settlement.delivery.after_failure();
@@ -270,15 +284,25 @@ impl World {
             && entry.key().0 <= self.now
         {
             let (deliveries, outcome) = entry.remove();
-            let is_alone = deliveries.len() == 1;
-            for delivery in &deliveries {
+            let damaged = deliveries.iter().filter(|it| self.is_damaged(it.id)).count();
+            let is_alone = deliveries.len() - damaged <= 1;
+            let is_single = deliveries.len() == 1;
+            let outcomes = deliveries.iter().map(|delivery| {
+                let is_damaged = self.is_damaged(delivery.id);
+                if is_damaged { Outcome::Unanswered(Failure::Damaged) } else { outcome }
+            });
+            let outcomes: Vec<_> = outcomes.collect();
+            for (delivery, outcome) in deliveries.iter().zip(&outcomes) {
                 let is_last = delivery.attempt > 3 && is_alone;
-                self.ended.insert(delivery.id, outcome.delivered() || is_last);
+                let has_ended = outcome.delivered() || outcome.is_damaged() || is_last;
+                self.ended.insert(delivery.id, has_ended);
             }
             let jitter = JitterSample(0.5);
-            let mut attempts: Vec<_> = deliveries.iter().map(|it| attempt(it, outcome)).collect();
+            let attempts =
+                deliveries.iter().zip(outcomes).map(|(it, outcome)| attempt(it, outcome));
+            let mut attempts: Vec<_> = attempts.collect();
             match attempts.pop() {
-                Some(attempt) if is_alone => self.handle(Input::CallEnded { attempt, jitter }),
+                Some(attempt) if is_single => self.handle(Input::CallEnded { attempt, jitter }),
                 last => {
                     attempts.extend(last);
                     self.handle(Input::BatchEnded { attempts, jitter });
@@ -300,6 +324,7 @@ fn an_order_is_kept_whatever_fails() {
     for seed in 0..300 {
         let failures = seed % 8;
         let mut world = World::new(seed, failures).batched_at_random();
+        world.damages = (seed % 3 == 0).then_some(2 + u128::from(seed) % 5);
         let mut published = 0;
         while published < 60 {
             for _ in 0..world.dice.roll(4) {
@@ -368,6 +393,20 @@ fn batched(batch: Batch, count: u64) -> World {
         world.publish(0);
     }
     world
+}
+
+#[test]
+fn a_damaged_message_costs_the_others_of_its_batch_no_attempt() {
+    for one_in in [1, 2, 5] {
+        let mut world = batched(Batch { size: 20, max_wait: SECOND }, 20);
+        world.damages = Some(one_in);
+        while !world.is_idle() {
+            world.step();
+        }
+        let damaged = world.ended.keys().filter(|id| world.is_damaged(**id)).count();
+        assert_eq!((world.sizes.len(), world.given_up), (1, damaged), "one in {one_in}");
+        assert!(damaged > 0 && world.ended.values().all(|ended| *ended));
+    }
 }
 
 #[test]

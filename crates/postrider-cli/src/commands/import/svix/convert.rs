@@ -1,7 +1,7 @@
 //! Records of the API of Svix, in the form of the importer. Both the names of 1.x and those of 2.x
 //! clients are understood.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::api::Metadata;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ const CONNECTOR: [&str; 9] = [
 ];
 
 /// Fields of endpoints that only Postrider has.
-const POSTRIDER: [&str; 9] = [
+const POSTRIDER: [&str; 10] = [
     "kind",
     "config",
     "filter",
@@ -36,6 +36,7 @@ const POSTRIDER: [&str; 9] = [
     "paused",
     "skipAfter",
     "trustedCertificates",
+    "forwardTraceContext",
 ];
 
 /// The placeholder of a credential that is not shown.
@@ -101,9 +102,17 @@ pub(super) fn endpoint(it: &Value) -> Endpoint {
         rate_limit: rate_limit(it),
         disabled: it["disabled"] == true,
         metadata: metadata(it),
-        more: some_fields(it, &POSTRIDER),
+        more: some_fields(it, &POSTRIDER).into_iter().chain(signing(it)).collect(),
         ..Endpoint::default()
     }
+}
+
+/// The signing profile without its secrets, which are hidden. The target generates one, or keeps its
+/// own.
+fn signing(it: &Value) -> Option<(String, Value)> {
+    let mut signing = it["signing"].as_object()?.clone();
+    signing.remove("secrets");
+    Some(("signing".to_owned(), signing.into()))
 }
 
 /// What of an endpoint's record cannot be read.
@@ -112,6 +121,11 @@ pub(super) fn hidden_fields(it: &Value, record: &str) -> Vec<Finding> {
     let mut hidden = Vec::new();
     if !it["authentication"].is_null() {
         let detail = "its credential is hidden; set it again (`postrider endpoint update`)";
+        hidden.push(Finding::new(Kind::Endpoint, record, detail));
+    }
+    if it["signing"].is_object() {
+        let detail = "the secret of its signing profile is hidden; set it again (`postrider \
+                      endpoint signing`), or the receiver rejects the requests";
         hidden.push(Finding::new(Kind::Endpoint, record, detail));
     }
     if has_mask("config") {
@@ -133,8 +147,15 @@ pub(super) fn lacks_credential(it: &Value) -> bool {
 
 pub(super) fn transformation(it: &Value) -> Option<Transformation> {
     it["code"].as_str().filter(|code| !code.is_empty())?;
-    let fields = some_fields(it, &["code", "enabled", "variables"]);
-    Some(Transformation { fields })
+    let mut fields = some_fields(it, &["code", "enabled", "variables"]);
+    let mut hidden_variables = BTreeSet::new();
+    if let Some(Value::Object(variables)) = fields.get_mut("variables") {
+        let all = std::mem::take(variables).into_iter();
+        let (hidden, shown): (Fields, Fields) = all.partition(|(_, it)| it == MASK);
+        *variables = shown;
+        hidden_variables = hidden.into_iter().map(|(name, _)| name).collect();
+    }
+    Some(Transformation { fields, hidden_variables })
 }
 
 pub(super) fn headers(it: &Value) -> (BTreeMap<String, String>, Vec<String>) {
@@ -198,6 +219,23 @@ mod tests {
         assert_eq!(event_type.feature_flags, ["beta"]);
         let application = application(&json!({ "id": "app_1", "uid": "acme", "name": "Acme" }));
         assert_eq!((application.uid.as_str(), application.source_id.as_str()), ("acme", "app_1"));
+    }
+
+    #[test]
+    fn variables_of_a_transformation_that_are_hidden_are_left_out() {
+        let it = json!({ "code": "c", "enabled": true, "variables": { "a": "1", "b": "***" } });
+        let Transformation { fields, hidden_variables } = transformation(&it).unwrap();
+        assert_eq!(fields["variables"], json!({ "a": "1" }));
+        assert_eq!(hidden_variables.into_iter().collect::<Vec<_>>(), ["b"]);
+        assert!(transformation(&json!({ "code": null })).is_none());
+    }
+
+    #[test]
+    fn a_signing_profile_is_read_without_its_secrets() {
+        let signing = json!({ "profile": "hook0", "secrets": [{ "key": "***" }] });
+        let it = json!({ "id": "ep_1", "url": "https://a", "signing": signing });
+        assert_eq!(endpoint(&it).more["signing"], json!({ "profile": "hook0" }));
+        assert_eq!(hidden_fields(&it, "a/b").len(), 1);
     }
 
     #[test]

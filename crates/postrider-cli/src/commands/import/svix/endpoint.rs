@@ -95,6 +95,11 @@ impl Svix {
         }
         endpoint.transformation =
             read("transformation").await?.and_then(|it| convert::transformation(&it));
+        for name in endpoint.transformation.iter().flat_map(|it| &it.hidden_variables) {
+            hide(format!(
+                "the value of the variable `{name}` of its transformation is hidden; set it again"
+            ));
+        }
         for (name, what) in [("mtls", "client certificate"), ("oauth", "OAuth configuration")] {
             if read(name).await?.is_some_and(|it| is_set(&it)) {
                 hide(format!("its {what} is hidden; set it again"));

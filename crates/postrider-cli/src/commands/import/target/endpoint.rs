@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Change, Target, fields, fields_and, path, refusal};
 use crate::commands::import::{
     diff,
-    model::{Endpoint, Fields, Secret},
+    model::{Endpoint, Fields, Secret, Transformation},
     report::Outcome,
 };
 
@@ -146,10 +146,24 @@ impl Target {
         }
         let place = within.place(&[&endpoint.uid, "transformation"]);
         let present = self.api.optional(&path(&place)).await?.unwrap_or_default();
-        let is_same = diff::changed(&transformation.fields, &present).is_empty();
+        let wanted = with_kept_variables(transformation, &present);
+        let is_same = diff::changed(&wanted, &present).is_empty();
         let changed = if is_same { Vec::new() } else { vec!["transformation".to_owned()] };
-        self.change(Method::PATCH, &place, &json!(transformation.fields), changed).await
+        self.change(Method::PATCH, &place, &json!(wanted), changed).await
     }
+}
+
+/// The fields of a transformation, with the target's values of variables that the source hides.
+fn with_kept_variables(transformation: &Transformation, present: &Value) -> Fields {
+    let mut fields = transformation.fields.clone();
+    for name in &transformation.hidden_variables {
+        let (kept, variables) = (&present["variables"][name], fields.get_mut("variables"));
+        if let (false, Some(Value::Object(variables))) = (kept.is_null(), variables) {
+            // It is masked, too, which keeps the value.
+            variables.insert(name.clone(), kept.clone());
+        }
+    }
+    fields
 }
 
 /// The fields of the endpoint in our API.
@@ -247,6 +261,22 @@ mod tests {
             (endpoint(&[("x-one", "1"), ("x-gone", "2"), ("authorization", "a")], &[]), json!({})),
         ] {
             assert_eq!(json!(header_changes(&endpoint, &present)), expected, "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn variables_that_the_source_hides_keep_the_values_of_the_target() {
+        let transformation = Transformation {
+            fields: fields(json!({ "code": "c", "variables": { "a": "1" } })),
+            hidden_variables: ["b".to_owned()].into(),
+        };
+        for (present, expected) in [
+            (json!({}), json!({ "a": "1" })),
+            (json!({ "variables": { "a": "***" } }), json!({ "a": "1" })),
+            (json!({ "variables": { "b": "***" } }), json!({ "a": "1", "b": "***" })),
+        ] {
+            let wanted = with_kept_variables(&transformation, &present);
+            assert_eq!(wanted["variables"], expected, "{present}");
         }
     }
 
