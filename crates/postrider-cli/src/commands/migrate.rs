@@ -10,17 +10,17 @@ use postrider_store::{
 
 use crate::{
     arguments::ConfigArgs,
-    config::{Config, Overrides, load},
+    config::{Config, DatabaseUrl, Overrides, load},
     failure::{self, Advice},
     output, settings,
 };
 
-/// Upgrades the format of the data, or says what an upgrade would do; a server also upgrades it when
-/// it starts
+/// Upgrades the format of the data, or says what an upgrade would do
 ///
-/// With --check, nothing is changed, and the server may be running. The exit code is then 0 if this
-/// version can use the data and an upgrade could be rolled back, 1 if earlier versions could not use
-/// the data after the upgrade, and 2 if this version cannot use it.
+/// A server also upgrades the data when it starts. With --check, nothing is changed, and the server
+/// may be running. The exit code is then 0 if this version can use the data and an upgrade can be
+/// rolled back, 1 if earlier versions cannot use the data after the upgrade, and 2 if this version
+/// cannot use it.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Migrate {
@@ -58,7 +58,7 @@ impl Migrate {
     }
 }
 
-fn migrate_database(config: &Config, url: &str) -> anyhow::Result<()> {
+fn migrate_database(config: &Config, url: &DatabaseUrl) -> anyhow::Result<()> {
     let options = settings::database(config, url);
     let migrated = super::on_runtime(async move {
         PostgresStore::migrate(&options).await.map_err(failure::of_store)
@@ -121,18 +121,18 @@ fn check(config: &Config) -> anyhow::Result<ExitCode> {
 /// The formats, and what this version does with the data; `backup` says how to make one.
 fn describe(place: &str, report: &FormatReport, backup: &str) -> String {
     let FormatReport { found, written_by, own } = report;
-    let writer = written_by.map_or_else(String::new, |it| format!(", given by Postrider {it}"));
+    let writer = written_by.map_or_else(String::new, |it| format!(", set by Postrider {it}"));
     let earliest = own.usable_from;
     let meaning = match report.opening() {
         Opening::Upgrade { .. } if found.version == 0 => {
             return format!("{place} contains no data\n");
         },
         Opening::Use => {
-            format!("nothing to upgrade; versions from format {earliest} on can use it")
+            format!("nothing to upgrade; versions with format {earliest} or later can use it")
         },
         Opening::UseLater => "it can use the data and leaves its format as it is".to_owned(),
         Opening::Upgrade { is_reversible: true } => format!(
-            "its next start upgrades the data; versions from format {earliest} on can use it \
+            "its next start upgrades the data; versions with format {earliest} or later can use it \
              afterwards, so you can go back"
         ),
         Opening::Upgrade { is_reversible: false } => format!(
@@ -160,8 +160,12 @@ mod tests {
         let own = DataFormat { version: 12, usable_from: 11 };
         for (version, usable_from, expected) in [
             (0, 0, "D contains no data\n"),
-            (12, 11, "nothing to upgrade; versions from format 11 on can use it\n"),
-            (11, 11, "versions from format 11 on can use it afterwards, so you can go back\n"),
+            (12, 11, "nothing to upgrade; versions with format 11 or later can use it\n"),
+            (
+                11,
+                11,
+                "versions with format 11 or later can use it afterwards, so you can go back\n",
+            ),
             (10, 10, "earlier versions cannot use it afterwards, so make a backup first\n"),
             (13, 12, "it can use the data and leaves its format as it is\n"),
             (13, 13, "it cannot use the data; install a later version\n"),

@@ -68,6 +68,10 @@ async fn nodes_are_replaced_one_by_one_during_a_schema_upgrade() {
         let log = cluster.nodes[node].log();
         assert!(log.contains("that of a later version, which this version can use"), "{log}");
     }
+    let mut fourth = cluster.one_more();
+    fourth.ready();
+    cluster.accept(20).await;
+    assert_eq!(fourth.terminate().await.code(), Some(0), "{}", fourth.log());
     // A node that shuts down releases its deliveries, so the others need not wait for its lease.
     let wait = Duration::from_secs(2);
     cluster.prove("replaced", Bounds { duplicates: 0, wait }).await;

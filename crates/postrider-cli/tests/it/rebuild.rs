@@ -17,8 +17,8 @@ use crate::{
     server::{Server, until_async},
 };
 
-/// So many that the rebuild takes seconds: a start does a step for at most 2,000 of them.
-const MESSAGES: u64 = 150_000;
+/// So many that the rebuild takes a second or more: a start does a step for at most 2,000 of them.
+const MESSAGES: u64 = 40_000;
 
 /// The server, and the address of its metrics.
 struct World {
@@ -80,7 +80,7 @@ impl World {
         let read = async || {
             let request = Request::get(format!("http://{}/metrics", self.metrics));
             let text = receive::send(request, "").await.text;
-            let name = "postrider_index_complete_ratio ";
+            let name = "postrider_index_complete_ratio{} ";
             let value = text.lines().find_map(|line| line.strip_prefix(name));
             value.map_or(Value::Null, |it| it.parse::<f64>().unwrap().into())
         };

@@ -35,7 +35,10 @@ async fn data_of_a_newer_format_is_refused_and_not_changed() {
     assert!(server.terminate().success());
     let data = server.folder.path().join("data");
     let db = Connection::open(data.join("postrider.db")).unwrap();
-    db.pragma_update(None, "user_version", 99).unwrap();
+    db.execute_batch(
+        "DELETE FROM state WHERE key IN ('usable_from', 'written_by'); PRAGMA user_version = 99",
+    )
+    .unwrap();
     drop(db);
     let before = contents(&data);
 
@@ -91,7 +94,7 @@ async fn a_later_format_that_only_adds_can_be_rolled_back() {
     assert!(server.terminate().success());
     let (code, said) = migrate(&data, &["--check"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("has format 12, given by Postrider 2.3.4\n"), "{said}");
+    assert!(said.contains("has format 12, set by Postrider 2.3.4\n"), "{said}");
     assert!(migrate(&data, &[]).1.contains("already has format 12"));
 }
 

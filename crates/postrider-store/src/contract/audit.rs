@@ -12,6 +12,7 @@ use postrider_core::{
 
 use super::{
     catalog::{Expected, Parent, RecordId, RecordKind, RecordRow, Version},
+    deliveries::Scope,
     sign_ins::SignIn,
 };
 use crate::{
@@ -114,8 +115,9 @@ pub trait AuditLog: Send + Sync + fmt::Debug + 'static {
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError>;
 
     /// Makes all changes in their order, with their entries, in one transaction. If one of them
-    /// fails, none is made, and the result is its error. Unlike with [`AuditLog::change`], deliveries
-    /// are cancelled in that transaction, however many there are, if there is more than one change.
+    /// fails, none is made, and the result is its error. If a removed record has very many pending
+    /// deliveries, the last of them are cancelled after that transaction, in transactions of their
+    /// own: nobody can find them any more but in lists of deliveries.
     async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError>;
 
     /// Lists entries in the order of their ids.
@@ -138,6 +140,14 @@ pub(crate) enum AuditColumn {
 
 /// Entries that one scan looks at, at least: with two conditions, few of them may match both.
 pub(crate) const AUDIT_SCAN: usize = 500;
+
+impl Change {
+    /// The deliveries that the change cancels because their application or endpoint is removed.
+    pub(crate) const fn cancels(&self) -> Option<Scope> {
+        let Self::RemoveRecord(kind, parent, id) = self else { return None };
+        Scope::of_removal(*kind, parent, id)
+    }
+}
 
 impl Changed {
     /// Whether there is something to record.

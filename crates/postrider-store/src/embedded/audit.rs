@@ -6,6 +6,7 @@ use postrider_core::{audit::AuditEntry, time::Timestamp};
 use rusqlite::{Connection, params};
 
 use super::{
+    deliveries::cancel,
     error,
     ledger::Ledger,
     number::MessageSequence,
@@ -29,7 +30,7 @@ impl AuditLog for EmbeddedStore {
     async fn change(&self, change: Change, entry: AuditEntry) -> Result<Changed, StoreError> {
         self.cancel_ahead(&change).await?;
         self.commit(move |ledger| {
-            let changed = ledger.change(change)?;
+            let changed = ledger.change(change, cancel::STEP)?;
             if changed.has_effect() {
                 ledger.insert_audit_entry(&entry)?;
             }
@@ -39,13 +40,22 @@ impl AuditLog for EmbeddedStore {
     }
 
     async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError> {
-        // One of several may be refused, and then nothing may have changed: they cancel within the
-        // transaction.
         if let [only] = &*changes {
             self.cancel_ahead(&only.change).await?;
         }
-        self.commit(move |ledger| changes.into_iter().map(|it| ledger.change_one(it)).collect())
-            .await
+        // One of several may be refused, and then nothing may have changed: what the transaction
+        // has no time to cancel is cancelled after it.
+        let removals: Vec<Scope> = changes.iter().filter_map(|it| it.change.cancels()).collect();
+        let limit = cancel::STEP / removals.len().max(1);
+        let changed = self
+            .commit(move |ledger| {
+                changes.into_iter().map(|it| ledger.change_one(it, limit)).collect()
+            })
+            .await?;
+        for scope in removals {
+            self.cancel_rest(scope).await;
+        }
+        Ok(changed)
     }
 
     async fn audit_log(
@@ -62,9 +72,7 @@ impl AuditLog for EmbeddedStore {
 impl EmbeddedStore {
     /// Cancels what may be very many deliveries, in transactions of their own.
     async fn cancel_ahead(&self, change: &Change) -> Result<(), StoreError> {
-        if let Change::RemoveRecord(kind, parent, id) = change
-            && let Some(scope) = Scope::of_removal(*kind, parent, id)
-        {
+        if let Some(scope) = change.cancels() {
             self.cancel(scope).await?;
         }
         if let &Change::Skip { endpoint, until: Some(until), .. } = change {
@@ -72,22 +80,31 @@ impl EmbeddedStore {
         }
         Ok(())
     }
+
+    /// Cancels what a removed record has left. If that fails, claims cancel what they find.
+    async fn cancel_rest(&self, scope: Scope) {
+        if let Err(error) = self.cancel(scope).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "deliveries of a removed record were not cancelled yet");
+        }
+    }
 }
 
 impl Ledger {
-    fn change_one(&mut self, it: BatchedChange) -> Result<Changed, StoreError> {
-        let changed = self.change(it.change)?;
+    /// Makes a change that cancels at most this many deliveries of a removed record.
+    fn change_one(&mut self, it: BatchedChange, limit: usize) -> Result<Changed, StoreError> {
+        let changed = self.change(it.change, limit)?;
         if let Some(entry) = it.entry.filter(|_| changed.has_effect()) {
             self.insert_audit_entry(&entry)?;
         }
         Ok(changed)
     }
 
-    fn change(&mut self, change: Change) -> Result<Changed, StoreError> {
+    fn change(&mut self, change: Change, limit: usize) -> Result<Changed, StoreError> {
         Ok(match change {
             Change::SaveRecord(row, expected) => Changed::Saved(self.save_record(&row, expected)?),
             Change::RemoveRecord(kind, parent, id) => {
-                Changed::Done(self.remove_record(kind, &parent, &id)?)
+                Changed::Done(self.remove_record(kind, &parent, &id, limit)?)
             },
             Change::Resend { application, delivery, at, mode } => {
                 Changed::Done(self.resend(application, delivery, at, mode)?)

@@ -16,7 +16,7 @@ pub(super) use self::{
     save::COUNT_DEAD_LETTERS,
     table::{API_KEY_BY_DIGEST, SOURCE_BY_TOKEN},
 };
-use super::store::EmbeddedStore;
+use super::{deliveries::cancel, store::EmbeddedStore};
 use crate::{
     contract::{
         catalog::{
@@ -63,7 +63,7 @@ impl Catalog for EmbeddedStore {
         if let Some(scope) = Scope::of_removal(kind, &parent, &id) {
             self.cancel(scope).await?;
         }
-        self.commit(move |ledger| ledger.remove_record(kind, &parent, &id)).await
+        self.commit(move |ledger| ledger.remove_record(kind, &parent, &id, cancel::STEP)).await
     }
 
     async fn consumers(

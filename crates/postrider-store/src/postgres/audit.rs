@@ -20,7 +20,7 @@ use crate::{
     contract::{
         audit::{self, AuditColumn, AuditFilter, AuditLog, BatchedChange, Change, Changed},
         catalog::{RecordKind, RecordRow, too_many_dead_letters},
-        deliveries::Scope,
+        deliveries::{Deliveries, Scope},
     },
     error::StoreError,
     page::{Scan, ScanPage},
@@ -62,7 +62,23 @@ impl PostgresStore {
                 return Err(too_many_dead_letters());
             }
         }
-        with_session!(self.node.api_session(), |session| record(session, changes))
+        let changed: Result<_, StoreError> =
+            with_session!(self.node.api_session(), |session| record(session, changes));
+        let changed = changed?;
+        if changes.len() > 1 {
+            for scope in changes.iter().filter_map(|it| it.change.cancels()) {
+                self.cancel_rest(scope).await;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Cancels what a removed record has left. If that fails, claims cancel what they find.
+    async fn cancel_rest(&self, scope: Scope) {
+        if let Err(error) = self.cancel(scope).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "deliveries of a removed record were not cancelled yet");
+        }
     }
 
     async fn has_room_for(&self, row: &RecordRow) -> Result<bool, StoreError> {
@@ -75,11 +91,13 @@ async fn record(
     session: &mut Session,
     changes: &[BatchedChange],
 ) -> Result<Vec<Changed>, DatabaseError> {
-    // One of several may be refused, and then nothing may have changed: they cancel within the
-    // transaction.
-    if let [only] = changes {
-        cancel_first(session, &only.change).await?;
+    if let [only] = changes
+        && let Some(scope) = only.change.cancels()
+    {
+        cancel::cancel(session, scope).await?;
     }
+    // One of several may be refused, and then nothing may have changed: what the transaction has no
+    // time to cancel is cancelled after it.
     session.begin_outer().await?;
     match apply_all(session, changes).await {
         Ok(changed) => {
@@ -107,16 +125,6 @@ async fn apply_all(
         results.push(changed);
     }
     Ok(results)
-}
-
-/// Cancels what may be very many deliveries, in transactions of their own.
-async fn cancel_first(session: &mut Session, change: &Change) -> Result<(), DatabaseError> {
-    if let Change::RemoveRecord(kind, parent, id) = change
-        && let Some(scope) = Scope::of_removal(*kind, parent, id)
-    {
-        cancel::cancel(session, scope).await?;
-    }
-    Ok(())
 }
 
 async fn apply(session: &mut Session, change: &Change) -> Result<Changed, DatabaseError> {

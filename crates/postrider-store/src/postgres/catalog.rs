@@ -23,9 +23,12 @@ pub(super) use self::{
 };
 use super::store::{PostgresStore, with_session};
 use crate::{
-    contract::catalog::{
-        Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
-        StoredRecord, Version, too_many_dead_letters,
+    contract::{
+        catalog::{
+            Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
+            StoredRecord, Version, too_many_dead_letters,
+        },
+        deliveries::{Deliveries, Scope},
     },
     error::StoreError,
 };
@@ -65,6 +68,9 @@ impl Catalog for PostgresStore {
         parent: Parent,
         id: RecordId,
     ) -> Result<bool, StoreError> {
+        if let Some(scope) = Scope::of_removal(kind, &parent, &id) {
+            self.cancel(scope).await?;
+        }
         with_session!(self.node.api_session(), |session| remove::remove(
             session, kind, &parent, &id
         ))

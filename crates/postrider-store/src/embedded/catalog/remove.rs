@@ -51,18 +51,23 @@ const REMOVE_CONNECTOR: &str = "DELETE FROM connectors WHERE organization = ?1 A
 const REMOVE_TASK: &str = "DELETE FROM tasks WHERE organization = ?1 AND id = ?2";
 
 impl Ledger {
+    /// Removes a record, and cancels up to `limit` of its deliveries. The caller cancels the others.
     pub(in crate::embedded) fn remove_record(
         &mut self,
         kind: RecordKind,
         parent: &Parent,
         id: &RecordId,
+        limit: usize,
     ) -> Result<bool, StoreError> {
+        if let Some(scope) = Scope::of_removal(kind, parent, id) {
+            self.cancel_up_to(scope, limit)?;
+        }
         let removed = match (kind, parent, id) {
             (RecordKind::Application, _, RecordId::Uuid(id)) => {
                 self.remove_application(ApplicationId::from_u128(*id))?
             },
-            (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
-                self.remove_endpoint(*application, EndpointId::from_u128(*id))?
+            (RecordKind::Endpoint, Parent::Application(_), RecordId::Uuid(id)) => {
+                self.remove_endpoint(EndpointId::from_u128(*id))?
             },
             (RecordKind::Source, _, RecordId::Uuid(source)) => {
                 let values = params![parent_value(parent), id_value(id)];
@@ -117,7 +122,6 @@ impl Ledger {
     }
 
     fn remove_application(&mut self, id: ApplicationId) -> Result<usize, StoreError> {
-        self.cancel_all(Scope::Application(id))?;
         let key = [blob(id.as_u128())];
         self.remove_rejections_of(id)?;
         self.db.prepare_cached(REMOVE_SOURCES)?.execute(key)?;
@@ -130,12 +134,7 @@ impl Ledger {
         Ok(self.db.prepare_cached(REMOVE_APPLICATION)?.execute(key)?)
     }
 
-    fn remove_endpoint(
-        &mut self,
-        application: ApplicationId,
-        id: EndpointId,
-    ) -> Result<usize, StoreError> {
-        self.cancel_all(Scope::Endpoint(application, id))?;
+    fn remove_endpoint(&mut self, id: EndpointId) -> Result<usize, StoreError> {
         self.set_paused(id, false);
         self.retire_endpoint(id)?;
         self.remove_log(id)?;

@@ -24,20 +24,24 @@ impl Ledger {
     /// Cancels up to [`STEP`] deliveries of the scope; if there are fewer, all of them. Returns their
     /// number.
     pub(in crate::embedded) fn cancel_step(&mut self, scope: Scope) -> Result<usize, StoreError> {
+        self.cancel_up_to(scope, STEP)
+    }
+
+    /// Cancels up to `limit` deliveries of the scope, or all of a message; if there are fewer, all of
+    /// them. Returns their number.
+    pub(in crate::embedded) fn cancel_up_to(
+        &mut self,
+        scope: Scope,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
         match scope {
             Scope::Message(_, id) => self.cancel_message(MessageSequence::of(id)),
             Scope::Endpoint(_, id) => match self.endpoint_number(id) {
-                Some(endpoint) => self.cancel_endpoint(endpoint, STEP),
+                Some(endpoint) => self.cancel_endpoint(endpoint, limit),
                 None => Ok(0),
             },
-            Scope::Application(id) => self.cancel_application(id),
+            Scope::Application(id) => self.cancel_application(id, limit),
         }
-    }
-
-    /// Cancels all deliveries of the scope, however many there are.
-    pub(in crate::embedded) fn cancel_all(&mut self, scope: Scope) -> Result<(), StoreError> {
-        while self.cancel_step(scope)? >= STEP {}
-        Ok(())
     }
 
     pub(in crate::embedded) fn cancel_message(
@@ -53,11 +57,11 @@ impl Ledger {
         Ok(endpoints.len())
     }
 
-    fn cancel_application(&mut self, id: ApplicationId) -> Result<usize, StoreError> {
+    fn cancel_application(&mut self, id: ApplicationId, limit: usize) -> Result<usize, StoreError> {
         let mut count = 0;
         for endpoint in self.lanes_of(id)? {
-            count += self.cancel_endpoint(endpoint, STEP - count)?;
-            if count == STEP {
+            count += self.cancel_endpoint(endpoint, limit - count)?;
+            if count == limit {
                 break;
             }
         }

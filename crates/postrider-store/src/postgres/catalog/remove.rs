@@ -9,7 +9,7 @@ use crate::{
         deliveries::Scope,
     },
     postgres::{
-        deliveries::cancel::cancel, error::DatabaseError, notify, parameter::Param, polling,
+        deliveries::cancel::cancel_step, error::DatabaseError, notify, parameter::Param, polling,
         session::Session, value::Uuid,
     },
 };
@@ -67,6 +67,7 @@ pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection W
 pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
     WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
 
+/// Removes a record, and cancels a bounded number of its deliveries. The caller cancels the others.
 pub(in crate::postgres) async fn remove(
     session: &mut Session,
     kind: RecordKind,
@@ -122,8 +123,8 @@ async fn remove_application(
     id: ApplicationId,
     key: &[Param<'_>],
 ) -> Result<bool, DatabaseError> {
-    cancel(session, Scope::Application(id)).await?;
     session.begin().await?;
+    cancel_step(session, Scope::Application(id)).await?;
     session.execute(REMOVE_ENDPOINTS, key).await?;
     session.execute(CONTINUE_ALL, key).await?;
     session.execute(REMOVE_REJECTIONS_OF, key).await?;
@@ -142,8 +143,8 @@ async fn remove_endpoint(
     id: EndpointId,
     key: &[Param<'_>],
 ) -> Result<bool, DatabaseError> {
-    cancel(session, Scope::Endpoint(application, id)).await?;
     session.begin().await?;
+    cancel_step(session, Scope::Endpoint(application, id)).await?;
     let removed = session.execute(REMOVE_ENDPOINT, key).await?;
     polling::remove_log(session, key[1]).await?;
     session.execute(CONTINUE, key).await?;

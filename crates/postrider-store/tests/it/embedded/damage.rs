@@ -12,7 +12,7 @@ use postrider_store::{
 use rusqlite::Connection;
 
 use super::copy_folder;
-use crate::fixture::*;
+use crate::{fixture::*, later::set_format};
 
 /// A folder with messages 1 to 9, the odd ones delivered.
 async fn sample_folder() -> tempfile::TempDir {
@@ -306,9 +306,9 @@ async fn a_backup_contains_the_sources() {
 async fn a_newer_format_is_refused() {
     let folder = sample_folder().await;
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
-    db.pragma_update(None, "user_version", 99).unwrap();
+    set_format(&db, 99, 98);
     drop(db);
-    assert_refused(folder.path(), "was upgraded to format 99 by a later version");
+    assert_refused(folder.path(), "was upgraded to format 99 by Postrider 2.3.4");
 }
 
 #[test]

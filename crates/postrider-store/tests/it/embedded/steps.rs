@@ -3,8 +3,9 @@
 
 use postrider_core::catalog::{Application, Endpoint};
 use postrider_store::{
-    AuditLog, Change, Changed, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    EmbeddedStore, History, Maintenance, NewMessage, Records, Scan, Scope, StatusKind,
+    AuditLog, BatchedChange, Change, Changed, Claim, Deliveries, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, EmbeddedStore, Expected, History, Maintenance, NewMessage, RecordKind, RecordRow,
+    Records, Scan, Scope, StatusKind, Version,
 };
 
 use crate::fixture::*;
@@ -98,6 +99,28 @@ async fn an_endpoint_or_application_with_a_long_lane_is_removed_in_steps() {
         store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
     };
     assert_eq!(check(waiting, application).await, 0);
+}
+
+/// As `postrider apply` does, with other changes in the same transaction.
+#[tokio::test]
+async fn a_batch_of_changes_removes_an_endpoint_with_a_long_lane_in_steps() {
+    let batched = |change, number| BatchedChange { change, entry: Some(audit_entry(number)) };
+    let save = |expected| Change::SaveRecord(RecordRow::of(&application(7)).unwrap(), expected);
+    let remove = |endpoint| {
+        let id = endpoint_id(endpoint).into();
+        Change::RemoveRecord(RecordKind::Endpoint, application_id(1).into(), id)
+    };
+    let apply = async |store: &EmbeddedStore| {
+        let refused = vec![batched(remove(1), 1), batched(save(Expected::Version(Version(3))), 2)];
+        store.change_all(refused).await.unwrap_err();
+        assert_eq!(store.size().await.unwrap().waiting, COUNT);
+        let changes =
+            vec![batched(save(Expected::New), 1), batched(remove(1), 2), batched(remove(2), 3)];
+        store.change_all(changes).await.unwrap();
+        assert_eq!(cancelled(store).await, COUNT);
+        assert_eq!(claimed(store, claim()).await, []);
+    };
+    assert_eq!(check(waiting, apply).await, 0);
 }
 
 #[tokio::test]
