@@ -63,7 +63,7 @@ mod thread;
 mod transfer;
 
 pub use self::{
-    maintenance::{VerifiedRows, backup, verify},
+    maintenance::{Salvaged, VerifiedRows, backup, salvage, verify},
     numbers::NumberCounts,
     options::Options,
     store::EmbeddedStore,

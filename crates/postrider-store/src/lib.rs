@@ -62,7 +62,8 @@ pub use crate::{
         tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{
-        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, VerifiedRows, backup, verify,
+        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, Salvaged, VerifiedRows,
+        backup, salvage, verify,
     },
     error::{BoxError, StoreError, StoreFailure},
     index_rebuild::IndexRebuild,

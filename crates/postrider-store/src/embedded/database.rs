@@ -65,6 +65,28 @@ pub(super) fn open_main(
     Ok(db)
 }
 
+/// Creates a database of the current version without rows.
+pub(super) fn create_current(path: &Path) -> rusqlite::Result<Connection> {
+    let mut db = create(path)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    migrate(&mut db, 0)?;
+    Ok(db)
+}
+
+/// Whether the database has the tables of the current version.
+pub(super) fn is_current(db: &Connection) -> rusqlite::Result<bool> {
+    let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(found == MIGRATIONS.len())
+}
+
+/// Gives a copy of a damaged database the tables of the current version. A version that no program
+/// has written is taken for the current one.
+pub(super) fn upgrade_copy(path: &Path) -> rusqlite::Result<()> {
+    let mut db = Connection::open(path)?;
+    let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if (1..MIGRATIONS.len()).contains(&found) { migrate(&mut db, found) } else { Ok(()) }
+}
+
 /// The version of a database that is ours and not too new.
 fn require_known(path: &Path, db: &Connection) -> Result<usize, StoreError> {
     let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -4,7 +4,10 @@ mod backup;
 pub(super) mod erase;
 mod expire;
 mod rewrite;
+mod salvage;
+mod scan;
 mod size;
+mod tables;
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -17,6 +20,7 @@ use self::erase::{SearchedAt, search};
 pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
 pub use self::{
     backup::backup,
+    salvage::{Salvaged, salvage},
     verify::{VerifiedRows, verify},
 };
 use super::{

@@ -5,6 +5,7 @@ mod damage;
 mod loss;
 mod rebuild;
 mod reopening;
+mod salvage;
 mod steps;
 
 use std::{fs, path::Path};
