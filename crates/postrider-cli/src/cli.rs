@@ -31,6 +31,7 @@ use crate::{
         migrate::Migrate,
         providers::Providers,
         replay::Replay,
+        salvage::Salvage,
         serve,
         sign::Sign,
         token::TokenCommand,
@@ -94,6 +95,7 @@ enum Command {
     Alerts(Alerts),
     Backup(Backup),
     VerifyData(VerifyData),
+    Salvage(Salvage),
     Copy(Copy),
     /// Imports applications, endpoints and messages from another system
     ///
@@ -221,6 +223,7 @@ impl Cli {
             Command::Config(config) => config.run()?,
             Command::Backup(backup) => backup.run()?,
             Command::VerifyData(verify) => return Ok(verify.run()),
+            Command::Salvage(salvage) => return Ok(salvage.run()),
             Command::Migrate(migrate) => return migrate.run(),
             Command::Copy(copy) => return copy.run(),
             Command::Import { api, command } => return command.run(&api),

@@ -21,6 +21,7 @@ pub(crate) mod migrate;
 mod provider;
 pub(crate) mod providers;
 pub(crate) mod replay;
+pub(crate) mod salvage;
 pub(crate) mod serve;
 pub(crate) mod sign;
 mod target;

@@ -65,7 +65,7 @@ mod transfer;
 
 pub(crate) use self::error::reason;
 pub use self::{
-    maintenance::{VerifiedRows, backup, format_of, verify},
+    maintenance::{Salvaged, VerifiedRows, backup, format_of, salvage, verify},
     numbers::NumberCounts,
     options::Options,
     store::EmbeddedStore,

@@ -64,8 +64,8 @@ pub use crate::{
         tasks::{ResendWhich, TASK_RETENTION, TaskBatch, TaskEffect, Tasks},
     },
     embedded::{
-        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, VerifiedRows, backup,
-        format_of, verify,
+        EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, Salvaged, VerifiedRows,
+        backup, format_of, salvage, verify,
     },
     error::{BoxError, StoreError, StoreFailure},
     format_report::{FormatReport, ProgramVersion},

@@ -8,6 +8,8 @@
  * DISK_SHIM_FOLDER  the folder whose files it is about
  * DISK_SHIM_SCRIPT  a file with faults, read again whenever it is replaced
  * DISK_SHIM_LOG     where it writes what it did
+ * DISK_SHIM_ERRORS  set if the power never fails: then nothing is remembered for that. For programs of
+ *                   several processes, each of which counts accesses on its own
  *
  * Lines of a script:
  *
@@ -15,7 +17,8 @@
  *                               third and all after it
  *   clock SECONDS               added to the wall clock
  *
- * OPERATION is open, read, write, sync or truncate; FILE is the end of a name, or `*`. Faults:
+ * OPERATION is open, read, write, sync or truncate; FILE is the end of a name, a part of a path that
+ * ends with a slash, or `*`. Faults:
  *
  *   EIO, ENOSPC   the access fails
  *   short         half of it is done, and reported as such
@@ -43,6 +46,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,6 +96,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char folder[PATH_BYTES];
 static const char *script_path;
 static const char *log_path;
+static int errors_only;
 static struct file *open_files[MAX_FDS];
 static unsigned char is_folder[MAX_FDS];
 static struct file *files[MAX_FILES];
@@ -112,6 +117,8 @@ static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*real_pwritev)(int, const struct iovec *, int, off_t);
+static int (*real_fallocate)(int, off_t, off_t);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_rename)(const char *, const char *);
 static int (*real_unlink)(const char *);
@@ -122,6 +129,12 @@ static void start(void) __attribute__((constructor));
 static void take_lock(void) { pthread_mutex_lock(&lock); }
 static void release_lock(void) { pthread_mutex_unlock(&lock); }
 
+/* Some programs write their title over the environment. */
+static const char *copy_of(const char *name) {
+    const char *value = getenv(name);
+    return value == NULL ? NULL : strdup(value);
+}
+
 static void start(void) {
     if (real_open != NULL) return;
     real_close = dlsym(RTLD_NEXT, "close");
@@ -129,14 +142,17 @@ static void start(void) {
     real_pread = dlsym(RTLD_NEXT, "pread64");
     real_write = dlsym(RTLD_NEXT, "write");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+    real_pwritev = dlsym(RTLD_NEXT, "pwritev64");
+    real_fallocate = dlsym(RTLD_NEXT, "posix_fallocate64");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_rename = dlsym(RTLD_NEXT, "rename");
     real_unlink = dlsym(RTLD_NEXT, "unlink");
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     const char *named = getenv("DISK_SHIM_FOLDER");
     if (named != NULL) snprintf(folder, sizeof folder, "%s", named);
-    script_path = getenv("DISK_SHIM_SCRIPT");
-    log_path = getenv("DISK_SHIM_LOG");
+    script_path = copy_of("DISK_SHIM_SCRIPT");
+    log_path = copy_of("DISK_SHIM_LOG");
+    errors_only = getenv("DISK_SHIM_ERRORS") != NULL;
     real_open = dlsym(RTLD_NEXT, "open64");
     /* A child that is about to run another program may close files. */
     pthread_atfork(take_lock, release_lock, release_lock);
@@ -203,6 +219,12 @@ static int ends_with(const char *text, const char *end) {
     return length >= wanted && strcmp(text + length - wanted, end) == 0;
 }
 
+static int is_about(const char *file, const char *path) {
+    size_t length = strlen(file);
+    if (strcmp(file, "*") == 0) return 1;
+    return length > 0 && file[length - 1] == '/' ? strstr(path, file) != NULL : ends_with(path, file);
+}
+
 /* The fault of this access, or NULL. */
 static const char *fault_of(const char *operation, const char *path) {
     read_script();
@@ -210,7 +232,7 @@ static const char *fault_of(const char *operation, const char *path) {
     for (int i = 0; i < fault_count; i++) {
         struct fault *fault = &faults[i];
         if (strcmp(fault->operation, operation) != 0) continue;
-        if (strcmp(fault->file, "*") != 0 && !ends_with(path, fault->file)) continue;
+        if (!is_about(fault->file, path)) continue;
         fault->seen++;
         if (fault->seen == fault->nth || (fault->and_later && fault->seen > fault->nth))
             found = fault->action;
@@ -242,6 +264,7 @@ static off_t size_of(int fd) {
 
 /* Remembers what is on the disk before sectors are overwritten for the first time since a sync. */
 static void keep(struct file *file, int fd, off_t from, off_t to) {
+    if (errors_only) return;
     int reader = -1;
     for (off_t number = from / SECTOR; number * SECTOR < to; number++) {
         struct sector **bucket = &file->dirty[number % BUCKETS];
@@ -383,8 +406,18 @@ static const char *check(const char *operation, const char *path) {
     return fault;
 }
 
-static int open_file(const char *path, int flags, mode_t mode) {
+/* Programs of several processes often work in their folder, and name its files relative to that. */
+static const char *absolute(const char *path, char *buffer) {
+    char current[PATH_BYTES / 2];
+    if (!errors_only || path[0] == '/' || getcwd(current, sizeof current) == NULL) return path;
+    snprintf(buffer, PATH_BYTES, "%s/%.500s", current, path);
+    return buffer;
+}
+
+static int open_file(const char *named, int flags, mode_t mode) {
     start();
+    char buffer[PATH_BYTES];
+    const char *path = absolute(named, buffer);
     int is_own = is_tracked(path);
     if (!is_own && (folder[0] == 0 || strcmp(path, folder) != 0))
         return real_open(path, flags, mode);
@@ -409,7 +442,7 @@ static int open_file(const char *path, int flags, mode_t mode) {
             /* The inode may have been that of a removed file. */
             forget_dirty(file);
             file->durable_size = 0;
-            add_change(CREATED, path);
+            if (!errors_only) add_change(CREATED, path);
         }
         if ((flags & O_TRUNC) && file != NULL) {
             keep(file, fd, 0, size_of(fd));
@@ -522,6 +555,40 @@ ssize_t write(int fd, const void *bytes, size_t length) { return write_file(fd, 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return write_file(fd, bytes, length, at, 1); }
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) { return write_file(fd, bytes, length, at, 1); }
 
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t at) {
+    start();
+    struct file *file = file_of(fd);
+    int error = 0;
+    if (file != NULL) {
+        pthread_mutex_lock(&lock);
+        error = error_of(check("write", file->path));
+        off_t length = 0;
+        for (int i = 0; i < count; i++) length += (off_t)parts[i].iov_len;
+        if (error == 0) keep(file, fd, at, at + length);
+        pthread_mutex_unlock(&lock);
+    }
+    errno = error;
+    return error == 0 ? real_pwritev(fd, parts, count, at) : -1;
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) {
+    return pwritev64(fd, parts, count, at);
+}
+
+int posix_fallocate64(int fd, off_t from, off_t length) {
+    start();
+    struct file *file = file_of(fd);
+    int error = 0;
+    if (file != NULL) {
+        pthread_mutex_lock(&lock);
+        error = error_of(check("write", file->path));
+        pthread_mutex_unlock(&lock);
+    }
+    return error == 0 ? real_fallocate(fd, from, length) : error;
+}
+
+int posix_fallocate(int fd, off_t from, off_t length) { return posix_fallocate64(fd, from, length); }
+
 static int sync_file(int fd) {
     start();
     struct file *file = file_of(fd);
@@ -569,7 +636,7 @@ int ftruncate64(int fd, off_t size) { return truncate_file(fd, size); }
 
 int rename(const char *from, const char *to) {
     start();
-    if (!is_tracked(from) || !is_tracked(to)) return real_rename(from, to);
+    if (errors_only || !is_tracked(from) || !is_tracked(to)) return real_rename(from, to);
     pthread_mutex_lock(&lock);
     struct change *change = add_change(RENAMED, from);
     snprintf(change->to, PATH_BYTES, "%s", to);
@@ -589,7 +656,7 @@ int rename(const char *from, const char *to) {
 
 int unlink(const char *path) {
     start();
-    if (!is_tracked(path) || access(path, F_OK) != 0) return real_unlink(path);
+    if (errors_only || !is_tracked(path) || access(path, F_OK) != 0) return real_unlink(path);
     pthread_mutex_lock(&lock);
     save(add_change(REMOVED, path), path);
     int result = real_unlink(path), error = errno;

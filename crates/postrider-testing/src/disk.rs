@@ -1,14 +1,8 @@
 //! A disk that fails on request, under the real binary.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
-const COMPILER: &str = "cc";
+use crate::shim::Shim;
 
 const SOURCE: &str = include_str!("../shim/disk.c");
 
@@ -16,8 +10,7 @@ const SOURCE: &str = include_str!("../shim/disk.c");
 /// program before the C library. `shim/disk.c` describes what it can do.
 #[derive(Debug)]
 pub struct FaultyDisk {
-    /// Contains the library, the script and the log.
-    own: TempDir,
+    shim: Shim,
     folder: PathBuf,
 }
 
@@ -28,28 +21,29 @@ impl FaultyDisk {
     ///
     /// If there is no C compiler.
     pub fn new(folder: &Path) -> Self {
-        let own = tempfile::tempdir().expect("there are temporary folders");
-        let source = own.path().join("disk.c");
-        fs::write(&source, SOURCE).expect("temporary files can be written");
-        let built = Command::new(COMPILER)
-            .args(["-shared", "-fPIC", "-O2", "-pthread", "-o"])
-            .args([&own.path().join("disk.so"), &source])
-            .arg("-ldl")
-            .output();
-        let built = built.unwrap_or_else(|error| panic!("{COMPILER} cannot be run: {error}"));
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        Self { own, folder: folder.to_owned() }
+        Self { shim: Shim::build("disk", SOURCE), folder: folder.to_owned() }
     }
 
     /// The environment of a program that runs on the disk.
     pub fn variables(&self) -> [(&'static str, String); 4] {
-        let path = |name: &str| self.own.path().join(name).display().to_string();
         [
-            ("LD_PRELOAD", path("disk.so")),
+            ("LD_PRELOAD", self.shim.library()),
             ("DISK_SHIM_FOLDER", self.folder.display().to_string()),
-            ("DISK_SHIM_SCRIPT", path("script")),
-            ("DISK_SHIM_LOG", path("log")),
+            ("DISK_SHIM_SCRIPT", self.shim.script()),
+            ("DISK_SHIM_LOG", self.shim.log_file()),
         ]
+    }
+
+    /// The same for a program of several processes, which may run as another user. Its power never
+    /// fails.
+    ///
+    /// # Panics
+    ///
+    /// If the temporary folder is gone.
+    pub fn variables_of_many(&self) -> [(&'static str, String); 5] {
+        self.shim.share();
+        let [a, b, c, d] = self.variables();
+        [a, b, c, d, ("DISK_SHIM_ERRORS", "1".to_owned())]
     }
 
     /// Replaces the faults, which are counted from now on. Without lines, the disk works.
@@ -58,15 +52,11 @@ impl FaultyDisk {
     ///
     /// If the temporary folder is gone.
     pub fn fail(&self, script: &str) {
-        let draft = self.own.path().join("script.new");
-        fs::write(&draft, script).expect("temporary files can be written");
-        // As a whole: the program may read it at any moment.
-        fs::rename(draft, self.own.path().join("script")).expect("temporary files can be renamed");
+        self.shim.replace_script(script);
     }
 
     /// What the disk did: a line for each sync that succeeded and for each fault.
     pub fn log(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.own.path().join("log")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        self.shim.log()
     }
 }

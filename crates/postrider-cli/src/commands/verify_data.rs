@@ -14,7 +14,8 @@ use crate::{
 
 /// Reads the whole data folder and lists what is damaged, even while its server is running
 ///
-/// Compares all messages and attempts with their checksums, and checks the structure of the files.
+/// Compares all messages and attempts with their checksums, decodes all other records and compares
+/// them with the columns by which they are found, and checks the structure of the files.
 /// Changes nothing. Exits with 0 if nothing is damaged, with 1 if something is, and with 2 if the
 /// folder cannot be read.
 #[derive(Args, Debug)]
@@ -49,11 +50,13 @@ impl VerifyData {
         let found = postrider_store::verify(&config.data_dir)
             .map_err(failure::of_store)
             .with_context(|| format!("{folder} cannot be verified"))?;
-        let VerifiedRows { messages, attempts, without_checksum, damage } = found;
+        let VerifiedRows { messages, attempts, others, without_checksum, damage } = found;
         for description in &damage {
             output::line(format_args!("{description}"))?;
         }
-        output::line(format_args!("read {messages} messages and {attempts} attempts in {folder}"))?;
+        output::line(format_args!(
+            "read {messages} messages, {attempts} attempts and {others} other rows in {folder}"
+        ))?;
         if without_checksum > 0 {
             output::line(format_args!(
                 "{without_checksum} of them were stored by an earlier version, without a checksum"
@@ -63,8 +66,8 @@ impl VerifyData {
             output::line(format_args!("nothing is damaged"))?;
         } else {
             output::line(format_args!(
-                "check the disk, and restore the folder from a backup; see \
-                 docs/troubleshooting.md#damaged-data"
+                "check the disk, and restore the folder from a backup, or copy what can be read with \
+                 `postrider salvage`; see docs/operations.md#damaged-data"
             ))?;
         }
         Ok(damage.is_empty())

@@ -1,8 +1,14 @@
 //! PostgreSQL as the store: errors at startup, and outages of the database.
 
-use std::{fs, path::Path, process::Command, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use http::Method;
+use postrider_testing::FaultyDisk;
 use serde_json::json;
 
 use crate::{
@@ -222,13 +228,33 @@ impl Database {
         Self(folder)
     }
 
-    pub(crate) fn script(&self, command: &str, more: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
-        let folder = self.0.path().join("server");
-        let output = Command::new(script).arg(command).arg(folder).args(more).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    /// The folder of the server.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.0.path().join("server")
     }
+
+    pub(crate) fn script(&self, command: &str, more: &[&str]) -> String {
+        output(&mut self.command(command, more))
+    }
+
+    /// Runs the script so that the server has this disk.
+    pub(crate) fn script_on(&self, disk: &FaultyDisk, command: &str, more: &[&str]) -> String {
+        let mut script = self.command(command, more);
+        output(script.envs(disk.variables_of_many()))
+    }
+
+    fn command(&self, command: &str, more: &[&str]) -> Command {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
+        let mut script = Command::new(script);
+        script.arg(command).arg(self.folder()).args(more);
+        script
+    }
+}
+
+fn output(script: &mut Command) -> String {
+    let output = script.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 impl Drop for Database {

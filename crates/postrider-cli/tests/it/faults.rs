@@ -10,6 +10,8 @@
 //! | a disk or a quota that is full | `crate::disk`, `errors` |
 //! | missing, truncated, old and foreign files | `crate::disk`, `postrider-store/tests/it/embedded` |
 //! | the process is killed | `crate::restart`, `tests/cluster` |
+//! | connections to the database, to receivers and of clients: errors, cuts, silence, wrong bits, no file descriptors | `network` |
+//! | the disk of the database | `postgres` |
 //! | any call to the store | the simulation, `postrider-engine/tests/it/simulation.rs` |
 //! | HTTP to receivers: no connection, resets, hangs, malformed and endless responses | `crate::unusual_receivers`, `postrider-engine/tests/it/{calls,responses,tls}.rs`, `tests/abuse` |
 //! | DNS: errors, delays, rebinding, floods | `crate::dns`, `postrider-engine/tests/it/names.rs` |
@@ -23,7 +25,10 @@
 mod clock;
 mod damage;
 mod errors;
+mod network;
+mod postgres;
 mod power;
+mod salvage;
 
 use std::{
     collections::{HashMap, HashSet},

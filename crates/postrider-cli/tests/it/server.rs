@@ -303,6 +303,11 @@ impl Caller {
         Self { url: server.url.clone(), ..self }
     }
 
+    /// Host and port of the server.
+    pub(crate) fn authority(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
     /// Calls the same server with another token.
     pub(crate) fn with_token(self, token: String) -> Self {
         Self { token, ..self }

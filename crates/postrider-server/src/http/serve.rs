@@ -259,6 +259,7 @@ struct NewConnection {
 
 /// The next connection that is admitted.
 async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> NewConnection {
+    let mut is_failing = false;
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
@@ -271,11 +272,22 @@ async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> NewConn
                 }
             },
             Err(error) => {
-                tracing::warn!(%error, "connection was not accepted");
+                // Once, however long it lasts: it would be ten lines a second.
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn_of_accept_error(&error);
+                }
                 tokio::time::sleep(ACCEPT_ERROR_PAUSE).await;
             },
         }
     }
+}
+
+fn warn_of_accept_error(error: &io::Error) {
+    tracing::warn!(
+        %error,
+        "connections cannot be accepted, and clients wait; if there are too many open files, raise \
+         the limit (`ulimit -n`, or LimitNOFILE= of systemd) or lower `limits.connections`"
+    );
 }
 
 fn builder(limits: &Limits, streams: TaskTracker) -> Builder<TrackingExecutor> {

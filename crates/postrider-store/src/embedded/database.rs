@@ -57,6 +57,14 @@ pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Con
     Ok(db)
 }
 
+/// Creates a database of the present format without rows.
+pub(super) fn create_current(path: &Path) -> rusqlite::Result<Connection> {
+    let mut db = create(path)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    format::create_tables(&mut db)?;
+    Ok(db)
+}
+
 /// Opens a database, or creates it, readable only by its owner, like the files that `SQLite`
 /// creates next to it.
 pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {

@@ -15,8 +15,8 @@ struct Damage {
     source: SqlError,
 }
 
-const RESTORE: &str =
-    "postrider.db is damaged; stop the server and start it with the folder of a backup";
+const RESTORE: &str = "postrider.db is damaged; stop the server and start it with the folder of a \
+                       backup, or copy what can be read with `postrider salvage`";
 const REBUILD: &str = "index.db is damaged; it is rebuilt in the background";
 
 impl From<SqlError> for StoreError {
@@ -102,6 +102,8 @@ pub(super) enum Inconsistency {
     UnknownVersion,
     #[error("a delivery has an unknown state")]
     UnknownState,
+    #[error("a record says something else than the columns by which it is found")]
+    ColumnsDiffer,
     #[error("a delivery is pending in the index and not in the database")]
     PendingInIndexOnly,
 }
@@ -110,7 +112,7 @@ pub(super) enum Inconsistency {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{}; list all damaged rows with `postrider verify-data`, check the disk, and restore the folder \
-     from a backup",
+     from a backup, or copy what can be read with `postrider salvage`",
     self.place()
 )]
 pub(super) struct DamagedRow {

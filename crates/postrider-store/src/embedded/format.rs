@@ -127,6 +127,32 @@ pub(super) fn migrate(db: &mut Connection, report: &FormatReport) -> rusqlite::R
     Ok(())
 }
 
+/// Gives a database without tables those of the present format.
+pub(super) fn create_tables(db: &mut Connection) -> rusqlite::Result<()> {
+    migrate(db, &assumed(0))
+}
+
+/// Whether the database has all tables that this program knows.
+pub(super) fn has_all_tables(db: &Connection) -> rusqlite::Result<bool> {
+    let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version >= MIGRATIONS.len())
+}
+
+/// Gives a copy of a damaged database the tables of the present format. A version that no program
+/// has written is taken for the present one.
+pub(super) fn upgrade_copy(path: &Path) -> rusqlite::Result<()> {
+    let mut db = Connection::open(path)?;
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let report = assumed(version);
+    if (1..report.own.version).contains(&version) { migrate(&mut db, &report) } else { Ok(()) }
+}
+
+/// What is known of a database of which only the version was read.
+fn assumed(version: u32) -> FormatReport {
+    let found = DataFormat::exactly(version);
+    FormatReport { found, written_by: None, own: after(MIGRATIONS.len()) }
+}
+
 fn apply(db: &mut Connection, migration: &Migration, after: DataFormat) -> rusqlite::Result<()> {
     let step = db.transaction()?;
     step.execute_batch(migration.sql)?;

@@ -5,7 +5,7 @@
 //! is the whole transaction when its commit fails. The statements are in the modules of the
 //! contracts; this one contains what they share.
 
-mod expiry;
+pub(super) mod expiry;
 mod freed;
 mod low_water;
 mod messages;

@@ -97,6 +97,14 @@ impl Inspection {
         }
     }
 
+    /// Describes what of the main database is missing altogether, as far as a damaged one tells.
+    pub(super) fn missing(&self, db: &Connection) -> Option<String> {
+        let content = content(db).ok().flatten();
+        let in_content = || finding::in_content(content.as_ref()?, self.mark.as_ref()?);
+        let finding = self.finding.or_else(in_content)?;
+        Some(self.loss(finding, content.as_ref()).description())
+    }
+
     /// Without a mark, the position of the index is the only evidence.
     fn behind_index(&self, content: &Content) -> Option<Finding> {
         let index = position::in_file(&self.folder.join(INDEX))?;

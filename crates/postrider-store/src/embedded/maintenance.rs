@@ -5,7 +5,10 @@ pub(super) mod erase;
 mod expire;
 mod format;
 mod rewrite;
+mod salvage;
+mod scan;
 mod size;
+mod tables;
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -19,6 +22,7 @@ pub(super) use self::expire::{REMOVE_DEAD_LETTERS, REMOVE_TASKS};
 pub use self::{
     backup::backup,
     format::format_of,
+    salvage::{Salvaged, salvage},
     verify::{VerifiedRows, verify},
 };
 use super::{

@@ -6,6 +6,7 @@ mod formats;
 mod loss;
 mod rebuild;
 mod reopening;
+mod salvage;
 mod steps;
 
 use std::{fs, path::Path};

@@ -89,7 +89,7 @@ pub(super) fn failing(
     found.collect()
 }
 
-pub(super) fn parent_value(parent: &Parent) -> Value {
+pub(in crate::embedded) fn parent_value(parent: &Parent) -> Value {
     match parent {
         Parent::Organization(id) => Value::Text(id.as_str().to_owned()),
         Parent::Application(id) => Value::Blob(blob(id.as_u128()).to_vec()),
@@ -97,7 +97,7 @@ pub(super) fn parent_value(parent: &Parent) -> Value {
     }
 }
 
-pub(super) fn id_value(id: &RecordId) -> Value {
+pub(in crate::embedded) fn id_value(id: &RecordId) -> Value {
     match id {
         RecordId::Uuid(id) => Value::Blob(blob(*id).to_vec()),
         RecordId::Name(name) => Value::Text(name.clone()),

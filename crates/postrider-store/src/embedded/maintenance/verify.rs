@@ -4,11 +4,16 @@ use std::{io, path::Path};
 
 use rusqlite::{Connection, Row};
 
+use super::{
+    scan::{self, Range},
+    tables::{Check, TABLES},
+};
 use crate::{
     embedded::{
         database,
         error::{self, DamagedCopy, DamagedRow},
         files::{INDEX, MAIN},
+        format,
         loss,
         row::{attempt, message},
     },
@@ -31,6 +36,8 @@ pub struct VerifiedRows {
     pub messages: u64,
     /// Rows of attempts.
     pub attempts: u64,
+    /// Other rows whose content was checked: records, pending deliveries, the audit log and so on.
+    pub others: u64,
     /// Rows of earlier versions, which have no checksum.
     pub without_checksum: u64,
     /// What is damaged, with file, table and row; at most the first 1,000.
@@ -52,7 +59,8 @@ impl VerifiedRows {
     }
 }
 
-/// Reads all messages and attempts of the store in a folder, compares them with their checksums,
+/// Reads all messages and attempts of the store in a folder and compares them with their checksums,
+/// decodes the rows of the other tables and compares them with the columns by which they are found,
 /// and lets `SQLite` check the structure of its files. Changes nothing. An error if the store cannot
 /// be read at all, or if parts of it are missing.
 pub fn verify(folder: &Path) -> Result<VerifiedRows, StoreError> {
@@ -69,6 +77,7 @@ pub fn verify(folder: &Path) -> Result<VerifiedRows, StoreError> {
     let mut found = VerifiedRows::default();
     check_structure(&db, MAIN, &mut found)?;
     verify_rows(&db, &mut found)?;
+    verify_others(&db, &mut found)?;
     let index = folder.join(INDEX);
     if index.exists() {
         let before = found.damage.len();
@@ -97,14 +106,48 @@ pub(super) fn verify_rows(db: &Connection, found: &mut VerifiedRows) -> rusqlite
     Ok(())
 }
 
+/// Decodes the rows of the other tables. Those of an earlier version have other columns.
+fn verify_others(db: &Connection, found: &mut VerifiedRows) -> rusqlite::Result<()> {
+    if !format::has_all_tables(db)? {
+        return Ok(());
+    }
+    let others = TABLES
+        .iter()
+        .filter(|table| !matches!(table.check, Check::Message | Check::Attempt | Check::None));
+    for table in others {
+        let mut range = Range::default();
+        loop {
+            let reached = scan::scan(db, table, (&range, true), ROWS, &mut |row, key| {
+                found.others += 1;
+                if let Err(error) = table.check.row(row) {
+                    found.add_damage(format!(
+                        "{MAIN} is damaged: the row {} cannot be what was stored: {error}",
+                        table.describe(&key)
+                    ));
+                }
+                Ok(())
+            })?;
+            if let Some(damage) = reached.damage {
+                found.add_damage(format!("{MAIN}: {damage}, in the table `{}`", table.name));
+                break;
+            }
+            if reached.count < ROWS {
+                break;
+            }
+            range.after = reached.last;
+        }
+    }
+    Ok(())
+}
+
 /// A table whose rows have checksums.
-struct Table {
+struct CheckedTable {
     page: &'static str,
     has_checksum: fn(&Row<'_>) -> rusqlite::Result<bool>,
     count: fn(&mut VerifiedRows) -> &mut u64,
 }
 
-const MESSAGES: Table = Table {
+const MESSAGES: CheckedTable = CheckedTable {
     page: "SELECT sequence, tail, application, head, body
     FROM messages
     WHERE sequence > ?1
@@ -114,7 +157,7 @@ const MESSAGES: Table = Table {
     count: |found| &mut found.messages,
 };
 
-const ATTEMPTS: Table = Table {
+const ATTEMPTS: CheckedTable = CheckedTable {
     page: "SELECT sequence, tail, record
     FROM attempts
     WHERE sequence > ?1
@@ -127,7 +170,7 @@ const ATTEMPTS: Table = Table {
 /// Verifies the next rows; returns the key of the last one.
 fn verify_page(
     db: &Connection,
-    table: &Table,
+    table: &CheckedTable,
     after: i64,
     found: &mut VerifiedRows,
 ) -> rusqlite::Result<Option<i64>> {
@@ -166,13 +209,15 @@ fn note_damage<T>(
 const CHECK_STRUCTURE: &str = "PRAGMA integrity_check(100)";
 
 fn check_structure(db: &Connection, file: &str, found: &mut VerifiedRows) -> rusqlite::Result<()> {
-    let mut statement = db.prepare(CHECK_STRUCTURE)?;
-    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let lines: rusqlite::Result<Vec<String>> = lines.collect();
-    for line in note_damage(file, lines, found)?.unwrap_or_default() {
-        if line != "ok" {
-            found.add_damage(format!("{file}: {line}"));
-        }
+    for line in note_damage(file, structure(db), found)?.unwrap_or_default() {
+        found.add_damage(format!("{file}: {line}"));
     }
     Ok(())
+}
+
+/// What `SQLite` finds wrong in the structure of the file.
+pub(super) fn structure(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare(CHECK_STRUCTURE)?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    lines.filter(|line| line.as_ref().map_or(true, |line| line != "ok")).collect()
 }

@@ -114,6 +114,11 @@ impl CheckedHead {
         }
     }
 
+    /// Whether this is the body that was stored.
+    pub(in crate::embedded) fn has_body(&self, body: &[u8]) -> bool {
+        self.check_body(body).is_ok()
+    }
+
     /// An error if the body is not the one that was stored.
     fn check_body(&self, body: &[u8]) -> rusqlite::Result<()> {
         match self.body {
