@@ -113,7 +113,7 @@ impl Ledger {
         highest: MessageSequence,
     ) -> Result<Vec<(MessageSequence, Timestamp)>, StoreError> {
         let mut statement = self.db.prepare_cached(BODIES)?;
-        let found = statement.query_map(params![lowest, highest, ROWS], |row| {
+        let found = statement.query_map(params![lowest, highest, MESSAGES], |row| {
             // A damaged row is removed as a whole, when its retention ends.
             let until = message::intact_head(row)?
                 .map_or(Timestamp::from_millis(u64::MAX), |it| it.body_until);

@@ -4,7 +4,8 @@
 use postrider_core::catalog::{Application, Endpoint};
 use postrider_store::{
     AuditLog, Change, Changed, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    EmbeddedStore, History, Maintenance, NewMessage, Records, Scan, Scope, StatusKind,
+    EmbeddedStore, History, IdOrUid, Maintenance, NewMessage, Records, Retention, Scan, Scope,
+    StatusKind,
 };
 
 use crate::fixture::*;
@@ -159,6 +160,20 @@ async fn many_leases_expire_in_steps() {
 async fn old_messages_expire_in_steps() {
     let expire_all = async |store: &EmbeddedStore| {
         expire(store, at(2_000_000_000), ONE_DAY).await;
+    };
+    check(|number| NewMessage { targets: Vec::new(), ..waiting(number) }, expire_all).await;
+}
+
+#[tokio::test]
+async fn payloads_that_expire_in_the_same_minute_are_all_removed_in_steps() {
+    let expire_all = async |store: &EmbeddedStore| {
+        let kept = Retention { rows: 365 * DAY, ..ONE_DAY };
+        expire(store, at(2_000_000_000), kept).await;
+        for number in [1, 500, 501, 1_000, 1_001, COUNT] {
+            let id = IdOrUid::Id(message_id(number));
+            let message = store.message(application_id(1), &id).await.unwrap().unwrap();
+            assert_eq!(message.body, None, "{number}");
+        }
     };
     check(|number| NewMessage { targets: Vec::new(), ..waiting(number) }, expire_all).await;
 }
