@@ -35,15 +35,26 @@ use tokio::{
 };
 
 pub(crate) use self::arguments::Arguments;
-use self::{arguments::Scenario, console::show, load::Bench, place::StoreKind, report::Report};
+use self::{
+    arguments::Scenario, console::show, fill::Filling, load::Bench, place::StoreKind,
+    report::Report,
+};
 
 /// A process of the benchmark.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Part {
     Receiver,
-    Forwarder { target: String },
-    Generator { order: String },
-    Fill { target: String, messages: u64 },
+    Forwarder {
+        target: String,
+    },
+    Generator {
+        order: String,
+    },
+    Fill {
+        target: String,
+        #[command(flatten)]
+        filling: Filling,
+    },
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -69,7 +80,7 @@ pub(crate) fn run_part(part: Part) -> anyhow::Result<()> {
     match part {
         Part::Receiver => runtime.block_on(receiver::run()),
         Part::Forwarder { target } => runtime.block_on(forwarder::run(target)),
-        Part::Fill { target, messages } => runtime.block_on(fill::run(&target, messages)),
+        Part::Fill { target, filling } => runtime.block_on(fill::run(&target, filling)),
         Part::Generator { order } => {
             runtime.block_on(generator::run(serde_json::from_str(&order)?))
         },

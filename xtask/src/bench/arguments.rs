@@ -50,6 +50,12 @@ pub(crate) struct Arguments {
     /// Messages stored before the full store is measured
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) stored: u64,
+    /// Bytes of the payload of each stored message, at least 10
+    #[arg(long, default_value_t = payload::LENGTH)]
+    pub(crate) fill_payload: usize,
+    /// Days that the stored messages are spread over; 0 for the last ten minutes
+    #[arg(long, default_value_t = 0)]
+    pub(crate) fill_days: u64,
     /// Applications that are published to in turn
     #[arg(long, default_value_t = 100_000)]
     pub(crate) tenants: u64,

@@ -24,8 +24,17 @@ pub(crate) fn event_template() -> String {
     ))
 }
 
+/// JSON of this many bytes, at least 10, which carries neither.
+pub(crate) fn of_length(bytes: usize) -> String {
+    filled_to(r#"{"pad":""#, bytes)
+}
+
 fn filled(head: &str) -> String {
-    let filler = "event".chars().cycle().take(LENGTH - head.len() - 2);
+    filled_to(head, LENGTH)
+}
+
+fn filled_to(head: &str, bytes: usize) -> String {
+    let filler = "event".chars().cycle().take(bytes.saturating_sub(head.len() + 2));
     head.chars().chain(filler).chain("\"}".chars()).collect()
 }
 

@@ -5,28 +5,23 @@ mod kinds;
 mod shape;
 mod shards;
 mod soak;
+mod stored;
 mod tenants;
 
 pub(crate) use self::kinds::Kind;
-
-use std::time::Duration;
 
 use super::{
     arguments::{Arguments, Scenario},
     clock,
     console::progress,
     load::{Bench, Sample, Target},
-    measure::{BATCH, POSTRIDER, live, median, named, one, refusing, several, with_endpoint},
-    place::{Place, Setup, StoreKind},
-    process::Part,
+    measure::{BATCH, POSTRIDER, live, median, named, one, refusing, several},
+    place::{Setup, StoreKind},
     report::{Numbers, Row, Spread},
     subject::Postrider,
 };
 
 const FAN_OUT: usize = 5;
-
-/// How long it may take to fill a store, and to put it in order afterwards.
-const LONG: Duration = Duration::from_secs(1_800);
 
 pub(crate) async fn run(
     scenario: Scenario,
@@ -47,7 +42,7 @@ pub(crate) async fn run(
             let url = bench.url("silent");
             backlog(bench, setup, arguments, &url).await?
         },
-        Scenario::Stored => stored(bench, setup, arguments).await?,
+        Scenario::Stored => stored::run(bench, setup, arguments).await?,
         Scenario::Receive => receive(bench, setup, arguments).await?,
         Scenario::Tenants => tenants::run(bench, setup, arguments).await?,
         Scenario::Shape => shape::run(bench, setup, arguments).await?,
@@ -170,64 +165,6 @@ async fn backlog(
         ("lost_deliveries", lost.sum::<u64>() as f64),
     ]);
     postrider.remove().await?;
-    Ok(numbers)
-}
-
-/// Fills a new place; how long that took.
-async fn filled(place: &Place, messages: u64) -> anyhow::Result<Duration> {
-    let started = clock::now();
-    let mut fill = Part::start(&["fill", &place.target()?, &messages.to_string()])?;
-    let _stored: u64 = fill.read_line(LONG).await?;
-    let filled = started.elapsed();
-    progress(&format!("  filled in {:.0} s", filled.as_secs_f64()));
-    if let Some(database) = &place.database {
-        database.put_in_order().await?;
-    }
-    Ok(filled)
-}
-
-async fn stored(bench: &mut Bench, setup: Setup, arguments: &Arguments) -> anyhow::Result<Numbers> {
-    let place = bench.place(setup, "full").await?;
-    let filled = filled(&place, arguments.stored).await?.as_secs_f64();
-    let (mut full, _) = with_endpoint(bench, place).await?;
-    for node in &full.nodes {
-        node.quiet(LONG).await?;
-    }
-    let (empty, _) = live(bench, setup, "empty").await?;
-    let disk = full.disk_bytes().await? as f64;
-    let (mut of_empty, mut of_full) = (Vec::new(), Vec::new());
-    for _ in 0..arguments.rounds {
-        of_empty.push(one(bench, &empty, arguments.saturate(setup.store)).await?);
-        of_full.push(one(bench, &full, arguments.saturate(setup.store)).await?);
-    }
-    let rates = |samples: &[Sample]| -> Vec<f64> {
-        samples.iter().map(|sample| sample.deliveries_per_second).collect()
-    };
-    let pairs = rates(&of_full).into_iter().zip(rates(&of_empty));
-    let ratio = Spread::of(pairs.map(|(full, empty)| full / empty));
-    let half = arguments.at_rate(Spread::of(rates(&of_full)).median / 2.0);
-    let latency = one(bench, &full, half).await?.latency;
-    let lost = of_empty.iter().chain(&of_full).map(|sample| sample.lost);
-    let memory = full.memory_mib()?;
-    let (stopped, started) = full.restart().await?;
-    let numbers = named([
-        ("filled_in_process_per_second", arguments.stored as f64 / filled),
-        ("disk_bytes_per_message", disk / arguments.stored.max(1) as f64),
-        ("deliveries_per_second_empty", Spread::of(rates(&of_empty)).median),
-        ("deliveries_per_second_full", Spread::of(rates(&of_full)).median),
-        ("full_over_empty", ratio.median),
-        ("full_over_empty_least", ratio.least),
-        ("full_over_empty_most", ratio.most),
-        ("half_load_p50_ms", latency.p50_ms),
-        ("half_load_p99_ms", latency.p99_ms),
-        ("peak_rss_mib", memory.0),
-        ("rss_mib_after_restart", full.memory_mib()?.1),
-        ("stop_s", stopped.as_secs_f64()),
-        ("restart_s", started.as_secs_f64()),
-        ("lost_deliveries", lost.sum::<u64>() as f64),
-    ]);
-    empty.remove().await?;
-    full.remove().await?;
     Ok(numbers)
 }
 

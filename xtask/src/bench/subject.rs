@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -82,7 +82,7 @@ impl Postrider {
             client,
         };
         let started = postrider.start_nodes().await?;
-        postrider.token = postrider.create_token().await?;
+        postrider.token = postrider.create_token("org_bench").await?;
         let application =
             postrider.call(Method::POST, "/api/v1/app", Some(json!({ "name": "bench" }))).await?;
         application["id"]
@@ -101,6 +101,14 @@ impl Postrider {
             stopped += node.end().await?;
         }
         Ok((stopped, self.start_nodes().await?))
+    }
+
+    /// Kills it and starts it again with the same data. Returns how long starting took.
+    pub(crate) async fn kill_and_start(&mut self) -> anyhow::Result<Duration> {
+        for node in &mut self.nodes {
+            node.kill().await?;
+        }
+        self.start_nodes().await
     }
 
     /// Ends it and removes its data.
@@ -257,9 +265,10 @@ impl Postrider {
         log.lines().skip(skipped).collect::<Vec<_>>().join("\n")
     }
 
-    async fn create_token(&self) -> anyhow::Result<String> {
+    /// A token of this organization.
+    pub(crate) async fn create_token(&self, organization: &str) -> anyhow::Result<String> {
         let output = Command::new(program()?)
-            .args(["token", "create", "--org", "org_bench", "--data"])
+            .args(["token", "create", "--org", organization, "--data"])
             .arg(self.place.data(0))
             .env("POSTRIDER_JWT_SECRET", SECRET)
             .output()
@@ -331,12 +340,29 @@ impl Postrider {
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.order.addresses[0]))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(Full::from(body))?;
+        let request = Request::builder().method(method).uri(self.url(path));
+        self.send(&self.token, path, request.body(Full::from(body))?).await
+    }
+
+    /// Reads with another token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> anyhow::Result<Value> {
+        self.send(token, path, Request::get(self.url(path)).body(Full::default())?).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.order.addresses[0])
+    }
+
+    async fn send(
+        &self,
+        token: &str,
+        path: &str,
+        mut request: Request<Full<Bytes>>,
+    ) -> anyhow::Result<Value> {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"))?;
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
         let response = self.client.request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();

@@ -51,7 +51,7 @@ pub enum ApiError {
     #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
     TooSlow { timeout: &'static str },
     /// The server cannot do this now. Nothing was changed; try again later.
-    #[error("{0}")]
+    #[error("{0}{}", because(.1.as_deref()))]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
     /// The index is being rebuilt, and does not have what was asked for yet.
     #[error("{detail}")]
@@ -169,6 +169,11 @@ impl ApiError {
         }
         response
     }
+}
+
+/// The reason as the end of a sentence.
+fn because(error: Option<&StoreError>) -> String {
+    error.and_then(StoreError::reason).map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 impl From<StoreError> for ApiError {

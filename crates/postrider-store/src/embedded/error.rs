@@ -225,6 +225,7 @@ pub(crate) fn reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
     Some(reason_of_code(error.code))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other codes tell clients nothing")]
 const fn reason_of_code(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::DatabaseBusy

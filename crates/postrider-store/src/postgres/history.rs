@@ -5,7 +5,7 @@ pub(super) mod deliveries;
 pub(super) mod expunge;
 pub(super) mod fetch;
 pub(super) mod messages;
-mod sequence;
+pub(super) mod sequence;
 pub(super) mod states;
 pub(super) mod statistics;
 pub(super) mod walk;

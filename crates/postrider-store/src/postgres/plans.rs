@@ -16,7 +16,8 @@ use super::{
     audit, catalog,
     deliveries::{append, cancel, claim, recover, release, reschedule, settle},
     history::{
-        attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
+        attempts, deliveries as history_deliveries, expunge, fetch, messages, sequence, states,
+        statistics,
     },
     idempotency, lane,
     maintenance::{expire, size},
@@ -252,6 +253,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("history.expunge_attempt", expunge::EXPUNGE_ATTEMPT, "ID, ID, ID"),
     ("recover.failed", recover::FAILED, "ID, ID, ID, FIRST, LAST, 500::bigint"),
     ("history.message", messages::MESSAGE, "ID, ID"),
+    ("history.last_sequence", sequence::LAST, "FIRST"),
     ("history.event_id", messages::EVENT_ID, "ID, 'a'::text"),
     ("history.attempt", attempts::ATTEMPT, "ID, ID, ID"),
     ("history.messages_by_id", fetch::MESSAGES_BY_ID, "ID, IDS"),

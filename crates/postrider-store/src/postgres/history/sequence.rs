@@ -8,26 +8,17 @@ use crate::postgres::{
     value::{self, Uuid},
 };
 
-/// The newest message of each application and the newest attempt of each endpoint, since no index
-/// orders the messages of all applications. Limited to the ten thousand applications and endpoints
-/// that were created last; the others are unlikely to have much newer ids.
-const LAST: &str = "SELECT newest.id
+/// The newest message and the newest attempt. The conditions that hold for every row are those of the
+/// indexes by id.
+pub(in crate::postgres) const LAST: &str = "SELECT newest.id
     FROM (
-        (SELECT found.id
-        FROM (SELECT id FROM application ORDER BY id DESC LIMIT 10000) AS owner
-        CROSS JOIN LATERAL (
-            SELECT id FROM message WHERE application = owner.id AND id >= $1
-            ORDER BY id DESC LIMIT 1
-        ) AS found)
+        (SELECT id FROM message
+        WHERE octet_length(event_type) > 0 AND id >= $1
+        ORDER BY id DESC LIMIT 1)
         UNION ALL
-        (SELECT found.id
-        FROM (SELECT application, id FROM endpoint ORDER BY application DESC, id DESC LIMIT 10000)
-            AS owner
-        CROSS JOIN LATERAL (
-            SELECT id FROM attempt
-            WHERE application = owner.application AND endpoint = owner.id AND id >= $1
-            ORDER BY id DESC LIMIT 1
-        ) AS found)
+        (SELECT id FROM attempt
+        WHERE number >= 0 AND id >= $1
+        ORDER BY id DESC LIMIT 1)
     ) AS newest
     ORDER BY newest.id DESC
     LIMIT 1";

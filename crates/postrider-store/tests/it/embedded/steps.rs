@@ -4,8 +4,8 @@
 use postrider_core::catalog::{Application, Endpoint};
 use postrider_store::{
     AuditLog, BatchedChange, Change, Changed, Claim, Deliveries, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, EmbeddedStore, Expected, History, Maintenance, NewMessage, RecordKind, RecordRow,
-    Records, Scan, Scope, StatusKind, Version,
+    DeliveryRow, EmbeddedStore, Expected, History, IdOrUid, Maintenance, NewMessage, RecordKind,
+    RecordRow, Records, Retention, Scan, Scope, StatusKind, Version,
 };
 
 use crate::fixture::*;
@@ -182,6 +182,20 @@ async fn many_leases_expire_in_steps() {
 async fn old_messages_expire_in_steps() {
     let expire_all = async |store: &EmbeddedStore| {
         expire(store, at(2_000_000_000), ONE_DAY).await;
+    };
+    check(|number| NewMessage { targets: Vec::new(), ..waiting(number) }, expire_all).await;
+}
+
+#[tokio::test]
+async fn payloads_that_expire_in_the_same_minute_are_all_removed_in_steps() {
+    let expire_all = async |store: &EmbeddedStore| {
+        let kept = Retention { rows: 365 * DAY, ..ONE_DAY };
+        expire(store, at(2_000_000_000), kept).await;
+        for number in [1, 500, 501, 1_000, 1_001, COUNT] {
+            let id = IdOrUid::Id(message_id(number));
+            let message = store.message(application_id(1), &id).await.unwrap().unwrap();
+            assert_eq!(message.body, None, "{number}");
+        }
     };
     check(|number| NewMessage { targets: Vec::new(), ..waiting(number) }, expire_all).await;
 }
