@@ -112,7 +112,9 @@ mod tests {
             let mut rollups = Rollups::default();
             let mut minutes = Vec::new();
             for batch in &batches {
-                batch.iter().for_each(|it| rollups.add(*it, Some(&"org_1".parse().unwrap())));
+                for it in batch {
+                    rollups.add(*it, Some(&"org_1".parse().unwrap()));
+                }
                 minutes.extend(by_subject(facts(batch)));
             }
             let expected: Vec<_> = rollups.entries().clone().into_iter().collect();

@@ -94,7 +94,9 @@ const SIZES: Sizes = Sizes { large: 12, row: 3, step: 2, batches: 3 };
 fn run(index: &Connection, model: &mut Rollups, recent: &mut Recent, step: Step) {
     match step {
         Step::Batch(batch) => {
-            batch.iter().for_each(|it| model.add(*it, Some(&organization())));
+            for it in &batch {
+                model.add(*it, Some(&organization()));
+            }
             recent.add(index, statistics::by_subject(facts(&batch))).unwrap();
         },
         Step::AddUp { is_idle } => {
@@ -186,6 +188,7 @@ fn an_index_of_the_version_before_is_upgraded() {
 /// Counts messages to many applications, in the order in which benchmarks publish to them.
 #[test]
 #[ignore = "for measurements: see docs/decisions/many-applications.md"]
+#[expect(clippy::disallowed_methods, reason = "what is measured comes from the environment")]
 fn counting_for_many_applications() {
     const BATCHES: u64 = 64;
     const PER_BATCH: u64 = 1_600;
