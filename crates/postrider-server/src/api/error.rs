@@ -51,7 +51,7 @@ pub enum ApiError {
     #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
     TooSlow { timeout: &'static str },
     /// The server cannot do this now. Nothing was changed; try again later.
-    #[error("{0}{}", because(.1.as_deref()))]
+    #[error("{what}{why}", what = .0, why = because(.1.as_deref()))]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
     /// The index is being rebuilt, and does not have what was asked for yet.
     #[error("{detail}")]
