@@ -80,7 +80,7 @@ impl World {
     }
 
     fn is_damaged(&self, id: DeliveryId) -> bool {
-        self.damages.is_some_and(|one_in| id.message.as_u128() % one_in == 0)
+        self.damages.is_some_and(|one_in| id.message.as_u128().is_multiple_of(one_in))
     }
 
     /// Gives the lanes batches, or none, at random.
