@@ -13,6 +13,9 @@ use crate::embedded::maintenance::{
 /// How often a range in which nothing could be read is halved: a thousand probes.
 const HALVINGS: u32 = 10;
 
+/// The largest number of ranges that are read, also if each has rows.
+const PROBES: u32 = 100_000;
+
 /// What bounds row ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -39,10 +42,10 @@ pub(super) fn read_range(
     (range, bounds): (&Range, Bounds),
     visit: &mut Visit<'_>,
 ) -> rusqlite::Result<Vec<Range>> {
-    let mut reader = Reader { db, table, bounds, gaps: Vec::new() };
+    let mut reader = Reader { db, table, probes: PROBES, gaps: Vec::new() };
     if let (Some(gap), _) = reader.read_from_both_ends(range, visit)? {
         match table.key {
-            Key::Row => reader.halve(&gap, HALVINGS, visit)?,
+            Key::Row => reader.halve(row_ids(&gap, bounds.newest), HALVINGS, visit)?,
             Key::Columns(_) => reader.gaps.push(gap),
         }
     }
@@ -52,7 +55,8 @@ pub(super) fn read_range(
 struct Reader<'a> {
     db: &'a Connection,
     table: &'a Table,
-    bounds: Bounds,
+    /// Ranges that may still be read.
+    probes: u32,
     gaps: Vec<Range>,
 }
 
@@ -81,32 +85,33 @@ impl Reader<'_> {
         Ok((Some(Range { before, ..rest }), found))
     }
 
-    /// Reads both halves of a range of row ids, and their halves.
+    /// Reads the row ids from `low` to before `high` in halves, and their halves.
     fn halve(
         &mut self,
-        range: &Range,
+        (low, high): (i64, i64),
         halvings: u32,
         visit: &mut Visit<'_>,
     ) -> rusqlite::Result<()> {
-        let low = integer(range.after.as_ref()).map_or(0, |after| after.saturating_add(1));
-        let high = integer(range.before.as_ref()).unwrap_or(self.bounds.newest);
         if low >= high {
             return Ok(());
         }
-        if halvings == 0 || high - low == 1 {
+        if halvings == 0 || high - low == 1 || self.probes == 0 {
             self.add_gap(low, high);
             return Ok(());
         }
         let middle = low + (high - low) / 2;
         for (low, high) in [(low, middle), (middle, high)] {
+            self.probes = self.probes.saturating_sub(1);
             let half = Range {
                 after: Some(vec![Value::Integer(low - 1)]),
                 before: Some(vec![Value::Integer(high)]),
             };
             let (left, found) = self.read_from_both_ends(&half, visit)?;
             if let Some(left) = left {
+                // A damaged tree can return rows that are not in the range.
+                let (after, before) = row_ids(&left, high);
                 let halvings = if found { HALVINGS } else { halvings - 1 };
-                self.halve(&left, halvings, visit)?;
+                self.halve((after.max(low), before.min(high)), halvings, visit)?;
             }
         }
         Ok(())
@@ -123,6 +128,12 @@ impl Reader<'_> {
             },
         }
     }
+}
+
+/// The first row id of a range, and the one behind its last; `end` is the latter if there is none.
+fn row_ids(range: &Range, end: i64) -> (i64, i64) {
+    let first = integer(range.after.as_ref()).map_or(0, |after| after.saturating_add(1));
+    (first, integer(range.before.as_ref()).unwrap_or(end))
 }
 
 /// A row id.
