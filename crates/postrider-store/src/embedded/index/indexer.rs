@@ -437,8 +437,8 @@ mod tests {
         }
     }
 
-    fn update(position: u64) -> Option<Update> {
-        Some(Update::Committed(JournalPosition(position), Vec::new()))
+    fn update(position: u64) -> Update {
+        Update::Committed(JournalPosition(position), Vec::new())
     }
 
     #[test]
@@ -451,12 +451,12 @@ mod tests {
         let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, &sync, &ended).unwrap();
         let (_sender, receiver) = updates::channel();
         commit(&main, 1..=9);
-        indexer.collect(update(8), &receiver);
+        indexer.collect(Some(update(8)), &receiver);
         indexer.advance(&shared, &checkpoints, false).unwrap();
         assert_eq!(indexer.collected, JournalPosition(9));
-        indexer.collect(update(9), &receiver);
+        indexer.collect(Some(update(9)), &receiver);
         assert!(!indexer.is_behind, "it is known from the journal");
-        indexer.collect(update(10), &receiver);
+        indexer.collect(Some(update(10)), &receiver);
         assert_eq!(indexer.collected, JournalPosition(10));
         assert!(!indexer.is_behind);
     }
