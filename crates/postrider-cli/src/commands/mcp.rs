@@ -3,20 +3,27 @@
 mod read;
 mod write;
 
-use std::io::{self, BufRead, Read, Write};
-
 use anyhow::Context;
 use clap::Args;
 use http::StatusCode;
 use postrider::api::{ErrorOut, ValidationErrorOut};
-use postrider_core::mcp::{McpServer, Step, ToolName, ToolResult, failed, succeeded};
+use postrider_core::mcp::{CallError, INSTRUCTIONS, ToolName, ToolResult, check_call, offered};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler, ServiceExt,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    },
+    service::{RequestContext, ServerInitializeError},
+    transport::{async_rw::AsyncRwTransport, stdio},
+};
 use serde_json::{Map, Value};
 
 use super::api::ApiArgs;
 use crate::client::{Call, Client};
 
-/// Most bytes of a message of the client.
-const MAX_MESSAGE: u64 = 1 << 20;
+/// Most bytes of a message of the client. Longer ones are dropped.
+const MAX_MESSAGE: usize = 1 << 20;
 
 /// Lets an AI assistant look at a server, over the Model Context Protocol
 ///
@@ -39,56 +46,72 @@ Example of an assistant's configuration:
 
 impl Mcp {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let server = McpServer::new(env!("CARGO_PKG_VERSION"), self.allow_writes);
-        let tools = Tools { client: self.api.client()? };
-        serve(&server, &tools)
+        let tools = Tools { client: self.api.client()?, allows_writes: self.allow_writes };
+        super::on_runtime(serve(tools))
     }
 }
 
-/// Serves until the client closes standard input. Calls of tools follow each other.
-fn serve(server: &McpServer, tools: &Tools) -> anyhow::Result<()> {
-    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
-    while let Some(line) = next_line(&mut input)? {
-        let reply = match server.receive(&line) {
-            Step::Nothing => continue,
-            Step::Reply(reply) => reply,
-            Step::Call { id, tool, arguments } => {
-                match super::on_runtime(tools.call(tool, &arguments)) {
-                    Ok(found) => succeeded(&id, found),
-                    Err(error) => failed(&id, &format!("{error:#}")),
-                }
-            },
+/// Serves until the client closes standard input.
+async fn serve(tools: Tools) -> anyhow::Result<()> {
+    let (input, output) = stdio();
+    let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(MAX_MESSAGE);
+    let served = match tools.serve(transport).await {
+        Ok(served) => served,
+        // The client left before it said what it wants.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(error) => return Err(error).context("the client does not speak the protocol"),
+    };
+    served.waiting().await?;
+    Ok(())
+}
+
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let product = Implementation::new("postrider", env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(capabilities)
+            .with_server_info(product.with_title("Postrider"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = offered(self.allows_writes).into_iter();
+        let tools: Result<_, _> = tools.map(|it| serde_json::from_value(it.describe())).collect();
+        let tools = tools.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let called = match check_call(&request.name, &arguments, self.allows_writes) {
+            Ok(tool) => self.call(tool, &arguments).await.map_err(|error| format!("{error:#}")),
+            Err(CallError::Arguments(reason)) => Err(reason),
+            Err(CallError::Refused(reason)) => return Err(ErrorData::invalid_params(reason, None)),
         };
-        send(&mut output, &reply)?;
-    }
-    Ok(())
-}
-
-/// The next line that is not empty.
-fn next_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
-    loop {
-        let mut line = String::new();
-        let read = input.by_ref().take(MAX_MESSAGE).read_line(&mut line);
-        let read = read.context("standard input is not text")?;
-        if read == 0 {
-            return Ok(None);
-        }
-        anyhow::ensure!(
-            line.ends_with('\n') || (read as u64) < MAX_MESSAGE,
-            "a message of the client is longer than {MAX_MESSAGE} bytes"
-        );
-        if !line.trim().is_empty() {
-            return Ok(Some(line));
-        }
+        let result = match called {
+            Ok(found) => succeeded(found),
+            Err(reason) => CallToolResult::error(vec![ContentBlock::text(reason)]),
+        };
+        Ok(result.into())
     }
 }
 
-fn send(output: &mut impl Write, message: &Value) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    output.write_all(&line)?;
-    output.flush()?;
-    Ok(())
+/// The result as text for models, and as JSON for programs.
+fn succeeded(found: ToolResult) -> CallToolResult {
+    let ToolResult { summary, content } = found;
+    let json = serde_json::to_string_pretty(&content).unwrap_or_default();
+    let mut result =
+        CallToolResult::success(vec![ContentBlock::text(format!("{summary}\n{json}"))]);
+    result.structured_content = Some(content);
+    result
 }
 
 /// Arguments of a tool.
@@ -98,6 +121,7 @@ type Arguments = Map<String, Value>;
 #[derive(Debug)]
 struct Tools {
     client: Client,
+    allows_writes: bool,
 }
 
 impl Tools {

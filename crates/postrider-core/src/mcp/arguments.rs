@@ -2,26 +2,22 @@
 
 use serde_json::{Map, Value};
 
-/// The arguments, if they match the schema, which has the form of those in this module's
-/// neighbour.
-pub(super) fn check(schema: &Value, arguments: Value) -> Result<Map<String, Value>, String> {
-    let Value::Object(arguments) = arguments else {
-        return Err("the arguments must be an object".to_owned());
-    };
+/// Whether the arguments match the schema, which has the form of those in this module's neighbour.
+pub(super) fn check(schema: &Value, arguments: &Map<String, Value>) -> Result<(), String> {
     let empty = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&empty);
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     if let Some(missing) = required.into_iter().find(|it| !arguments.contains_key(*it)) {
         return Err(format!("the argument `{missing}` is missing"));
     }
-    for (name, value) in &arguments {
+    for (name, value) in arguments {
         let Some(property) = properties.get(name) else {
             let known = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(format!("there is no argument `{name}`; there are: {known}"));
         };
         check_value(name, property, value)?;
     }
-    Ok(arguments)
+    Ok(())
 }
 
 fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), String> {

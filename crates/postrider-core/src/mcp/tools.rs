@@ -90,7 +90,7 @@ impl Tool {
 }
 
 /// All tools.
-pub fn all() -> Vec<Tool> {
+pub(super) fn all() -> Vec<Tool> {
     vec![
         overview(),
         find_messages(),

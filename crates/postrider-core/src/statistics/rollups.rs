@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn subjects_are_in_the_order_of_their_bytes() {
         let (one, two) = (ApplicationId::from_u128(1), ApplicationId::from_u128(2));
-        let mut subjects = vec![
+        let mut subjects = [
             Subject::Source(one, SourceId::from_u128(3)),
             Subject::Endpoint(two, EndpointId::from_u128(1)),
             Subject::Organization("org_2".parse().unwrap()),
