@@ -96,18 +96,15 @@ fn folder_format(config: &Config) -> anyhow::Result<FormatReport> {
 }
 
 fn check(config: &Config) -> anyhow::Result<ExitCode> {
-    let (place, found, backup) = match &config.database_url {
-        Some(url) => {
-            let options = settings::database(config, url);
-            let found = super::on_runtime(async move {
-                PostgresStore::format(&options).await.map_err(failure::of_store)
-            })?;
-            (url.to_string(), found, "back up the database")
-        },
-        None => {
-            let place = config.data_dir.display().to_string();
-            (place, folder_format(config)?, "make a copy with `postrider backup`")
-        },
+    let (place, found, backup) = if let Some(url) = &config.database_url {
+        let options = settings::database(config, url);
+        let found = super::on_runtime(async move {
+            PostgresStore::format(&options).await.map_err(failure::of_store)
+        })?;
+        (url.to_string(), found, "back up the database")
+    } else {
+        let place = config.data_dir.display().to_string();
+        (place, folder_format(config)?, "make a copy with `postrider backup`")
     };
     output::text(&describe(&place, &found, backup))?;
     Ok(ExitCode::from(match found.opening() {
