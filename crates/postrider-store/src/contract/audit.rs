@@ -117,7 +117,7 @@ pub trait AuditLog: Send + Sync + fmt::Debug + 'static {
     /// Makes all changes in their order, with their entries, in one transaction. If one of them
     /// fails, none is made, and the result is its error. If a removed record has very many pending
     /// deliveries, the last of them are cancelled after that transaction, in transactions of their
-    /// own: nobody can find them any more but in lists of deliveries.
+    /// own: until then, only lists of deliveries still show them.
     async fn change_all(&self, changes: Vec<BatchedChange>) -> Result<Vec<Changed>, StoreError>;
 
     /// Lists entries in the order of their ids.

@@ -20,11 +20,11 @@ pub(super) fn start(
     })
 }
 
-/// How much less the work of [`start_behind`] counts than that of callers, as for `nice`: a third
-/// of the time of a processor that one of each wants.
+/// The niceness of work that no caller waits for: it gets a quarter of a processor that a thread
+/// without it wants, too.
 const BEHIND: i32 = 5;
 
-/// Starts a thread for work that nobody waits for. Where processors are scarce, the threads that
+/// Starts a thread for work that no caller waits for. Where processors are scarce, the threads that
 /// commit and serve come first.
 pub(super) fn start_behind(
     name: &str,
