@@ -166,13 +166,13 @@ impl Database {
         Ok(u64::try_from(row.get::<_, i64>(0))?)
     }
 
-    /// Bytes of history, whose partitions are dropped by the day, and of the event ids that are
-    /// deleted after them.
+    /// Bytes of history, whose partitions are dropped by the day, and of the event ids and
+    /// idempotency keys that are deleted after them.
     pub(crate) async fn partition_bytes(&self) -> anyhow::Result<u64> {
         const PARTITIONS: &str = "
             SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
             FROM pg_class
-            WHERE relkind = 'r' AND (relispartition OR relname = 'event_id')";
+            WHERE relkind = 'r' AND (relispartition OR relname IN ('event_id', 'idempotency'))";
         let (client, _connection) = connect(&self.url()).await?;
         Ok(u64::try_from(client.query_one(PARTITIONS, &[]).await?.get::<_, i64>(0))?)
     }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Applications that exist during the whole run.
 pub(crate) const APPLICATIONS: usize = 4;
 
-/// Sources, one for each provider.
-pub(crate) const PROVIDERS: [&str; 2] = ["github", "stripe"];
+/// Sources, one for each provider. The providers repeat webhooks that got no response. Others never do,
+/// and what they send twice is meant to be stored twice.
+pub(crate) const PROVIDERS: [&str; 2] = ["shopify", "stripe"];
 
 /// What a message is about, which decides who subscribes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +193,8 @@ pub(crate) struct Message {
 
 #[cfg(test)]
 mod tests {
+    use postrider::provider::DuplicateRule;
+
     use super::*;
 
     fn wanting(owner: usize, topic: Topic, even: bool) -> Vec<&'static str> {
@@ -199,6 +202,14 @@ mod tests {
             Message { number: 1, owner, topic, even, sequence: 0, sent_at: 0, transformed: false };
         let all = endpoints().into_iter();
         all.filter(|it| it.must_get(&message)).map(|it| it.role.uid()).collect()
+    }
+
+    #[test]
+    fn a_repeated_webhook_of_the_providers_is_a_duplicate() {
+        for provider in PROVIDERS {
+            let provider = postrider::provider::find(provider).unwrap();
+            assert_ne!(provider.model.repeats, DuplicateRule::Never, "{}", provider.id);
+        }
     }
 
     #[test]

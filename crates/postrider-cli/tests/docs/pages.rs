@@ -50,6 +50,7 @@ pages! {
     cost_of_a_message: "docs/decisions/cost-of-a-message.md",
     embedded_store: "docs/decisions/embedded-store.md",
     many_applications: "docs/decisions/many-applications.md",
+    threads: "docs/decisions/threads.md",
     sandbox: "docs/decisions/sandbox.md",
     delivery: "docs/delivery.md",
     deployment: "docs/deployment.md",

@@ -15,7 +15,7 @@ use crate::{
     pooler::Pooler,
     receiver::{Behavior, Receiver},
     schema::Schema,
-    server::{Server, postrider, until_async},
+    server::{Server, postrider, until, until_async},
 };
 
 /// Starts a server, which must fail; returns its exit code and error.
@@ -243,6 +243,14 @@ impl Database {
         output(script.envs(disk.variables_of_many()))
     }
 
+    /// Restarts a server that may be recovering or have given up, with this disk.
+    pub(crate) fn restart_on(&self, disk: &FaultyDisk) {
+        until("the database has started again", || {
+            let mut script = self.command("restart", &["immediate"]);
+            script.envs(disk.variables_of_many()).output().unwrap().status.success()
+        });
+    }
+
     fn command(&self, command: &str, more: &[&str]) -> Command {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
         let mut script = Command::new(script);
@@ -259,7 +267,8 @@ fn output(script: &mut Command) -> String {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.script("stop", &["immediate"]);
+        // It may have ended by itself.
+        drop(self.command("stop", &["immediate"]).output());
     }
 }
 

@@ -82,8 +82,7 @@ impl Checkpoints {
             sync: sync.clone(),
             long_log: i64::try_from(options.wal_bytes / database::PAGE_BYTES).unwrap_or(i64::MAX),
         };
-        let thread =
-            thread::start_behind("store-checkpoint", ended, move || checkpointer.run(&woken))?;
+        let thread = thread::start("store-checkpoint", ended, move || checkpointer.run(&woken))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),

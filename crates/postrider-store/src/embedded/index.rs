@@ -59,7 +59,7 @@ pub(super) fn start(
     let watch = IndexWatch::new(Arc::clone(&shared), update_tx, progress);
     let checkpoints = IndexCheckpoints::start(indexer.path(), &shared, sync, ended)?;
     let sync = sync.clone();
-    let thread = thread::start_behind("store-index", ended, move || {
+    let thread = thread::start("store-index", ended, move || {
         indexer.run((&updates, &shared), checkpoints, &sync);
     })?;
     Ok((feed, watch, thread))

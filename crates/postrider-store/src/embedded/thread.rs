@@ -20,26 +20,6 @@ pub(super) fn start(
     })
 }
 
-/// The niceness of work that no caller waits for: it gets a quarter of a processor that a thread
-/// without it wants, too.
-const BEHIND: i32 = 5;
-
-/// Starts a thread for work that no caller waits for. Where processors are scarce, the threads that
-/// commit and serve come first.
-pub(super) fn start_behind(
-    name: &str,
-    ended: &CancellationToken,
-    work: impl FnOnce() + Send + 'static,
-) -> io::Result<thread::JoinHandle<()>> {
-    start(name, ended, || {
-        // On Linux, this is the priority of the thread alone.
-        if let Err(error) = rustix::process::nice(BEHIND) {
-            tracing::debug!(%error, "the priority of a thread cannot be lowered");
-        }
-        work();
-    })
-}
-
 /// Runs work on a thread of its own, which ends with it.
 pub(super) async fn run(
     name: &str,

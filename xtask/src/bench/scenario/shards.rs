@@ -41,8 +41,8 @@ pub(super) async fn run(
         ("other_processes_cores", median(&of_two, |it| it.other_cores)),
         ("lost_deliveries", all().map(|it| it.lost).sum::<u64>() as f64),
     ]);
-    // How evenly the work is spread over the threads of the server with two shards.
-    let threads = of_two.iter().flat_map(|sample| &sample.threads_us_per_delivery);
+    // How the work is spread over the threads of the server with two shards.
+    let threads = of_two.last().into_iter().flat_map(|sample| &sample.threads_us_per_delivery);
     numbers.extend(threads.map(|(thread, us)| (format!("2_shards_us_of_{thread}"), *us)));
     single.remove().await?;
     double.remove().await?;

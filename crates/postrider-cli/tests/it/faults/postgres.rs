@@ -72,8 +72,7 @@ async fn a_failing_disk_of_the_database_loses_nothing() {
         assert_eq!(server.retry_after(Method::GET, "/health/ping").await.0, 204, "{name}");
         disk.fail("");
         if ends {
-            // It may have recovered already, or given up.
-            database.script_on(&disk, "restart", &["immediate"]);
+            database.restart_on(&disk);
         }
         let health = || async { json!(server.retry_after(Method::GET, "/health").await.0) };
         until_async(health, |status| *status == 204).await;

@@ -43,7 +43,7 @@ impl IndexCheckpoints {
             Copier { index: index.to_owned(), shared: Arc::clone(shared), sync: sync.clone() };
         let done = Arc::new(AtomicBool::new(false));
         let thread_done = Arc::clone(&done);
-        let thread = thread::start_behind("store-index-copy", ended, move || {
+        let thread = thread::start("store-index-copy", ended, move || {
             copier.run(&thread_done, &woken);
         })?;
         Ok(Self { wake: Some(wake), thread: Some(thread), done })
