@@ -52,7 +52,7 @@
 
 #define SECTOR 512
 #define MAX_FDS 65536
-#define MAX_FILES 1024
+#define MAX_FILES 16384
 #define MAX_FAULTS 32
 #define MAX_CHANGES 4096
 #define PATH_BYTES 1024
