@@ -7,6 +7,7 @@ pub(crate) mod cors;
 pub(crate) mod memory;
 mod peer;
 mod registry;
+mod request_body;
 mod serve;
 mod stream;
 mod tls;

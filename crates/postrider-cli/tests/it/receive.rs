@@ -291,7 +291,7 @@ async fn slow_and_endless_requests_do_not_affect_others() {
     let unfinished = format!("{head}x");
     let cases: [(&[&[u8]], &str); 6] = [
         (&endless, "413"),
-        (&[announced.as_bytes()], "408"),
+        (&[announced.as_bytes()], "413"),
         (&[trickling.as_bytes()], "408"),
         (&[many.as_bytes()], "431"),
         (&[long.as_bytes()], "431"),

@@ -3,17 +3,19 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{Router, body::Body};
-use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{
     body::Incoming,
     service::{Service, service_fn},
 };
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Activity, InProgress},
     client_address::Peer,
+    request_body::{RequestBody, Rest, SkipLimits},
     tracked_body::TrackedBody,
 };
 use crate::{api::error::ApiError, feed, live::is_live_path, relay::is_relay_path};
@@ -31,6 +33,7 @@ pub(super) fn service(
     peer: IpAddr,
     activity: Arc<Activity>,
     draining: CancellationToken,
+    limits: SkipLimits,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<TrackedBody>,
@@ -40,8 +43,11 @@ pub(super) fn service(
     service_fn(move |mut request: Request<Incoming>| {
         let in_progress = InProgress::begin(&activity);
         let (version, draining) = (request.version(), draining.clone());
+        let mut rest = None;
         let result = if is_admitted(&activity, &request) {
             add_extensions(&mut request, peer, &activity);
+            let (request, receiver) = RequestBody::of(request);
+            rest = receiver;
             Ok(router.call(request))
         } else {
             Err(all_reserved(version))
@@ -51,12 +57,27 @@ pub(super) fn service(
                 Ok(response) => response.await?,
                 Err(response) => response,
             };
-            if draining.is_cancelled() {
+            let is_read = is_read(rest, response.status(), limits).await;
+            if draining.is_cancelled() || !is_read {
                 ask_to_close(response.headers_mut(), version);
             }
             Ok(response.map(|body| TrackedBody { body, request: in_progress }))
         }
     })
+}
+
+/// Whether the body of the request was read, or could be skipped.
+async fn is_read(
+    rest: Option<oneshot::Receiver<Rest>>,
+    status: StatusCode,
+    limits: SkipLimits,
+) -> bool {
+    match rest.map(|mut it| it.try_recv()) {
+        // A body that arrived too slowly would not arrive faster now.
+        Some(Ok(_)) if status == StatusCode::REQUEST_TIMEOUT => false,
+        Some(Ok(rest)) => rest.skip(limits).await,
+        Some(Err(_)) | None => true,
+    }
 }
 
 /// Whether the request may use its connection. Reserved connections are for health checks and for clients

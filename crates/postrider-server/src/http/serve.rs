@@ -33,6 +33,7 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use super::{
     peer,
     registry::{Registry, Slot},
+    request_body::SkipLimits,
     stream::ConnectionStream,
     tls::ServerTls,
     tracked_body::TrackedBody,
@@ -75,6 +76,7 @@ pub async fn serve(
         tls: serving.tls.clone(),
         router: TowerToHyperService::new(router),
         draining: serving.draining.clone(),
+        skipped: SkipLimits::new(&serving.limits),
         threads: serving.threads,
         next_thread: 0,
         tasks: JoinSet::new(),
@@ -131,6 +133,7 @@ struct Connections {
     tls: Option<ServerTls>,
     router: TowerToHyperService<Router>,
     draining: CancellationToken,
+    skipped: SkipLimits,
     threads: Vec<Handle>,
     /// The index of the thread that serves the next connection; the last one is this thread.
     next_thread: usize,
@@ -142,7 +145,7 @@ impl Connections {
     fn open(&mut self, NewConnection { socket, peer, slot }: NewConnection) {
         let activity = Arc::clone(&slot.activity);
         let (router, draining) = (self.router.clone(), self.draining.clone());
-        let service = peer::service(router, peer, Arc::clone(&activity), draining);
+        let service = peer::service(router, peer, Arc::clone(&activity), draining, self.skipped);
         let (builder, tls) = (Arc::clone(&self.builder), self.tls.clone());
         // Subscribed before the task runs, because this connection may be evicted before.
         let mut actions = activity.actions();

@@ -25,9 +25,6 @@ const YIELD_BYTES: u64 = 256 << 10;
 pub(crate) struct BodyLimits {
     /// Largest body.
     pub(crate) limit: SizeLimit,
-    /// Most bytes of a refused body that are read before the response. Many clients do not read
-    /// the response before they have sent the whole body.
-    pub(crate) max_skipped: usize,
     pub(crate) min_rate: MinDataRate,
     /// The setting of the rate's grace period, for the error.
     pub(crate) timeout: &'static str,
@@ -51,7 +48,7 @@ impl BodyLimits {
     ) -> Self {
         let min_rate =
             MinDataRate { grace_period: allowance, bytes_per_second: limits.min_transfer_rate };
-        Self { limit, max_skipped: limits.batch_bytes, min_rate, timeout }
+        Self { limit, min_rate, timeout }
     }
 }
 
@@ -61,16 +58,8 @@ pub(crate) async fn read(
     limits: BodyLimits,
     reserved: &mut Reservation,
 ) -> Result<Bytes, ApiError> {
-    let mut upload = Upload { body, limits, started_at: Instant::now(), received: 0 };
-    match upload.collect(reserved).await {
-        Err(error @ (ApiError::TooLarge { .. } | ApiError::Unavailable(..))) => {
-            // The client may still be sending. Closing the connection now would reset it, and the
-            // client would never see the response.
-            upload.skip().await?;
-            Err(error)
-        },
-        other => other,
-    }
+    let upload = Upload { body, limits, started_at: Instant::now(), received: 0 };
+    upload.collect(reserved).await
 }
 
 struct Upload {
@@ -81,7 +70,7 @@ struct Upload {
 }
 
 impl Upload {
-    async fn collect(&mut self, reserved: &mut Reservation) -> Result<Bytes, ApiError> {
+    async fn collect(mut self, reserved: &mut Reservation) -> Result<Bytes, ApiError> {
         let too_large = ApiError::TooLarge { what: "body", limit: self.limits.limit };
         let limit = self.limits.limit.bytes;
         let announced = self.body.size_hint();
@@ -102,18 +91,6 @@ impl Upload {
             extend(&mut whole, &part, exact.unwrap_or(limit), reserved)?;
         }
         Ok(whole.freeze())
-    }
-
-    /// Reads and drops the rest, up to a limit.
-    async fn skip(&mut self) -> Result<(), ApiError> {
-        let mut left = self.limits.max_skipped;
-        while let Some(part) = self.next().await? {
-            left = left.saturating_sub(part.len());
-            if left == 0 {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// The next bytes; none at the end.

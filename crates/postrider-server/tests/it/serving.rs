@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,44 @@ async fn requests_are_served_until_the_server_is_stopped() {
     served.stop.cancel();
     served.tasks.join_next().await.unwrap().unwrap().unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+/// The head of a request that is refused without its body, which has four bytes.
+fn refused_head(headers: &str) -> String {
+    format!("POST /api/v1/app HTTP/1.1\r\nhost: a\r\n{headers}\r\n")
+}
+
+#[tokio::test]
+async fn a_connection_is_usable_after_a_request_that_is_refused_without_its_body() {
+    let served = served(&Limits::default()).await;
+    let chunked = "transfer-encoding: chunked\r\n";
+    for (framing, body) in [("content-length: 4\r\n", "null"), (chunked, "4\r\nnull\r\n0\r\n\r\n")]
+    {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(refused_head(framing).as_bytes()).await.unwrap();
+        let early = timeout(Duration::from_millis(50), stream.readable()).await;
+        assert!(early.is_err(), "the response waits for the body");
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 401");
+        let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.contains("HTTP/1.1 204"), "{framing}: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_whose_body_does_not_come_closes_its_connection() {
+    let served = served(&Limits::default()).await;
+    let held_back = "content-length: 4\r\nexpect: 100-continue\r\n";
+    for headers in ["content-length: 4\r\n", held_back, "transfer-encoding: chunked\r\n"] {
+        let response = exchange(&served, &refused_head(headers)).await;
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    }
 }
 
 #[tokio::test]
