@@ -87,13 +87,15 @@ enum Expected {
     Refused,
     /// Requests are accepted or refused with 503.
     Either,
+    /// The same, or refused with 500 where a value of the database was damaged on its way.
+    Damaged,
     /// The fault is not noticed.
     Accepted,
 }
 
 /// What the database's connections do; `P` is its port.
 const DATABASE: [(&str, &str, Expected); 9] = [
-    ("flip", "receive P 6 flip\nreceive P 15 flip", Expected::Either),
+    ("flip", "receive P 6 flip\nreceive P 15 flip", Expected::Damaged),
     ("request", "send P 4 cut\nsend P 11 cut\nsend P 19 cut", Expected::Either),
     ("response", "receive P 3 cut\nreceive P 9 cut\nreceive P 20 cut", Expected::Either),
     ("reset", "receive P 2 ECONNRESET\nreceive P 8 ECONNRESET", Expected::Either),
@@ -121,6 +123,10 @@ async fn connections_to_the_database_that_fail_lose_nothing() {
             Expected::Refused => assert!(seen.iter().all(refused), "{name}: {seen:?}"),
             Expected::Either => {
                 assert!(seen.iter().all(|it| it == "202" || refused(it)), "{name}: {seen:?}");
+            },
+            Expected::Damaged => {
+                let answered = |it: &String| it == "202" || it == "500 server_error" || refused(it);
+                assert!(seen.iter().all(answered), "{name}: {seen:?}");
             },
             Expected::Accepted => assert_eq!(seen, ["202".to_owned()].into(), "{name}"),
         }
