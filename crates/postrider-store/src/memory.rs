@@ -103,6 +103,12 @@ impl MemoryStore {
         lock(&self.state).nodes.holder(id) == Some(epoch)
     }
 
+    /// Whether the delivery has succeeded.
+    pub fn is_delivered(&self, id: DeliveryId) -> bool {
+        let state = lock(&self.state);
+        state.deliveries.get(&id).is_some_and(|it| it.state == state::DeliveryState::Delivered)
+    }
+
     fn lease(&self) -> NodeLease {
         *lock(&self.node.lease)
     }
