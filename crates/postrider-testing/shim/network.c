@@ -10,7 +10,7 @@
  * Lines of a script:
  *
  *   OPERATION PORT NTH FAULT    the NTH matching call since the line was read fails; `3+` is the third
- *                               and all after it
+ *                               and all after it, `3-5` the third to the fifth
  *
  * OPERATION is socket, connect, accept, send or receive. PORT is the peer's for connections that the
  * program opened and the program's own for those that it accepted; `*` is any. Faults:
@@ -29,6 +29,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,8 +46,8 @@
 struct fault {
     char operation[16];
     char port[16];
-    long nth;
-    int and_later;
+    long first;
+    long last;
     char action[32];
     long seen;
 };
@@ -135,8 +136,9 @@ static void read_script(void) {
         struct fault read = {0};
         if (fault_count < MAX_FAULTS
             && sscanf(line, "%15s %15s %15s %31s", read.operation, read.port, nth, read.action) == 4) {
-            read.nth = atol(nth);
-            read.and_later = strchr(nth, '+') != NULL;
+            const char *end = strchr(nth, '-');
+            read.first = atol(nth);
+            read.last = strchr(nth, '+') ? LONG_MAX : end ? atol(end + 1) : read.first;
             faults[fault_count++] = read;
         }
     }
@@ -153,7 +155,7 @@ static int fault_of(const char *operation, unsigned short port, char *action) {
         if (strcmp(fault->operation, operation) != 0) continue;
         if (strcmp(fault->port, "*") != 0 && atoi(fault->port) != port) continue;
         fault->seen++;
-        if (fault->seen == fault->nth || (fault->and_later && fault->seen > fault->nth)) {
+        if (fault->seen >= fault->first && fault->seen <= fault->last) {
             strcpy(action, fault->action);
             is_found = 1;
         }
