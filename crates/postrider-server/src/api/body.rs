@@ -126,40 +126,83 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ApiError
 /// All reasons why the bytes are not a `T` of this shape. For bytes that did not parse; it reads
 /// them a fixed number of times.
 pub(crate) fn parse_error<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
-    let mut found = shape.unknown_fields(bytes);
-    let is_only_unknown = !found.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
-    if !is_only_unknown {
-        found.put_first(first_problem::<T>(bytes));
-    }
-    ApiError::Invalid(found.into_items())
+    Parser::of::<T>().problems(bytes, shape)
 }
 
-/// The reason why the bytes are not a `T`, with its location.
-fn first_problem<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
-    if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
-        return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
+/// How a type is parsed. What looks for problems is compiled once, and not for each type.
+#[derive(Clone, Copy, Debug)]
+struct Parser {
+    parse: fn(&[u8]) -> Result<(), serde_json::Error>,
+    /// Parses, and returns the first error with its location.
+    locate: fn(&[u8]) -> Option<(serde_path_to_error::Path, serde_json::Error)>,
+}
+
+impl Parser {
+    fn of<T: DeserializeOwned>() -> Self {
+        Self {
+            parse: |bytes| serde_json::from_slice::<T>(bytes).map(drop),
+            locate: |bytes| {
+                let mut parser = serde_json::Deserializer::from_slice(bytes);
+                let error = serde_path_to_error::deserialize::<_, T>(&mut parser).err()?;
+                Some((error.path().clone(), error.into_inner()))
+            },
+        }
     }
-    let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut parser) else {
-        return item(&["body"], "is not one JSON value", "value_error.jsondecode");
-    };
-    let mut place = vec!["body".to_owned()];
-    place.extend(error.path().iter().filter_map(segment));
-    let message = error.inner().to_string();
-    let message = without_position(&message);
-    let field = field_of(message, "missing").or_else(|| field_of(message, "duplicate"));
-    match field {
-        Some(field) => place.push(field.to_owned()),
-        None if place.len() == 1 => {
-            place.extend(offending_field::<T>(bytes, message).map(str::to_owned));
-        },
-        None => {},
+
+    fn problems(self, bytes: &[u8], shape: &Shape) -> ApiError {
+        let mut found = shape.unknown_fields(bytes);
+        let is_only_unknown = !found.is_empty() && (self.parse)(bytes).is_ok();
+        if !is_only_unknown {
+            found.put_first(self.first_problem(bytes));
+        }
+        ApiError::Invalid(found.into_items())
     }
-    let place: Vec<_> = place.iter().map(String::as_str).collect();
-    if message.starts_with("missing field") {
-        item(&place, "field required", "value_error.missing")
-    } else {
-        item(&place, message, "type_error")
+
+    /// The reason why the bytes do not parse, with its location.
+    fn first_problem(self, bytes: &[u8]) -> ValidationItem {
+        if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
+            return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
+        }
+        let Some((path, error)) = (self.locate)(bytes) else {
+            return item(&["body"], "is not one JSON value", "value_error.jsondecode");
+        };
+        let mut place = vec!["body".to_owned()];
+        place.extend(path.iter().filter_map(segment));
+        let message = error.to_string();
+        let message = without_position(&message);
+        let field = field_of(message, "missing").or_else(|| field_of(message, "duplicate"));
+        match field {
+            Some(field) => place.push(field.to_owned()),
+            None if place.len() == 1 => {
+                place.extend(self.offending_field(bytes, message).map(str::to_owned));
+            },
+            None => {},
+        }
+        let place: Vec<_> = place.iter().map(String::as_str).collect();
+        if message.starts_with("missing field") {
+            item(&place, "field required", "value_error.missing")
+        } else {
+            item(&place, message, "type_error")
+        }
+    }
+
+    /// The field that causes an error, among the fields whose errors have no location. There are
+    /// few of them, so each is left out in turn.
+    fn offending_field(self, bytes: &[u8], message: &str) -> Option<&'static str> {
+        let mut body: Value = serde_json::from_slice(bytes).ok()?;
+        FLATTENED.into_iter().find(|name| {
+            let Some(value) = body.as_object_mut().and_then(|it| it.remove(*name)) else {
+                return false;
+            };
+            let is_cause = match (self.parse)(body.to_string().as_bytes()) {
+                Ok(()) => true,
+                Err(error) => without_position(&error.to_string()) != message,
+            };
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert((*name).to_owned(), value);
+            }
+            is_cause
+        })
     }
 }
 
@@ -169,25 +212,6 @@ fn segment(segment: &Segment) -> Option<String> {
         Segment::Map { key } => Some(key.clone()),
         Segment::Enum { .. } | Segment::Unknown => None,
     }
-}
-
-/// The field that causes an error, among the fields whose errors have no location. There are few of
-/// them, so each is left out in turn.
-fn offending_field<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<&'static str> {
-    let mut body: Value = serde_json::from_slice(bytes).ok()?;
-    FLATTENED.into_iter().find(|name| {
-        let Some(value) = body.as_object_mut().and_then(|it| it.remove(*name)) else {
-            return false;
-        };
-        let is_cause = match T::deserialize(&body) {
-            Ok(_) => true,
-            Err(error) => without_position(&error.to_string()) != message,
-        };
-        if let Some(fields) = body.as_object_mut() {
-            fields.insert((*name).to_owned(), value);
-        }
-        is_cause
-    })
 }
 
 /// The message without the line and column that it ends with.
