@@ -42,7 +42,8 @@ pub(super) fn build(release: &Release) -> anyhow::Result<PathBuf> {
 /// the names of symbols from the path of a wrapper, so another home folder would lead to other
 /// bytes.
 fn list_dependencies(cargo: &mut Command) -> anyhow::Result<()> {
-    tool::require("cargo-auditable")?;
+    // Without its subcommand, it refuses to run.
+    tool::require("cargo-auditable", &["auditable", "--version"])?;
     cargo.env("RUSTC_WORKSPACE_WRAPPER", "cargo-auditable");
     cargo.env("CARGO_AUDITABLE_ORIG_ARGS", AUDITABLE);
     Ok(())

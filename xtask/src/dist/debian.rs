@@ -10,7 +10,7 @@ use super::{documents::write, release::Release, tool};
 const MAINTAINER: &str = "maintainer = \"";
 
 pub(super) fn package(release: &Release) -> anyhow::Result<()> {
-    tool::require("cargo-deb")?;
+    tool::require("cargo-deb", &["--version"])?;
     let changelog = release.stage().join("debian/changelog");
     write(&changelog, changelog_of(release)?.as_bytes())?;
     let mut cargo = Command::new(env!("CARGO"));

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{release::Release, tool};
 
 pub(super) fn package(release: &Release) -> anyhow::Result<()> {
-    tool::require("cargo-generate-rpm")?;
+    tool::require("cargo-generate-rpm", &["--version"])?;
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["generate-rpm", "--package=crates/postrider-cli"]);
     cargo.arg(format!("--source-date={}", release.epoch));

@@ -34,9 +34,10 @@ pub(super) fn output(command: &mut Command, tool: &str) -> anyhow::Result<String
     String::from_utf8(output.stdout).with_context(|| format!("{command:?}"))
 }
 
-/// Checks that a program exists whose absence cargo reports less clearly.
-pub(super) fn require(tool: &str) -> anyhow::Result<()> {
-    output(Command::new(tool).arg("--version"), tool).map(drop)
+/// Checks that a program exists whose absence cargo reports less clearly. The arguments make it do
+/// nothing.
+pub(super) fn require(tool: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    output(Command::new(tool).args(arguments), tool).map(drop)
 }
 
 fn missing(tool: &str, error: io::Error) -> anyhow::Error {
