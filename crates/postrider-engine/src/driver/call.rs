@@ -66,9 +66,9 @@ struct CalledDelivery {
     expected_at: Timestamp,
 }
 
-/// A call that ended.
+/// What a call is for.
 #[derive(Debug)]
-pub(super) struct FinishedCall {
+struct CallSubject {
     first: CalledDelivery,
     /// The other deliveries of a batch.
     others: Vec<CalledDelivery>,
@@ -76,8 +76,14 @@ pub(super) struct FinishedCall {
     damaged: Vec<CalledDelivery>,
     /// As it was when the call began.
     endpoint: Arc<Endpoint>,
-    report: Report,
     trace: Option<Box<AttemptTrace>>,
+}
+
+/// A call that ended.
+#[derive(Debug)]
+pub(super) struct FinishedCall {
+    subject: CallSubject,
+    report: Report,
 }
 
 /// The span of an attempt that has begun.
@@ -227,10 +233,11 @@ impl Caller {
 
     /// Hands the result of a call to the dispatcher.
     pub(super) fn finish(&self, call: FinishedCall, dispatcher: &mut Dispatcher, now: Timestamp) {
-        if let (Some(tracer), Some(trace)) = (&self.tracer, &call.trace) {
-            record(tracer, trace, &call);
+        let FinishedCall { subject, report } = call;
+        if let (Some(tracer), Some(trace)) = (&self.tracer, &subject.trace) {
+            record(tracer, trace, &subject, &report);
         }
-        let FinishedCall { first, others, damaged, endpoint, report, trace: _ } = call;
+        let CallSubject { first, others, damaged, endpoint, trace: _ } = subject;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
         for called in std::iter::once(&first).chain(&others) {
             self.observe(called, &report, now);
@@ -307,11 +314,11 @@ fn forwarded(call: &Call, trace: Option<&AttemptTrace>) -> Option<Box<TraceConte
 }
 
 /// Records the span of a call that has ended.
-fn record(tracer: &Tracer, trace: &AttemptTrace, call: &FinishedCall) {
+fn record(tracer: &Tracer, trace: &AttemptTrace, call: &CallSubject, report: &Report) {
     if !trace.place.context.is_sampled() {
         return;
     }
-    let FinishedCall { first, others, endpoint, report, .. } = call;
+    let CallSubject { first, others, endpoint, .. } = call;
     let transformed = report.response.clone().take_transformed();
     let transformed = transformed.and_then(|it| it.request).map(|it| it.method);
     let ended = EndedAttempt {
@@ -328,19 +335,9 @@ fn record(tracer: &Tracer, trace: &AttemptTrace, call: &FinishedCall) {
     tracer.record(ended.span(trace.place.clone(), trace.began_at, report.duration));
 }
 
-/// What a call is for.
-struct CallSubject {
-    first: CalledDelivery,
-    others: Vec<CalledDelivery>,
-    damaged: Vec<CalledDelivery>,
-    endpoint: Arc<Endpoint>,
-    trace: Option<Box<AttemptTrace>>,
-}
-
 /// Waits for the report of a call, also if the call panics.
 async fn finished(call: impl Future<Output = Report>, subject: CallSubject) -> FinishedCall {
     let sent = AssertUnwindSafe(call).catch_unwind().await;
     let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-    let CallSubject { first, others, damaged, endpoint, trace } = subject;
-    FinishedCall { first, others, damaged, endpoint, report, trace }
+    FinishedCall { subject, report }
 }
