@@ -165,7 +165,7 @@ async fn a_silent_connection_times_out_at_every_stage() {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         stream.write_all(begin.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
+        let ended = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
         // It may be reset, because its last bytes were never read.
         drop(ended.await.unwrap_or_else(|_| panic!("{begin} is waited for")));
     }
@@ -201,7 +201,7 @@ const DOCS: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: a\r\nconnection: 
 
 /// Waits for something that must end soon.
 async fn soon<T>(what: &str, something: impl Future<Output = T>) -> T {
-    let ended = tokio::time::timeout(Duration::from_secs(10), something).await;
+    let ended = timeout(Duration::from_secs(10), something).await;
     ended.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
@@ -296,7 +296,7 @@ async fn reserved_connections_are_for_health_checks_and_clients_with_a_token() {
     // All are busy: a new one waits until one of them ends.
     let mut waiting = TcpStream::connect(served.address).await.unwrap();
     waiting.write_all(PING.as_bytes()).await.unwrap();
-    let answered = tokio::time::timeout(Duration::from_millis(50), waiting.readable()).await;
+    let answered = timeout(Duration::from_millis(50), waiting.readable()).await;
     assert!(answered.is_err());
     with_request_in_progress[0].write_all(br#"{"name":"A"}"#).await.unwrap();
     let mut created = [0; 12];
