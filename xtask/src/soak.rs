@@ -229,6 +229,7 @@ async fn soak(
     progress(&format!("soak in {}", site.folder.display()));
     let seconds = arguments.hours * 3_600.0;
     let mut tasks = start_load(run, site, visits, sources);
+    tasks.spawn(operators::replace_dead(Arc::clone(run), dead));
     let (samples, was_interrupted, ()) = tokio::join!(
         sample::watch(Arc::clone(run), Arc::clone(site)),
         end_load(run, seconds),

@@ -11,6 +11,7 @@ use super::{
     api::{Call, Returned},
     model::{APPLICATIONS, Endpoint, Role, endpoints},
     run::Run,
+    setup,
 };
 use crate::bench::clock;
 
@@ -21,6 +22,7 @@ const RESUMED: Duration = Duration::from_secs(25);
 const CHANGE_INTERVAL: Duration = Duration::from_secs(3);
 const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+const REPLACEMENT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How far back a recovery reaches.
 const RECOVERED_PERIOD: Duration = Duration::from_secs(300);
@@ -67,6 +69,25 @@ pub(crate) async fn change(run: Arc<Run>) {
             break;
         }
     }
+}
+
+/// Removes the endpoints that refuse connections, and creates them again, until the load ends. What
+/// waits for them would take more and more space.
+pub(crate) async fn replace_dead(run: Arc<Run>, url: String) {
+    let all = endpoints().into_iter();
+    let dead: Vec<_> = all.filter(|it| it.role == Role::Dead).collect();
+    while run.pause(REPLACEMENT_INTERVAL).await {
+        for &endpoint in &dead {
+            run.check("replace", replace(&run, endpoint, &url)).await;
+        }
+        run.activity().replacements += 1;
+    }
+}
+
+async fn replace(run: &Run, endpoint: Endpoint, url: &str) -> anyhow::Result<()> {
+    let call = Call { method: Method::DELETE, path: path(endpoint), ..Call::default() };
+    run.api.succeed(&call).await?;
+    setup::add_endpoint(run, endpoint, url).await
 }
 
 async fn patch(run: &Run, endpoint: Endpoint, body: &serde_json::Value) -> anyhow::Result<()> {

@@ -8,10 +8,10 @@ use super::{
     record::Counts,
     run::Activity,
     sample::{self, Sample},
-    trend::{Trend, block_means},
+    trend::{Trend, block_lowest, block_means},
 };
 
-/// Samples of a mean through which a trend is drawn: a minute.
+/// Samples of a point of a trend: a minute.
 const BLOCK: usize = 12;
 
 /// A trend needs at least as many points, or says nothing.
@@ -19,16 +19,20 @@ const MIN_POINTS: usize = 8;
 
 const DAY: f64 = 24.0;
 
-/// A name, a bound, and the value of a sample.
-type Bound = (&'static str, f64, fn(&Sample) -> f64);
+/// One point for each block of points.
+type Summary = fn(&[(f64, f64)], usize) -> Vec<(f64, f64)>;
+
+/// A name, a bound, the value of a sample, and what is taken of a block of them.
+type Bound = (&'static str, f64, fn(&Sample) -> f64, Summary);
 
 /// What may not grow, and by how much it may seem to grow in a day.
 const BOUNDS: [Bound; 4] = [
-    ("memory (MiB)", 64.0, |it| it.rss_mib),
-    ("file descriptors", 48.0, |it| it.files),
-    ("threads", 16.0, |it| it.threads),
+    ("memory (MiB)", 64.0, |it| it.rss_mib, block_means),
+    // Connections for what is in progress: how many there are depends on how busy the machine is.
+    ("file descriptors", 240.0, |it| it.files, block_lowest),
+    ("threads", 16.0, |it| it.threads, block_means),
     // Keys of idempotency are kept for twelve hours, whatever the retention.
-    ("disk (MiB)", 256.0, |it| it.disk_mib),
+    ("disk (MiB)", 256.0, |it| it.disk_mib, block_means),
 ];
 
 /// The result for one store.
@@ -73,9 +77,9 @@ pub(crate) enum Verdict {
 
 /// The growth of all that may not grow, from samples of one process.
 pub(crate) fn growth(samples: &[Sample]) -> Vec<Growth> {
-    let growth = |&(of, allowed_in_a_day, value): &(_, f64, fn(&Sample) -> f64)| {
+    let growth = |&(of, allowed_in_a_day, value, summary): &Bound| {
         let points: Vec<_> = samples.iter().map(|it| (it.second / 3_600.0, value(it))).collect();
-        let trend = Trend::through(&block_means(&points, BLOCK));
+        let trend = Trend::through(&summary(&points, BLOCK));
         let verdict = if trend.points < MIN_POINTS {
             Verdict::TooFewPoints
         } else if trend.is_flat(DAY, allowed_in_a_day) {

@@ -30,6 +30,8 @@ pub(crate) struct Activity {
     pub(crate) visits: u64,
     pub(crate) pauses: u64,
     pub(crate) changes: u64,
+    /// How often the dead endpoints were removed and created again.
+    pub(crate) replacements: u64,
     pub(crate) recoveries: u64,
     pub(crate) lists: u64,
     pub(crate) pages: u64,

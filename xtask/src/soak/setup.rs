@@ -48,7 +48,8 @@ pub(crate) async fn create(run: &Run, dead: &str) -> anyhow::Result<Vec<String>>
     Ok(paths)
 }
 
-async fn add_endpoint(run: &Run, endpoint: Endpoint, url: &str) -> anyhow::Result<()> {
+/// Creates an endpoint of the run.
+pub(crate) async fn add_endpoint(run: &Run, endpoint: Endpoint, url: &str) -> anyhow::Result<()> {
     let Endpoint { owner, role } = endpoint;
     if role == Role::Webhook {
         let path = format!("/ingest/api/v1/source/{}/endpoint", PROVIDERS[owner]);

@@ -55,6 +55,14 @@ pub(crate) fn block_means(points: &[(f64, f64)], size: usize) -> Vec<(f64, f64)>
     points.chunks_exact(size.max(1)).map(mean).collect()
 }
 
+/// The lowest of consecutive points, at the time of their middle: what a busy moment adds goes away
+/// again, and what leaks does not.
+pub(crate) fn block_lowest(points: &[(f64, f64)], size: usize) -> Vec<(f64, f64)> {
+    let blocks = points.chunks_exact(size.max(1)).zip(block_means(points, size));
+    let lowest = |block: &[(f64, f64)]| block.iter().map(|it| it.1).fold(f64::INFINITY, f64::min);
+    blocks.map(|(block, (middle, _))| (middle, lowest(block))).collect()
+}
+
 /// The 97.5 % quantile of Student's distribution: the first terms of its expansion in the
 /// reciprocal of the degrees of freedom, exact to a thousandth from three degrees on.
 fn t_95(degrees: usize) -> f64 {
@@ -115,8 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn a_block_has_the_mean_of_its_points_and_an_incomplete_one_is_left_out() {
+    fn a_block_has_the_mean_or_the_lowest_of_its_points_and_an_incomplete_one_is_left_out() {
         let points = [(0.0, 1.0), (1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 100.0)];
         assert_eq!(block_means(&points, 2), [(0.5, 2.0), (2.5, 6.0)]);
+        assert_eq!(block_lowest(&points, 2), [(0.5, 1.0), (2.5, 5.0)]);
     }
 }
