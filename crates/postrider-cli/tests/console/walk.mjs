@@ -170,10 +170,11 @@ export class Walk {
    * @template T
    * @param {string} what
    * @param {() => Promise<T>} ask
+   * @param {number} [limit] in milliseconds
    * @returns {Promise<NonNullable<T>>}
    */
-  async until(what, ask) {
-    const deadline = performance.now() + ACTION_MS * 3;
+  async until(what, ask, limit = ACTION_MS * 3) {
+    const deadline = performance.now() + limit;
     while (performance.now() < deadline) {
       const answer = await ask();
       if (answer) return answer;

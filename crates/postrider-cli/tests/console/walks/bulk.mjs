@@ -3,6 +3,9 @@
 const MESSAGES = 10_000;
 const BATCH = 500;
 
+/** For ten thousand deliveries on a busy machine. */
+const TASK_MS = 180_000;
+
 /** @typedef {import("../walk.mjs").Walk} Walk */
 
 /** @param {Walk} walk */
@@ -41,15 +44,16 @@ export default async function bulkRecovery(walk) {
   await page.evaluate(() => Object.assign(window, { isSamePage: true }));
   await page.getByRole("progressbar").waitFor();
   await walk.check(page, "running task");
-  await page.getByText("Finished").first().waitFor({ timeout: 120_000 });
+  await page.getByText("Finished").first().waitFor({ timeout: TASK_MS });
   walk.assert(await page.evaluate("window.isSamePage"), "the page was loaded again");
   await walk.check(page, "finished task");
 
   walk.step("every message arrived");
-  await walk.until("every message arrived", async () => {
+  const haveArrived = async () => {
     const calls = await walk.calls("failing");
     return new Set(calls.map(({ id }) => id)).size >= MESSAGES;
-  });
+  };
+  await walk.until("every message arrived", haveArrived, TASK_MS);
 }
 
 /**
@@ -80,8 +84,9 @@ async function prepare(walk) {
  * @param {number} pending
  */
 async function until(walk, endpoint, pending) {
-  await walk.until(`${pending} deliveries are pending`, async () => {
+  const isReached = async () => {
     const state = await walk.api("GET", `/app/acme/endpoint/${endpoint}/state`);
     return state.pending === pending;
-  });
+  };
+  await walk.until(`${pending} deliveries are pending`, isReached, TASK_MS);
 }
