@@ -44,6 +44,7 @@ mod journal;
 mod leases;
 mod ledger;
 mod loss;
+mod main_file;
 mod number;
 mod numbers;
 mod options;

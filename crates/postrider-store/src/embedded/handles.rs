@@ -2,7 +2,10 @@
 
 use std::thread::JoinHandle;
 
-use super::{commit::CommitQueue, folder::Folder, index::feed::IndexWatch, readers::Readers};
+use super::{
+    commit::CommitQueue, folder::Folder, index::feed::IndexWatch, main_file::MainFile,
+    readers::Readers,
+};
 
 /// What exists while the store is open.
 #[derive(Debug)]
@@ -10,6 +13,8 @@ pub(super) struct OpenStore {
     /// Closed first, so that the threads end.
     handles: Option<Handles>,
     threads: Vec<JoinHandle<()>>,
+    /// Closed after all connections.
+    file: MainFile,
     /// Unlocked last.
     folder: Folder,
 }
@@ -24,12 +29,12 @@ pub(super) struct Handles {
 }
 
 impl OpenStore {
-    pub(super) const fn new(
-        folder: Folder,
+    pub(super) fn new(
+        (folder, file): (Folder, MainFile),
         handles: Handles,
         threads: Vec<JoinHandle<()>>,
     ) -> Self {
-        Self { handles: Some(handles), threads, folder }
+        Self { handles: Some(handles), threads, file, folder }
     }
 
     pub(super) fn handles(&self) -> &Handles {
@@ -38,6 +43,10 @@ impl OpenStore {
 
     pub(super) const fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    pub(super) const fn file(&self) -> &MainFile {
+        &self.file
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
     files::{self, INDEX, MAIN, MARK},
     folder::FolderError,
     index::position,
+    main_file::{self, FileVersion, MainFile},
     number::JournalPosition,
     state,
 };
@@ -43,10 +44,28 @@ pub(super) struct Inspection {
     finding: Option<Finding>,
 }
 
-/// Inspects the files of a folder; an error if the main database is gone, unless that loss is
-/// accepted.
+/// Inspects the files of a folder that this process does not use; an error if the main database is
+/// gone, unless that loss is accepted.
 pub(super) fn inspect(folder: &Path, accept_loss: bool) -> Result<Inspection, StoreError> {
-    let unreadable = |error: io::Error| StoreError::Unavailable(error.into());
+    let main = main_file::version_of_unused(folder).map_err(unreadable)?;
+    inspect_files(folder, main, accept_loss)
+}
+
+/// Inspects the files of a folder that this process uses.
+pub(super) fn inspect_open(folder: &Path, main: &MainFile) -> Result<Inspection, StoreError> {
+    let version = main.version().map_err(unreadable)?;
+    inspect_files(folder, Some(version), false)
+}
+
+fn unreadable(error: io::Error) -> StoreError {
+    StoreError::Unavailable(error.into())
+}
+
+fn inspect_files(
+    folder: &Path,
+    main: Option<FileVersion>,
+    accept_loss: bool,
+) -> Result<Inspection, StoreError> {
     let marks = mark::read(&folder.join(MARK)).map_err(unreadable)?;
     let mark = marks.and_then(mark::newest);
     if marks.is_some() && mark.is_none() {
@@ -54,7 +73,7 @@ pub(super) fn inspect(folder: &Path, accept_loss: bool) -> Result<Inspection, St
     }
     let log = files::main_log(folder);
     let found = FilesFound {
-        main: mark::file_version(&folder.join(MAIN)).map_err(unreadable)?,
+        main,
         log_salt: mark::log_salt(&log),
         log_bytes: files::length(&log),
         has_mark: marks.is_some(),
@@ -156,6 +175,7 @@ fn content(db: &Connection) -> Result<Option<Content>, StoreError> {
 #[derive(Debug)]
 pub(super) struct MarkWriter {
     folder: PathBuf,
+    main: MainFile,
     file: File,
     /// The log of the main database, once there is one.
     log: Option<File>,
@@ -169,16 +189,14 @@ impl MarkWriter {
     pub(super) fn start(
         inspection: &Inspection,
         origin: i64,
-        db: &Connection,
+        (db, main): (&Connection, MainFile),
     ) -> Result<Self, StoreError> {
         let folder = inspection.folder.clone();
         let found = content(db)?;
         // What the mark says of the file must be durable, and so must the folder's entries.
-        let main = folder.join(MAIN);
-        for path in [&main, &folder] {
-            File::open(path).and_then(|file| file.sync_all()).map_err(unusable(path))?;
-        }
-        let version = mark::file_version(&main).map_err(unusable(&main))?;
+        let version = main.sync_all().and_then(|()| main.version());
+        let version = version.map_err(unusable(&folder.join(MAIN)))?;
+        File::open(&folder).and_then(|it| it.sync_all()).map_err(unusable(&folder))?;
         let mark = Mark {
             serial: inspection.mark.map_or(0, |mark| mark.serial),
             origin,
@@ -186,11 +204,11 @@ impl MarkWriter {
             accepted: found.map_or(0, |content| content.accepted),
             // A new log starts with a random salt, which says nothing about its age.
             log_salt: 0,
-            main: version.unwrap_or_default(),
+            main: version,
         };
         let path = folder.join(MARK);
         let file = create(&path).map_err(unusable(&path))?;
-        let mut writer = Self { folder, file, log: None, mark, is_failing: false };
+        let mut writer = Self { folder, main, file, log: None, mark, is_failing: false };
         writer.write();
         writer.file.sync_all().map_err(unusable(&path))?;
         Ok(writer)
@@ -213,7 +231,7 @@ impl MarkWriter {
 
     /// Records that the file itself contains everything that was committed, and is durable.
     pub(super) fn note_complete(&mut self) {
-        if let Ok(Some(version)) = mark::file_version(&self.folder.join(MAIN)) {
+        if let Ok(version) = self.main.version() {
             self.mark.main = version;
             self.write();
         }

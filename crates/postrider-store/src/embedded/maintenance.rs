@@ -78,7 +78,8 @@ impl Maintenance for EmbeddedStore {
         let (open, to) = (self.open_store()?, to.to_owned());
         let from = open.folder().path().to_owned();
         // A thread of its own, because a large store takes minutes to copy.
-        thread::run("store-backup", move || backup(&from, &to)?.require_intact(&to)).await
+        let copy = move || backup::backup_open((&from, open.file()), &to)?.require_intact(&to);
+        thread::run("store-backup", copy).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {

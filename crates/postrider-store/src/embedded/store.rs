@@ -21,6 +21,7 @@ use super::{
     index::{self, coverage::Coverage, position::IndexPosition},
     ledger::Ledger,
     loss::{self, MarkWriter},
+    main_file::MainFile,
     number::JournalPosition,
     numbers::NumberCounts,
     options::Options,
@@ -67,7 +68,8 @@ impl EmbeddedStore {
             Purpose::Copy => format::require_known(&folder.main(), &db)?,
         }
         let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
-        let mut mark = MarkWriter::start(&inspection, origin, &db)?;
+        let file = MainFile::open(path).map_err(|error| StoreError::Unavailable(error.into()))?;
+        let mut mark = MarkWriter::start(&inspection, origin, (&db, file.clone()))?;
         let sync = SyncFailure::new(path);
         let disk = DiskSpace::new(path, options.disk_reserve);
         let ledger = Ledger::open(db, disk, sync.clone())?;
@@ -82,7 +84,7 @@ impl EmbeddedStore {
         let ended = CancellationToken::new();
         let writer = Writer { origin, ledger, mark };
         let (handles, threads) = start(&folder, options, writer, &ended)?;
-        let open = OpenStore::new(folder, handles, threads);
+        let open = OpenStore::new((folder, file), handles, threads);
         let steps = Semaphore::new(1);
         Ok((Self { open: Mutex::new(Some(Arc::new(open))), ended, steps, sync }, origin))
     }

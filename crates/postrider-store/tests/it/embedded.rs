@@ -4,6 +4,7 @@
 mod damage;
 mod formats;
 mod loss;
+mod other_programs;
 mod rebuild;
 mod reopening;
 mod salvage;

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::mark::{FileVersion, Mark};
-use crate::embedded::{files::MAIN, number::JournalPosition};
+use super::mark::Mark;
+use crate::embedded::{files::MAIN, main_file::FileVersion, number::JournalPosition};
 
 const LOG: &str = "postrider.db-wal";
 

@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::embedded::number::JournalPosition;
+use crate::embedded::{main_file::FileVersion, number::JournalPosition};
 
 /// Slots in the file, written alternately.
 pub(super) const SLOTS: u64 = 2;
@@ -18,9 +18,6 @@ pub(super) const SLOTS: u64 = 2;
 pub(super) const SLOT_BYTES: u64 = SLOT_LENGTH as u64;
 
 const SLOT_LENGTH: usize = 512;
-
-/// The place of the change counter in a database file.
-const CHANGE_COUNTER_OFFSET: u64 = 24;
 
 /// The place of the first salt in a write-ahead log.
 const SALT_OFFSET: u64 = 16;
@@ -47,14 +44,6 @@ pub(super) struct Mark {
     pub(super) log_salt: u32,
     /// The file of the main database when it was complete and durable.
     pub(super) main: FileVersion,
-}
-
-/// Distinguishes a file from older copies and from parts of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct FileVersion {
-    pub(super) bytes: u64,
-    /// `SQLite`'s change counter, which grows at least with each startup of a server.
-    pub(super) changes: u32,
 }
 
 impl Mark {
@@ -117,22 +106,6 @@ pub(super) fn read(path: &Path) -> io::Result<Option<[Option<Mark>; 2]>> {
 
 pub(super) fn newest(marks: [Option<Mark>; 2]) -> Option<Mark> {
     marks.into_iter().flatten().max_by_key(|mark| mark.serial)
-}
-
-/// Length and change counter of a database; `None` if there is no file.
-pub(super) fn file_version(database: &Path) -> io::Result<Option<FileVersion>> {
-    let file = match File::open(database) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let bytes = file.metadata()?.len();
-    let mut counter = [0; 4];
-    let changes = match file.read_exact_at(&mut counter, CHANGE_COUNTER_OFFSET) {
-        Ok(()) => u32::from_be_bytes(counter),
-        Err(_) => 0,
-    };
-    Ok(Some(FileVersion { bytes, changes }))
 }
 
 /// The salt in the header of a write-ahead log, if there is one.

@@ -11,6 +11,7 @@ use crate::{
         files::MAIN,
         folder,
         loss::{self, Inspection},
+        main_file::MainFile,
     },
     error::StoreError,
     private,
@@ -23,14 +24,25 @@ const CACHE_BYTES: u64 = 8 << 20;
 const DRAFT: &str = "postrider.db.draft";
 
 /// Copies the store in a folder to another folder, which is created, as it is at one moment.
-/// It may run in this process, in another one, or while no process uses the store. The index is
-/// not copied: it is rebuilt when the copy is opened. Returns what was found in the
-/// copy, which is kept even if it is damaged.
+/// Another process may use the store meanwhile, but not this one. The index is not copied: it is
+/// rebuilt when the copy is opened. Returns what was found in the copy, which is kept even if it is
+/// damaged.
 pub fn backup(from: &Path, to: &Path) -> Result<VerifiedRows, StoreError> {
+    copy(from, loss::inspect(from, false)?, to)
+}
+
+/// The same for a store that this process uses.
+pub(super) fn backup_open(
+    (from, main): (&Path, &MainFile),
+    to: &Path,
+) -> Result<VerifiedRows, StoreError> {
+    copy(from, loss::inspect_open(from, main)?, to)
+}
+
+/// The inspection is from before the copy starts: a running server advances its mark meanwhile.
+fn copy(from: &Path, inspection: Inspection, to: &Path) -> Result<VerifiedRows, StoreError> {
     let main = from.join(MAIN);
     let copy = to.join(MAIN);
-    // Before the copy starts: a running server advances its mark meanwhile.
-    let inspection = loss::inspect(from, false)?;
     if !main.exists() {
         return Err(refused(io::ErrorKind::NotFound, &main, "does not exist"));
     }
