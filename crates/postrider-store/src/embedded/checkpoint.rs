@@ -6,7 +6,7 @@
 //! has just copied all but the last few pages, the commit thread copies those.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +18,9 @@ use std::{
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::{database, files, options::Options, sync_failure::SyncFailure, thread};
+use super::{
+    database, files, main_file::MainFile, options::Options, sync_failure::SyncFailure, thread,
+};
 use crate::error::BoxError;
 
 /// The commit thread's side.
@@ -68,8 +70,9 @@ fn checkpoint(db: &Connection, statement: &str) -> rusqlite::Result<Progress> {
 }
 
 impl Checkpoints {
+    /// The main database is given with its path.
     pub(super) fn start(
-        main: &Path,
+        (main, file): (PathBuf, MainFile),
         options: &Options,
         sync: &SyncFailure,
         ended: &CancellationToken,
@@ -77,7 +80,8 @@ impl Checkpoints {
         let (wake, woken) = mpsc::sync_channel(1);
         let nearly_done = Arc::new(AtomicBool::new(false));
         let checkpointer = Checkpointer {
-            main: main.to_owned(),
+            main,
+            file,
             nearly_done: Arc::clone(&nearly_done),
             sync: sync.clone(),
             long_log: i64::try_from(options.wal_bytes / database::PAGE_BYTES).unwrap_or(i64::MAX),
@@ -161,6 +165,7 @@ fn is_complete(copied: rusqlite::Result<Progress>, sync: &SyncFailure) -> bool {
 /// The thread's side.
 struct Checkpointer {
     main: PathBuf,
+    file: MainFile,
     nearly_done: Arc<AtomicBool>,
     sync: SyncFailure,
     /// Pages that make a log long.
@@ -176,7 +181,7 @@ impl Checkpointer {
                 },
                 Ok(_) => {},
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
+                    tracing::warn!(error = &*error as &dyn std::error::Error, "checkpoint failed");
                     if self.sync.has_occurred() {
                         return;
                     }
@@ -186,7 +191,14 @@ impl Checkpointer {
     }
 
     /// A connection of its own each time: an idle one would keep the file from being removed.
-    fn copy(&self) -> rusqlite::Result<Progress> {
-        copy_and_close(database::open_for_checkpoint(&self.main)?, files::MAIN, &self.sync)
+    ///
+    /// `SQLite` syncs the file only when nothing was committed meanwhile. Under load, that is when
+    /// the commit thread copies the last pages, and then all callers would wait until everything
+    /// that was copied since the log was restarted is on the disk.
+    fn copy(&self) -> Result<Progress, BoxError> {
+        let db = database::open_for_checkpoint(&self.main)?;
+        let progress = copy_and_close(db, files::MAIN, &self.sync)?;
+        self.file.sync().inspect_err(|error| self.sync.note_failed(files::MAIN, error))?;
+        Ok(progress)
     }
 }

@@ -40,7 +40,12 @@ impl MainFile {
         Ok(FileVersion { bytes, changes })
     }
 
-    /// Writes the file and its attributes to the disk.
+    /// Writes what was copied into the file to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    /// The same, with the file's attributes.
     pub(super) fn sync_all(&self) -> io::Result<()> {
         self.0.sync_all()
     }

@@ -82,7 +82,7 @@ impl EmbeddedStore {
             return Err(StoreError::Unavailable(sync.reason().into()));
         }
         let ended = CancellationToken::new();
-        let writer = Writer { origin, ledger, mark };
+        let writer = Writer { origin, ledger, mark, file: file.clone() };
         let (handles, threads) = start(&folder, options, writer, &ended)?;
         let open = OpenStore::new((folder, file), handles, threads);
         let steps = Semaphore::new(1);
@@ -95,6 +95,7 @@ struct Writer {
     origin: i64,
     ledger: Ledger,
     mark: MarkWriter,
+    file: MainFile,
 }
 
 /// Starts the threads.
@@ -104,7 +105,7 @@ fn start(
     writer: Writer,
     ended: &CancellationToken,
 ) -> Result<(Handles, Vec<JoinHandle<()>>), StoreError> {
-    let Writer { origin, ledger, mark } = writer;
+    let Writer { origin, ledger, mark, file } = writer;
     let sync = ledger.sync.clone();
     let position = IndexPosition { origin, applied: ledger.position() };
     let numbers = ledger.shared_numbers();
@@ -115,7 +116,7 @@ fn start(
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
     let (feed, index, index_thread) =
         index::start(indexer, &sync, ended).map_err(StoreError::Unavailable)?;
-    let checkpoints = Checkpoints::start(&folder.main(), options, &sync, ended)
+    let checkpoints = Checkpoints::start((folder.main(), file), options, &sync, ended)
         .map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
     let (commits, commit_thread) =

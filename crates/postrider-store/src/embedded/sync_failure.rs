@@ -49,19 +49,27 @@ impl SyncFailure {
 
     /// Stops the store if this is the error of a sync; returns whether a sync has failed.
     pub(super) fn note(&self, file: &str, error: &rusqlite::Error) -> bool {
-        if error::is_failed_sync(error) && !self.has_occurred.swap(true, Ordering::AcqRel) {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "{file} in {} could not be synced to the disk; nothing more is accepted",
-                self.folder.display()
-            );
-            // It need not survive a power failure: neither does the cache that it warns of.
-            if let Err(error) = private::touch(&self.folder.join(files::UNSYNCED)) {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "{} cannot be created", files::UNSYNCED);
-            }
+        if error::is_failed_sync(error) {
+            self.note_failed(file, error);
         }
         self.has_occurred()
+    }
+
+    /// Stops the store because of a sync that failed.
+    pub(super) fn note_failed(&self, file: &str, error: &(dyn std::error::Error + 'static)) {
+        if self.has_occurred.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tracing::error!(
+            error,
+            "{file} in {} could not be synced to the disk; nothing more is accepted",
+            self.folder.display()
+        );
+        // It need not survive a power failure: neither does the cache that it warns of.
+        if let Err(error) = private::touch(&self.folder.join(files::UNSYNCED)) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "{} cannot be created", files::UNSYNCED);
+        }
     }
 
     /// The same for the error of a commit.
