@@ -9,6 +9,15 @@ use crate::embedded::{
     number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence},
 };
 
+/// Changes that are written at once, if all are about a few subjects.
+pub(super) const FEWEST_CHANGES: usize = 4_096;
+
+/// Changes that are written at once, whatever they are about.
+const MOST_CHANGES: usize = 32_768;
+
+/// Changes for each number that is counted, from which on the rows are next to each other.
+const CHANGES_PER_COUNT: usize = 16;
+
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Sections that each end where all deliveries of an endpoint were cancelled: deliveries
@@ -75,9 +84,14 @@ pub(in crate::embedded) const CANCEL_ENDPOINT: &str = "UPDATE deliveries INDEXED
     WHERE endpoint = ?1 AND state = 1 AND state > 0";
 
 impl Batch {
-    /// The number of changes in the batch.
-    pub(super) const fn len(&self) -> usize {
-        self.len
+    /// Whether the batch is written, if no reader waits for fewer changes.
+    ///
+    /// On a machine with few cores, other threads wait while a batch is written. So it is small
+    /// unless a larger one saves work: if it is about many subjects, its rows are far apart, and the
+    /// more of them are written at once, the more of them share a page.
+    pub(super) fn is_full(&self) -> bool {
+        let enough = CHANGES_PER_COUNT * self.counts.len();
+        self.len >= enough.clamp(FEWEST_CHANGES, MOST_CHANGES)
     }
 
     pub(super) fn add(&mut self, change: Change) {
@@ -266,5 +280,32 @@ impl Section {
             db.prepare_cached(REMOVE_BY_MESSAGE)?.execute(params![message, attempt])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages to applications in turn; returns how many fill a batch.
+    fn changes_that_fill(applications: u32) -> usize {
+        let mut batch = Batch::default();
+        for number in 1_u32.. {
+            batch.add(Change::MessageAccepted {
+                message: MessageSequence(u64::from(number)),
+                application: ApplicationNumber(number % applications),
+                deliveries: Vec::new(),
+            });
+            if batch.is_full() {
+                break;
+            }
+        }
+        batch.len
+    }
+
+    #[test]
+    fn a_batch_about_many_subjects_is_larger() {
+        let sizes = [1, 100, 256, 1_000, 2_048, 100_000].map(changes_that_fill);
+        assert_eq!(sizes, [4_096, 4_096, 4_096, 16_000, 32_768, 32_768]);
     }
 }

@@ -78,6 +78,11 @@ impl Counts {
         *self.facts.entry((subject, fact)).or_default() += count;
     }
 
+    /// How many different numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.facts.len()
+    }
+
     /// Stores what was counted, inside the caller's transaction of the index. Erases last: nothing
     /// is counted for an application after its erasure.
     pub(super) fn write(

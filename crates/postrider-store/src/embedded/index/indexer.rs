@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    batch::Batch,
+    batch::{self, Batch},
     checkpoint::IndexCheckpoints,
     counts::Subjects,
     coverage::Coverage,
@@ -26,9 +26,6 @@ use crate::embedded::{
     checkpoint, database, journal::Change, loss, number::JournalPosition, row, state,
     sync_failure::SyncFailure,
 };
-
-/// Changes that are written at once, if no reader waits for fewer.
-const ROWS: usize = 32_768;
 
 /// How long changes are collected, if no reader waits for them.
 const LINGER: Duration = Duration::from_secs(1);
@@ -180,7 +177,7 @@ impl Indexer {
                     self.is_behind |= position > self.collected;
                 }
             }
-            if self.batch.len() >= ROWS {
+            if self.batch.is_full() {
                 return;
             }
             next = updates.try_recv();
@@ -206,7 +203,7 @@ impl Indexer {
         if self.is_behind {
             self.read_journal()?;
         }
-        if is_idle || wanted > self.applied || self.batch.len() >= ROWS {
+        if is_idle || wanted > self.applied || self.batch.is_full() {
             self.write()?;
             rollups::expire(&self.index, &shared.kept())?;
             self.checkpoint(checkpoints, is_idle && !self.is_behind)?;
@@ -229,7 +226,7 @@ impl Indexer {
     /// batch is full. A long journal takes many batches: in between, checkpoints let it be trimmed.
     fn read_journal(&mut self) -> Result<(), IndexerError> {
         self.is_behind = true;
-        while self.batch.len() < ROWS {
+        while !self.batch.is_full() {
             let found = self.next_in_journal()?;
             if found.is_empty() {
                 self.is_behind = false;
@@ -263,7 +260,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<(JournalPosition, Vec<Change>)> {
 }
 
 impl Indexer {
-    /// The next commits, limited so that the batch does not become much larger than [`ROWS`].
+    /// The next commits, limited so that the batch does not become much larger than it should.
     fn next_in_journal(&self) -> Result<Vec<(JournalPosition, Vec<Change>)>, IndexerError> {
         let unreadable = IndexerError::Main;
         let mut statement = self.main.prepare_cached(READ_JOURNAL).map_err(unreadable)?;
@@ -274,7 +271,7 @@ impl Indexer {
             let (position, changes) = entry(row).map_err(IndexerError::Journal)?;
             count += changes.len();
             found.push((position, changes));
-            if count >= ROWS / 4 {
+            if count >= batch::FEWEST_CHANGES {
                 break;
             }
         }
