@@ -49,6 +49,7 @@ pages! {
     binary_size: "docs/decisions/binary-size.md",
     cost_of_a_message: "docs/decisions/cost-of-a-message.md",
     embedded_store: "docs/decisions/embedded-store.md",
+    latency: "docs/decisions/latency.md",
     many_applications: "docs/decisions/many-applications.md",
     threads: "docs/decisions/threads.md",
     sandbox: "docs/decisions/sandbox.md",
