@@ -28,7 +28,7 @@ const DRAFT: &str = "postrider.db.draft";
 /// rebuilt when the copy is opened. Returns what was found in the copy, which is kept even if it is
 /// damaged.
 pub fn backup(from: &Path, to: &Path) -> Result<VerifiedRows, StoreError> {
-    copy(from, loss::inspect(from, false)?, to)
+    copy(from, &loss::inspect(from, false)?, to)
 }
 
 /// The same for a store that this process uses.
@@ -36,11 +36,11 @@ pub(super) fn backup_open(
     (from, main): (&Path, &MainFile),
     to: &Path,
 ) -> Result<VerifiedRows, StoreError> {
-    copy(from, loss::inspect_open(from, main)?, to)
+    copy(from, &loss::inspect_open(from, main)?, to)
 }
 
 /// The inspection is from before the copy starts: a running server advances its mark meanwhile.
-fn copy(from: &Path, inspection: Inspection, to: &Path) -> Result<VerifiedRows, StoreError> {
+fn copy(from: &Path, inspection: &Inspection, to: &Path) -> Result<VerifiedRows, StoreError> {
     let main = from.join(MAIN);
     let copy = to.join(MAIN);
     if !main.exists() {
@@ -53,7 +53,7 @@ fn copy(from: &Path, inspection: Inspection, to: &Path) -> Result<VerifiedRows, 
     private::create_folder(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
-    let found = copy_database(&main, &draft, &inspection)?;
+    let found = copy_database(&main, &draft, inspection)?;
     fs::rename(&draft, &copy).map_err(unavailable)?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)?;
     Ok(found)
