@@ -59,7 +59,7 @@ pub struct Prepared {
     transformed: HeaderMap,
     /// A transformation made the body, so what the message says about its format does not hold.
     is_json: bool,
-    signers: Vec<Signer>,
+    signers: Box<[Signer]>,
     names: SignatureHeaders,
     /// Signs in addition to Standard Webhooks, or instead.
     profile: Option<Arc<ProfileSigner>>,
@@ -323,7 +323,7 @@ fn profile(endpoint: &Endpoint, vault: &Vault) -> Result<Option<ProfileSigner>, 
     endpoint.signing.as_deref().map(|signing| ProfileSigner::new(signing, vault)).transpose()
 }
 
-fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError> {
+fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Box<[Signer]>, VaultError> {
     let current = Signer { secret: vault.open(&endpoint.secret)?, until: Timestamp::MAX };
     let retired = endpoint
         .retired_secrets

@@ -395,7 +395,7 @@ settings! {
         /// How long a request waits for another request with the same idempotency key.
         idempotency_wait: Duration = "10s";
         /// Applications and endpoints cached in memory, counted together: an application with one
-        /// endpoint counts as two, and takes about 2 KiB. Others are read from the store when
+        /// endpoint counts as two, and takes about 4 KiB. Others are read from the store when
         /// needed.
         remembered_applications: NonZeroUsize = "250000";
         /// Sources cached in memory.

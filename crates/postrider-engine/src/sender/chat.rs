@@ -173,10 +173,10 @@ macro_rules! with_chat {
 #[async_trait]
 impl Sender for ChatSender {
     async fn send(&self, call: Call) -> Report {
-        with_chat!(call.target, chat => self.deliver(chat, &call).await)
+        with_chat!(call.target, chat => self.deliver(&**chat, &call).await)
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {
-        with_chat!(target, chat => self.probe(chat, &target).await)
+        with_chat!(target, chat => self.probe(&**chat, &target).await)
     }
 }
