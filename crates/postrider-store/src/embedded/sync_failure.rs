@@ -72,7 +72,7 @@ impl SyncFailure {
         }
     }
 
-    /// The same for the error of a commit.
+    /// Stops the store if this error of a commit is the error of a sync.
     pub(super) fn note_refused(&self, error: &StoreError) {
         if let StoreError::Unavailable(cause) = error
             && let Some(error) = cause.downcast_ref()
