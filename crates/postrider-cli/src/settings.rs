@@ -32,12 +32,6 @@ use crate::{
     failure::Advice,
 };
 
-/// How long the response to a request with an idempotency key is stored.
-const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// How long a source recognizes repeated events, at most.
-const DIGESTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// How long rejected requests of sources are listed.
 const REJECTIONS: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -65,8 +59,8 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
         operator: config.operator_org.clone(),
         retention: Retention {
             rows: config.retention.rows,
-            idempotency: IDEMPOTENCY,
-            digests: DIGESTS,
+            idempotency: config.retention.idempotency,
+            digests: config.retention.duplicates,
             rejections: REJECTIONS,
             audit_log: config.retention.audit_log,
         },

@@ -20,7 +20,7 @@ use postrider_core::{
     target::Target,
     vault::Vault,
 };
-use postrider_store::{AppendOutcome, Shard, Store, StoreError};
+use postrider_store::{AppendOutcome, Retention, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -325,6 +325,11 @@ impl Engine {
     pub fn wake(&self, application: ApplicationId) {
         self.components().router.wake(application);
         self.inner.maintenance.notify_one();
+    }
+
+    /// How long everything but payloads and statistics is kept.
+    pub fn retention(&self) -> Retention {
+        self.components().settings.retention
     }
 
     /// How long statistics are kept.

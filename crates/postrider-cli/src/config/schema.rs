@@ -209,6 +209,12 @@ settings! {
         /// How long messages and attempts are kept. A message with pending deliveries is kept
         /// longer, unless all of them are for disabled endpoints.
         rows: Duration = "90d";
+        /// How long repeated webhooks, repeated messages of queues, and messages that are published
+        /// again with the same idempotency key are recognized, at most. Each takes about 120 bytes.
+        /// The `dedupeWindowSeconds` of a source cannot be longer.
+        duplicates: Duration = "30d";
+        /// How long the response to a request with an idempotency key is stored.
+        idempotency: Duration = "12h";
         /// How long entries of the audit log are kept.
         audit_log: Duration = "90d";
         /// How long statistics by minute are kept.

@@ -300,6 +300,7 @@ fn with_defaults(
 ) -> Source {
     let clock = call.engine().clock();
     let (token, token_digest) = new_token(call);
+    let dedupe_window = DEFAULT_DEDUPE_SECONDS.min(fields::longest_dedupe_window(call));
     Source {
         managed_by: None,
         id: clock.source_id(),
@@ -320,7 +321,7 @@ fn with_defaults(
         parameters: BTreeMap::new(),
         public_url: None,
         response: None,
-        dedupe_window: Duration::from_secs(DEFAULT_DEDUPE_SECONDS.into()),
+        dedupe_window: Duration::from_secs(dedupe_window.into()),
         dedupe_by_body: false,
         tolerance: None,
         max_body: None,

@@ -1,5 +1,7 @@
 //! Sources.
 
+use std::time::Duration;
+
 use http::Method;
 use postrider_core::message::Rejection;
 use postrider_server::ApplicationGrant;
@@ -272,6 +274,20 @@ async fn all_problems_of_a_source_are_listed_in_one_response() {
         told.extend(items.iter().map(|it| format!("{} {}", it["loc"], it["msg"])));
     }
     insta::assert_json_snapshot!(told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_source_recognizes_repetitions_for_longer_than_they_are_stored() {
+    const DAY: u32 = 24 * 60 * 60;
+    let world = World::remembering(Duration::from_secs(DAY.into()));
+    let created = world.post(ALL, generic("A")).await.expect(201);
+    assert_eq!(created["dedupeWindowSeconds"], DAY);
+    let path = format!("{ALL}/{}", created["id"].as_str().unwrap());
+    let longer = json!({ "dedupeWindowSeconds": DAY + 1 });
+    let refused = world.patch(&path, longer).await.expect(422);
+    let expected = "must be at most 86400, which is this server's retention.duplicates";
+    assert_eq!(refused["detail"][0]["msg"], expected);
+    world.patch(&path, json!({ "dedupeWindowSeconds": DAY })).await.expect(200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -204,7 +204,7 @@ fn engine_settings() -> engine::Settings {
         retention: Retention {
             rows: 90 * DAY,
             idempotency: DAY / 2,
-            digests: DAY / 2,
+            digests: 30 * DAY,
             rejections: DAY / 2,
             audit_log: 90 * DAY,
         },
@@ -231,7 +231,22 @@ impl World {
         Self::with_queues(settings, vec![(QueueKind::Nats, queue)])
     }
 
+    /// A server that recognizes repetitions for this long.
+    pub(crate) fn remembering(duplicates: Duration) -> Self {
+        let mut engine = engine_settings();
+        engine.retention.digests = duplicates;
+        Self::start(settings(), engine, Vec::new())
+    }
+
     fn with_queues(settings: Settings, queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>) -> Self {
+        Self::start(settings, engine_settings(), queues)
+    }
+
+    fn start(
+        settings: Settings,
+        engine: engine::Settings,
+        queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>,
+    ) -> Self {
         let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
@@ -251,7 +266,7 @@ impl World {
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");
         let sender = Arc::clone(&receiver) as Arc<dyn Sender>;
-        let (engine, parts) = Engine::new(store, sender, clock, vault, engine_settings());
+        let (engine, parts) = Engine::new(store, sender, clock, vault, engine);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for driver in parts.drivers {

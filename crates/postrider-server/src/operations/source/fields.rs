@@ -73,13 +73,10 @@ pub(super) fn apply(
     }
     apply_response(source, patch.response, &mut problems);
     apply_public_url(call, source, patch.public_url, &mut problems);
-    apply_limits(
-        source,
-        patch.dedupe_window_seconds,
-        &patch.tolerance_seconds,
-        patch.max_body,
-        &mut problems,
-    );
+    if let Some(seconds) = patch.dedupe_window_seconds {
+        source.dedupe_window = dedupe_window(call, seconds, &mut problems);
+    }
+    apply_limits(source, &patch.tolerance_seconds, patch.max_body, &mut problems);
     match patch.forward_headers {
         Patch::Keep => {},
         Patch::Clear => source.forward_headers = None,
@@ -329,18 +326,29 @@ fn apply_public_url(
     }
 }
 
+/// The longest window that a source can have, in seconds.
+pub(super) fn longest_dedupe_window(call: &Call) -> u32 {
+    let kept = call.engine().retention().digests.as_secs();
+    u32::try_from(kept).map_or(MAX_DEDUPE_SECONDS, |kept| kept.min(MAX_DEDUPE_SECONDS))
+}
+
+fn dedupe_window(call: &Call, seconds: u32, problems: &mut Problems<'_>) -> Duration {
+    let longest = longest_dedupe_window(call);
+    let message = if longest == MAX_DEDUPE_SECONDS {
+        format!("must be at most {longest}")
+    } else {
+        format!("must be at most {longest}, which is this server's retention.duplicates")
+    };
+    problems.require(seconds <= longest, "dedupeWindowSeconds", &message);
+    Duration::from_secs(seconds.into())
+}
+
 fn apply_limits(
     source: &mut Source,
-    dedupe_window: Option<u32>,
     tolerance: &Patch<u32>,
     max_body: Patch<u32>,
     problems: &mut Problems<'_>,
 ) {
-    if let Some(seconds) = dedupe_window {
-        let fits = seconds <= MAX_DEDUPE_SECONDS;
-        problems.require(fits, "dedupeWindowSeconds", "must be at most 2592000");
-        source.dedupe_window = Duration::from_secs(seconds.into());
-    }
     match tolerance {
         Patch::Keep => {},
         Patch::Clear => source.tolerance = None,
