@@ -235,6 +235,21 @@ pub(crate) fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
+/// Bytes that the logs of SQLite in a data folder occupy: they grow up to a limit, and shrink only
+/// when they restart.
+pub(crate) fn log_bytes(folder: &Path) -> anyhow::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with("-wal") {
+            // A log that a shutdown has removed occupies nothing.
+            bytes += entry.metadata().map_or(0, |it| it.blocks() * 512);
+        }
+    }
+    Ok(bytes)
+}
+
 /// The machine and the state of the sources, in words.
 pub(crate) fn machine(folder: &Path) -> Vec<(&'static str, String)> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

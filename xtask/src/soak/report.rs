@@ -31,9 +31,8 @@ const BOUNDS: [Bound; 4] = [
     // Connections for what is in progress: how many there are depends on how busy the machine is.
     ("file descriptors", 240.0, |it| it.files, block_lowest),
     ("threads", 16.0, |it| it.threads, block_means),
-    // What recognizes a repeated request or webhook is kept for twelve hours, whatever the retention:
-    // 50 per second with 120 bytes each, which would be 500 MiB in a day.
-    ("disk (MiB)", 768.0, |it| it.disk_mib, block_means),
+    // Finished background tasks, which are kept for longer than a run, and configuration changes.
+    ("disk (MiB)", 256.0, |it| it.disk_mib, block_means),
 ];
 
 /// The result for one store.

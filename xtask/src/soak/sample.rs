@@ -15,6 +15,10 @@ const MIB: f64 = 1_048_576.0;
 /// How long a delivery may be pending at most.
 const MAX_PENDING_SECONDS: f64 = 300.0;
 
+/// What the logs of both files of the embedded store may occupy together. They restart at 32 and
+/// 64 MiB; on a busy machine they grow meanwhile.
+const MAX_LOG_MIB: f64 = 256.0;
+
 /// A sample.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Sample {
@@ -25,9 +29,10 @@ pub(crate) struct Sample {
     pub(crate) rss_mib: f64,
     pub(crate) files: f64,
     pub(crate) threads: f64,
-    /// Without what only the retention of whole days removes.
+    /// Without what only the retention of whole days removes, and without the logs.
     pub(crate) disk_mib: f64,
     pub(crate) history_mib: f64,
+    pub(crate) log_mib: f64,
     pub(crate) pending: u64,
     /// Of deliveries to fast endpoints since the previous sample, in milliseconds.
     pub(crate) p50_ms: f64,
@@ -39,7 +44,7 @@ pub(crate) async fn watch(run: Arc<Run>, site: Arc<Site>) -> Vec<Sample> {
     let mut samples = Vec::new();
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_overdue = false;
+    let (mut is_overdue, mut is_log_too_long) = (false, false);
     while run.is_loaded() {
         tokio::select! {
             _ = ticks.tick() => {},
@@ -56,6 +61,11 @@ pub(crate) async fn watch(run: Arc<Run>, site: Arc<Site>) -> Vec<Sample> {
         if oldest > MAX_PENDING_SECONDS && !is_overdue {
             is_overdue = true;
             run.record().violate(format!("a delivery has been pending for {oldest:.0} s"));
+        }
+        let log = samples.last().map_or(0.0, |it: &Sample| it.log_mib);
+        if log > MAX_LOG_MIB && !is_log_too_long {
+            is_log_too_long = true;
+            run.record().violate(format!("the logs of the store have {log:.0} MiB"));
         }
         if samples.len() % 12 == 1 {
             report(&run, samples.last());
@@ -74,7 +84,7 @@ async fn take(run: &Run, site: &Site) -> anyhow::Result<Option<Sample>> {
         return Ok(None);
     };
     // PostgreSQL or a file may go away while the server is restarted.
-    let (disk, history) = site.disk_bytes().await.unwrap_or_default();
+    let usage = site.disk_usage().await.unwrap_or_default();
     let latency = std::mem::take(&mut *run.latencies()).summarize();
     Ok(Some(Sample {
         second: run.now(),
@@ -82,8 +92,9 @@ async fn take(run: &Run, site: &Site) -> anyhow::Result<Option<Sample>> {
         rss_mib: number(&status, "VmRSS:") / 1_024.0,
         files: files.count() as f64,
         threads: number(&status, "Threads:"),
-        disk_mib: disk.saturating_sub(history) as f64 / MIB,
-        history_mib: history as f64 / MIB,
+        disk_mib: usage.bytes.saturating_sub(usage.history + usage.logs) as f64 / MIB,
+        history_mib: usage.history as f64 / MIB,
+        log_mib: usage.logs as f64 / MIB,
         pending: run.record().pending(),
         p50_ms: latency.p50_ms,
         p99_ms: latency.p99_ms,
@@ -104,8 +115,16 @@ fn report(run: &Run, sample: Option<&Sample>) {
     let Some(it) = sample else { return };
     progress(&format!(
         "  {:6.0} s  accepted {accepted}, pending {}, p50 {:.1} ms, p99 {:.0} ms, {:.1} MiB, \
-         {} files, {} threads, disk {:.1} MiB, violations {violations}",
-        it.second, it.pending, it.p50_ms, it.p99_ms, it.rss_mib, it.files, it.threads, it.disk_mib
+         {} files, {} threads, disk {:.1} MiB, logs {:.0} MiB, violations {violations}",
+        it.second,
+        it.pending,
+        it.p50_ms,
+        it.p99_ms,
+        it.rss_mib,
+        it.files,
+        it.threads,
+        it.disk_mib,
+        it.log_mib
     ));
 }
 

@@ -11,6 +11,9 @@ use super::{
     run::Run,
 };
 
+/// How long sources recognize repeated webhooks, in seconds.
+pub(crate) const DEDUPE_WINDOW: u64 = 600;
+
 /// The rate of the endpoints with a strict one: above the mean of what they get, and below a burst.
 pub(crate) fn strict_rate(rate: f64) -> u32 {
     (rate * 0.1 / APPLICATIONS as f64 * 2.0).ceil().max(2.0) as u32
@@ -30,7 +33,7 @@ pub(crate) async fn create(run: &Run, dead: &str) -> anyhow::Result<Vec<String>>
     for provider in PROVIDERS {
         let body = json!({
             "name": provider, "uid": provider, "type": provider,
-            "config": { "secret": SECRET }, "dedupeWindowSeconds": 600,
+            "config": { "secret": SECRET }, "dedupeWindowSeconds": DEDUPE_WINDOW,
         });
         let source = post(run, "/ingest/api/v1/source", &body).await?;
         let url = source["ingestUrl"].as_str().context("a source without a URL")?;

@@ -11,14 +11,27 @@ use std::{
 use anyhow::{Context, ensure};
 use tokio::{process::Command, sync::Mutex};
 
-use super::restarts::End;
-use crate::bench::{postgres::Database, process::Process};
+use super::{restarts::End, setup::DEDUPE_WINDOW};
+use crate::bench::{
+    postgres::Database,
+    process::{self, Process},
+};
 
 /// It protects no real data.
 const SECRET: &str = "a secret of the soak that protects nothing";
 
 /// Waits between attempts: so short that failures of minutes end within the run.
 const RETRY_SCHEDULE: &str = "1s,2s,4s,8s,15s,15s,20s,30s,30s,30s";
+
+/// Bytes that the server's data occupies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DiskUsage {
+    pub(crate) bytes: u64,
+    /// Those of them that only the retention of whole days removes.
+    pub(crate) history: u64,
+    /// Those of them that are logs of the embedded store, which have limits of their own.
+    pub(crate) logs: u64,
+}
 
 /// Where the server runs and stores everything.
 #[derive(Debug)]
@@ -103,13 +116,14 @@ impl Site {
         Process::start(&mut command)
     }
 
-    /// Bytes that the server's data occupies, and those of them that only the retention of whole
-    /// days removes.
-    pub(crate) async fn disk_bytes(&self) -> anyhow::Result<(u64, u64)> {
-        match &self.database {
-            Some(database) => Ok((database.bytes().await?, database.partition_bytes().await?)),
-            None => Ok((crate::bench::process::disk_bytes(&self.data())?, 0)),
+    pub(crate) async fn disk_usage(&self) -> anyhow::Result<DiskUsage> {
+        if let Some(database) = &self.database {
+            let (bytes, history) = (database.bytes().await?, database.partition_bytes().await?);
+            return Ok(DiskUsage { bytes, history, logs: 0 });
         }
+        let folder = self.data();
+        let (bytes, logs) = (process::disk_bytes(&folder)?, process::log_bytes(&folder)?);
+        Ok(DiskUsage { bytes, history: 0, logs })
     }
 
     fn command(&self, name: &str) -> Command {
@@ -132,6 +146,8 @@ impl Site {
             "allow_networks=127.0.0.0/8".to_owned(),
             format!("retention.rows={retention}s"),
             format!("retention.payload={retention}s"),
+            format!("retention.duplicates={}s", retention.max(DEDUPE_WINDOW)),
+            format!("retention.idempotency={retention}s"),
             format!("retention.audit_log={retention}s"),
             format!("retention.statistics_minutes={retention}s"),
             format!("retry_schedule={RETRY_SCHEDULE}"),
