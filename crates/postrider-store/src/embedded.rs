@@ -41,6 +41,7 @@ mod functions;
 mod handles;
 mod index;
 mod journal;
+mod labels;
 mod leases;
 mod ledger;
 mod loss;

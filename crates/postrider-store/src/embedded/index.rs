@@ -36,7 +36,6 @@ use tokio_util::sync::CancellationToken;
 #[cfg(test)]
 pub(super) use self::{
     batch::CANCEL_ENDPOINT, indexer::READ_JOURNAL, part_writer::ATTEMPTS_OF, version::SCHEMA,
-    version::upgraded,
 };
 use self::{
     checkpoint::IndexCheckpoints,

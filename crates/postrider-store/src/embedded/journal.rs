@@ -6,8 +6,9 @@
 use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::number::{
-    ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence, PackedFact,
+use super::{
+    labels::Labels,
+    number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence, PackedFact},
 };
 
 /// The state of a delivery, as lists show it.
@@ -30,7 +31,7 @@ pub(super) struct NewDelivery {
 /// A change that lists show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Change {
-    /// A message was accepted.
+    /// A message was accepted. Written by earlier versions only.
     MessageAccepted {
         message: MessageSequence,
         application: ApplicationNumber,
@@ -69,4 +70,11 @@ pub(super) enum Change {
     RequestsCounted { application: ApplicationNumber, source: u128, fact: PackedFact, count: u64 },
     /// The application with this id was erased.
     StatisticsErased { application: u128 },
+    /// A message was accepted, as [`Self::MessageAccepted`] says, and has these labels.
+    MessageLabelled {
+        message: MessageSequence,
+        application: ApplicationNumber,
+        labels: Labels,
+        deliveries: Vec<NewDelivery>,
+    },
 }

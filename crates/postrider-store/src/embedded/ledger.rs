@@ -310,5 +310,5 @@ impl Ledger {
 }
 
 fn accepted_in(changes: &[Change]) -> u64 {
-    changes.iter().filter(|it| matches!(it, Change::MessageAccepted { .. })).count() as u64
+    changes.iter().filter(|it| matches!(it, Change::MessageLabelled { .. })).count() as u64
 }

@@ -212,6 +212,10 @@ impl Numbers {
         self.application(*parent.ok_or(Inconsistency::UnknownNumber)?)
     }
 
+    pub(super) fn event_type_number(&self, name: &EventTypeName) -> Option<EventTypeNumber> {
+        self.event_types.number(name)
+    }
+
     pub(super) fn event_type(&self, number: EventTypeNumber) -> rusqlite::Result<EventTypeName> {
         self.event_types.key(number).cloned()
     }

@@ -3,6 +3,7 @@
 
 mod damage;
 mod formats;
+mod labels;
 mod loss;
 mod other_programs;
 mod rebuild;

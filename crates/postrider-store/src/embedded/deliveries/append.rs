@@ -75,7 +75,10 @@ impl Ledger {
             let due_at = self.add_delivery(key, *target, &head)?;
             deliveries.push(NewDelivery { endpoint, due_at });
         }
-        self.changes.push(Change::MessageAccepted { message: sequence, application, deliveries });
+        let labels = head.labels();
+        let accepted =
+            Change::MessageLabelled { message: sequence, application, labels, deliveries };
+        self.changes.push(accepted);
         Ok(true)
     }
 

@@ -13,6 +13,7 @@ use crate::{
     embedded::{
         error::IndexError,
         index::coverage::Covered,
+        labels::LabelFilter,
         number::{IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -79,12 +80,12 @@ pub(in crate::embedded) fn by_event_id(
     statement.query_row(params![number, event_id.as_str()], |row| row.get(0)).optional()
 }
 
-pub(in crate::embedded) const MESSAGES_UP: &str = "SELECT message
+pub(in crate::embedded) const MESSAGES_UP: &str = "SELECT message, labels
     FROM messages
     WHERE application = ?1 AND message BETWEEN ?2 AND ?3
     ORDER BY message";
 
-pub(in crate::embedded) const MESSAGES_DOWN: &str = "SELECT message
+pub(in crate::embedded) const MESSAGES_DOWN: &str = "SELECT message, labels
     FROM messages
     WHERE application = ?1 AND message BETWEEN ?2 AND ?3
     ORDER BY message DESC";
@@ -104,8 +105,12 @@ pub(super) fn list(
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut statement = reader.index.prepare_cached(sql).map_err(IndexError)?;
     let rows = statement.query(params![number, span.first, span.last]).map_err(IndexError)?;
+    let labels = LabelFilter::of(filter, &reader.numbers());
     walk(rows, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
+        if !labels.admits(row.get(1)?) {
+            return Ok((sequence.id(IdTail(0)), None));
+        }
         let message = by_sequence(reader, sequence, filter.with_body)?;
         let message = message.filter(|message| filter.concerns(message));
         // A continued scan compares sequences only, so the tail of a skipped one is irrelevant.

@@ -5,7 +5,8 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::{counts::Counts, delivery_state};
 use crate::embedded::{
-    journal::{Change, DeliveryState},
+    journal::{Change, DeliveryState, NewDelivery},
+    labels::Labels,
     number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence},
 };
 
@@ -31,14 +32,14 @@ pub(super) struct Batch {
 /// Changes whose order among each other does not matter any more.
 #[derive(Debug, Default)]
 struct Section {
-    messages: Vec<MessageEntry>,
+    messages: Vec<(MessageEntry, Option<Labels>)>,
     deliveries: FastMap<DeliveryEntry, DeliveryUpdate>,
     attempts: Vec<AttemptEntry>,
     removed_messages: Vec<(MessageEntry, Vec<EndpointNumber>)>,
     removed_attempts: Vec<RemovedAttempt>,
 }
 
-/// A row of `messages`.
+/// The key of a row of `messages`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct MessageEntry {
     application: ApplicationNumber,
@@ -101,6 +102,7 @@ impl Batch {
                 self.closed.push((std::mem::take(&mut self.open), endpoint));
             },
             change @ (Change::MessageAccepted { .. }
+            | Change::MessageLabelled { .. }
             | Change::AttemptRecorded { .. }
             | Change::AttemptCounted { .. }
             | Change::DeliveryMoved { .. }
@@ -134,13 +136,10 @@ impl Section {
     fn add(&mut self, change: Change) {
         match change {
             Change::MessageAccepted { message, application, deliveries } => {
-                self.messages.push(MessageEntry { application, message });
-                for delivery in deliveries {
-                    let key = DeliveryEntry { endpoint: delivery.endpoint, message };
-                    let to = Some(DeliveryState::Pending(delivery.due_at));
-                    let update = DeliveryUpdate { is_new: true, to, attempts: 0 };
-                    self.deliveries.insert(key, update);
-                }
+                self.add_message(MessageEntry { application, message }, None, deliveries);
+            },
+            Change::MessageLabelled { message, application, labels, deliveries } => {
+                self.add_message(MessageEntry { application, message }, Some(labels), deliveries);
             },
             Change::AttemptRecorded { attempt, message, endpoint, status, then }
             | Change::AttemptCounted { attempt, message, endpoint, status, then, .. } => {
@@ -159,6 +158,21 @@ impl Section {
             Change::AttemptRemoved { attempt, message, endpoint } => {
                 self.removed_attempts.push(RemovedAttempt { endpoint, attempt, message });
             },
+        }
+    }
+
+    fn add_message(
+        &mut self,
+        entry: MessageEntry,
+        labels: Option<Labels>,
+        deliveries: Vec<NewDelivery>,
+    ) {
+        self.messages.push((entry, labels));
+        for delivery in deliveries {
+            let key = DeliveryEntry { endpoint: delivery.endpoint, message: entry.message };
+            let to = Some(DeliveryState::Pending(delivery.due_at));
+            let update = DeliveryUpdate { is_new: true, to, attempts: 0 };
+            self.deliveries.insert(key, update);
         }
     }
 
@@ -181,14 +195,14 @@ impl Section {
 }
 
 pub(super) const INSERT_MESSAGE: &str =
-    "INSERT OR IGNORE INTO messages (application, message) VALUES (?1, ?2)";
+    "INSERT OR IGNORE INTO messages (application, message, labels) VALUES (?1, ?2, ?3)";
 
 impl Section {
     fn write_messages(&mut self, db: &Connection) -> rusqlite::Result<()> {
         self.messages.sort_unstable();
         let mut statement = db.prepare_cached(INSERT_MESSAGE)?;
-        for MessageEntry { application, message } in &self.messages {
-            statement.execute(params![application, message])?;
+        for (MessageEntry { application, message }, labels) in &self.messages {
+            statement.execute(params![application, message, labels])?;
         }
         Ok(())
     }
@@ -286,14 +300,16 @@ impl Section {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedded::number::EventTypeNumber;
 
     /// Messages to applications in turn; returns how many fill a batch.
     fn changes_that_fill(applications: u32) -> usize {
         let mut batch = Batch::default();
         for number in 1_u32.. {
-            batch.add(Change::MessageAccepted {
+            batch.add(Change::MessageLabelled {
                 message: MessageSequence(u64::from(number)),
                 application: ApplicationNumber(number % applications),
+                labels: Labels::of(EventTypeNumber(1), &[], &[]),
                 deliveries: Vec::new(),
             });
             if batch.is_full() {

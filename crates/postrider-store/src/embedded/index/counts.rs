@@ -42,7 +42,8 @@ pub(super) struct Counts {
 impl Counts {
     pub(super) fn add(&mut self, change: &Change) {
         match *change {
-            Change::MessageAccepted { message, application, ref deliveries } => {
+            Change::MessageAccepted { message, application, ref deliveries }
+            | Change::MessageLabelled { message, application, ref deliveries, .. } => {
                 self.add_message(message, application, deliveries.is_empty());
             },
             Change::AttemptCounted { endpoint, fact, .. } => self.add_attempt(endpoint, fact),

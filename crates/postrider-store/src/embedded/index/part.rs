@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::embedded::{
     cancelled,
+    labels::Labels,
     number::{
         ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, MessageSequence,
         PackedFact,
@@ -34,6 +35,7 @@ pub(super) struct Part {
 pub(super) struct FoundMessage {
     pub(super) message: MessageSequence,
     pub(super) application: ApplicationNumber,
+    pub(super) labels: Labels,
     /// No endpoint wanted the message when it was accepted.
     pub(super) is_filtered: bool,
     pub(super) endpoints: Vec<EndpointNumber>,
@@ -96,11 +98,18 @@ impl PartReader<'_> {
             let message: MessageSequence = row.get(0)?;
             let Some(head) = message::intact_head(row)? else { continue };
             let first_due = head.first_due(message);
-            let is_filtered = head.targets.is_empty();
+            let (is_filtered, labels) = (head.targets.is_empty(), head.labels());
             let mut endpoints = head.targets;
             endpoints.extend(extras.remove(&message).unwrap_or_default());
             let application = row.get(2)?;
-            found.push(FoundMessage { message, application, is_filtered, endpoints, first_due });
+            found.push(FoundMessage {
+                message,
+                application,
+                labels,
+                is_filtered,
+                endpoints,
+                first_due,
+            });
         }
         Ok(found)
     }

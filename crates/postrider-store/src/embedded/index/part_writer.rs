@@ -73,8 +73,8 @@ impl PartWriter<'_> {
 
     fn write_messages(&mut self, messages: &[FoundMessage]) -> Result<(), IndexerError> {
         let mut insert = self.index.prepare_cached(INSERT_MESSAGE)?;
-        for &FoundMessage { message, application, is_filtered, .. } in messages {
-            if insert.execute(params![application, message])? > 0 {
+        for &FoundMessage { message, application, labels, is_filtered, .. } in messages {
+            if insert.execute(params![application, message, labels])? > 0 {
                 self.counts.add_message(message, application, is_filtered);
             }
         }

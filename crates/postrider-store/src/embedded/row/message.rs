@@ -14,6 +14,7 @@ use super::{Content, RowKey, blob_of, content_as, optional_blob_of};
 use crate::{
     at_end,
     embedded::{
+        labels::Labels,
         number::{ApplicationNumber, EndpointNumber, EventTypeNumber, IdTail, MessageSequence},
         numbers::Numbers,
     },
@@ -72,6 +73,10 @@ impl Head {
             targets: Vec::new(),
             trace: None,
         }
+    }
+
+    pub(in crate::embedded) fn labels(&self) -> Labels {
+        Labels::of(self.event_type, &self.channels, &self.tags)
     }
 
     /// When the first attempt for the message is due.

@@ -19,6 +19,7 @@ use crate::{
             coverage::Covered,
             delivery_state::{CANCELLED, FAILED},
         },
+        labels::LabelFilter,
         number::{ApplicationNumber, EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -121,8 +122,9 @@ pub(super) fn search(
         Key::Endpoint(endpoint) => statement.query(params![endpoint, first, last]),
     };
     let rows = rows.map_err(IndexError)?;
-    let mut visitor =
-        Visitor { reader, search, key, owners: Owners::new(reader, reach), last: None };
+    let labels = LabelFilter::of(&search.message, &reader.numbers());
+    let owners = Owners::new(reader, reach);
+    let mut visitor = Visitor { reader, search, labels, key, owners, last: None };
     let budget = Budget { limit: scan.limit, bytes: PAYLOAD_BYTES, missing };
     walk_within(rows, budget, |row| visitor.visit(row))
 }
@@ -130,6 +132,7 @@ pub(super) fn search(
 struct Visitor<'a> {
     reader: &'a Reader,
     search: &'a MessageSearch,
+    labels: LabelFilter,
     key: Key,
     owners: Owners<'a>,
     /// The message that was visited last. Several deliveries of a message follow each other.
@@ -142,6 +145,9 @@ impl Visitor<'_> {
         // A continued scan compares sequences only.
         let skipped = Visited { key: sequence.id(IdTail(0)), item: None, bytes: 0 };
         if self.last.replace(sequence) == Some(sequence) || !self.has_status(row)? {
+            return Ok(skipped);
+        }
+        if !self.has_labels(row)? {
             return Ok(skipped);
         }
         let Some(message) = self.read(row, sequence)? else { return Ok(skipped) };
@@ -157,6 +163,14 @@ impl Visitor<'_> {
             return Ok(true);
         };
         Ok(StatusKind::from(deliveries::status(row)?) == wanted)
+    }
+
+    /// Whether the message may match, if the row says what its labels are.
+    fn has_labels(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        match self.key {
+            Key::Application(_) => Ok(self.labels.admits(row.get(1)?)),
+            Key::All | Key::Ended(_) | Key::Endpoint(_) => Ok(true),
+        }
     }
 
     /// The message without its body, if the search reaches it.

@@ -169,22 +169,6 @@ proptest! {
     }
 }
 
-#[test]
-fn an_index_of_the_version_before_is_upgraded() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("index.db");
-    let index = Connection::open(path).unwrap();
-    index.execute_batch(include_str!("../schema/index.sql")).unwrap();
-    for (before, after) in [(2, 3), (1_002, 1_003)] {
-        index.execute_batch("DROP TABLE IF EXISTS recent").unwrap();
-        index.pragma_update(None, "user_version", before).unwrap();
-        for _ in 0..2 {
-            assert_eq!(crate::embedded::index::upgraded(&index).unwrap(), after);
-        }
-        assert!(Recent::open(&index, SIZES).is_ok());
-    }
-}
-
 /// Counts messages to many applications, in the order in which benchmarks publish to them.
 #[test]
 #[ignore = "for measurements: see docs/decisions/many-applications.md"]

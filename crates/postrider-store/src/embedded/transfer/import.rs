@@ -145,7 +145,7 @@ impl Ledger {
         let sequence = MessageSequence(self.free_sequence(IS_MESSAGE, message.id.sequence())?);
         let id = sequence.id(IdTail(message.id.tail()));
         let mut renamed = u64::from(id != message.id);
-        let (application, endpoints) = self.import_row(export, id)?;
+        let (application, head) = self.import_row(export, id)?;
         if let Some(event_id) = &message.event_id {
             self.store_event_id(application, event_id, id)?;
         }
@@ -164,22 +164,24 @@ impl Ledger {
             };
             NewDelivery { endpoint, due_at }
         };
-        let deliveries = endpoints.iter().zip(&export.deliveries).map(new).collect();
-        self.changes.push(Change::MessageAccepted { message: sequence, application, deliveries });
-        for (&endpoint, delivery) in endpoints.iter().zip(&export.deliveries) {
+        let deliveries = head.targets.iter().zip(&export.deliveries).map(new).collect();
+        let labels = head.labels();
+        let accepted =
+            Change::MessageLabelled { message: sequence, application, labels, deliveries };
+        self.changes.push(accepted);
+        for (&endpoint, delivery) in head.targets.iter().zip(&export.deliveries) {
             let key = DeliveryKey { message: sequence, endpoint };
             renamed += self.import_delivery(delivery, key)?;
         }
         Ok(renamed)
     }
 
-    /// Writes the message's row; returns the numbers of its application and of the endpoints of
-    /// its deliveries.
+    /// Writes the message's row; returns the number of its application, and its head.
     fn import_row(
         &mut self,
         export: &MessageExport,
         id: MessageId,
-    ) -> Result<(ApplicationNumber, Vec<EndpointNumber>), StoreError> {
+    ) -> Result<(ApplicationNumber, Head), StoreError> {
         let message = &export.message;
         let (application, event_type, endpoints) = {
             let position = self.next_position();
@@ -191,9 +193,9 @@ impl Ledger {
                 |it: &DeliveryExport| numbers.assign_endpoint(it.endpoint, application, position);
             (application, event_type, export.deliveries.iter().map(number).collect::<Vec<_>>())
         };
-        let head = Head::of(message, event_type, endpoints.clone());
+        let head = Head::of(message, event_type, endpoints);
         self.insert_message(message, id, application, &head)?;
-        Ok((application, endpoints))
+        Ok((application, head))
     }
 
     /// Ids of several nodes can share their first half, which is the key here. Returns the next
