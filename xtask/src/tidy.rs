@@ -2,6 +2,7 @@
 
 mod cycles;
 mod dependencies;
+mod descriptors;
 mod files;
 mod language;
 mod modules;
@@ -36,6 +37,7 @@ pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
             let text = fs::read_to_string(&path)?;
             let name = path.strip_prefix(workspace).unwrap_or(&path);
             faults.extend(faults_of(name, sizes::code_of(&text)));
+            faults.extend(descriptors::faults(name, sizes::code_of(&text)));
             sizes.measure(name, &text)?;
         }
         for root in ["src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {

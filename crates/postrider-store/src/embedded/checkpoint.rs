@@ -6,7 +6,6 @@
 //! has just copied all but the last few pages, the commit thread copies those.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -70,9 +69,8 @@ fn checkpoint(db: &Connection, statement: &str) -> rusqlite::Result<Progress> {
 }
 
 impl Checkpoints {
-    /// The main database is given with its path.
     pub(super) fn start(
-        (main, file): (PathBuf, MainFile),
+        main: MainFile,
         options: &Options,
         sync: &SyncFailure,
         ended: &CancellationToken,
@@ -81,7 +79,6 @@ impl Checkpoints {
         let nearly_done = Arc::new(AtomicBool::new(false));
         let checkpointer = Checkpointer {
             main,
-            file,
             nearly_done: Arc::clone(&nearly_done),
             sync: sync.clone(),
             long_log: i64::try_from(options.wal_bytes / database::PAGE_BYTES).unwrap_or(i64::MAX),
@@ -164,8 +161,7 @@ fn is_complete(copied: rusqlite::Result<Progress>, sync: &SyncFailure) -> bool {
 
 /// The thread's side.
 struct Checkpointer {
-    main: PathBuf,
-    file: MainFile,
+    main: MainFile,
     nearly_done: Arc<AtomicBool>,
     sync: SyncFailure,
     /// Pages that make a log long.
@@ -196,9 +192,9 @@ impl Checkpointer {
     /// the commit thread copies the last pages, and then all callers would wait until everything
     /// that was copied since the log was restarted is on the disk.
     fn copy(&self) -> Result<Progress, BoxError> {
-        let db = database::open_for_checkpoint(&self.main)?;
+        let db = database::open_for_checkpoint(self.main.path())?;
         let progress = copy_and_close(db, files::MAIN, &self.sync)?;
-        self.file.sync().inspect_err(|error| self.sync.note_failed(files::MAIN, error))?;
+        self.main.sync().inspect_err(|error| self.sync.note_failed(files::MAIN, error))?;
         Ok(progress)
     }
 }

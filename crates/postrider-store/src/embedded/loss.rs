@@ -194,7 +194,7 @@ impl MarkWriter {
         let folder = inspection.folder.clone();
         let found = content(db)?;
         // What the mark says of the file must be durable, and so must the folder's entries.
-        let version = main.sync_all().and_then(|()| main.version());
+        let version = main.sync().and_then(|()| main.version());
         let version = version.map_err(unusable(&folder.join(MAIN)))?;
         File::open(&folder).and_then(|it| it.sync_all()).map_err(unusable(&folder))?;
         let mark = Mark {

@@ -4,18 +4,24 @@
 //! process closes any descriptor of the file (POSIX `fcntl`). Without them, another program that
 //! reads the database takes itself for its only user, and removes the log when it ends: everything
 //! that is committed after that is lost. So the file is opened once, and closed after all
-//! connections.
+//! connections. `cargo xtask tidy` knows which files of the store may open others.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::files;
 
 /// The place of the change counter in a database file.
 const CHANGE_COUNTER_OFFSET: u64 = 24;
 
-/// A descriptor of the main database.
+/// A descriptor of the main database, and its path.
 #[derive(Clone, Debug)]
-pub(super) struct MainFile(Arc<File>);
+pub(super) struct MainFile(Arc<(File, PathBuf)>);
 
 /// Distinguishes a file from older copies and from parts of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +33,22 @@ pub(super) struct FileVersion {
 
 impl MainFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        File::open(folder.join(files::MAIN)).map(|file| Self(Arc::new(file)))
+        let path = folder.join(files::MAIN);
+        File::open(&path).map(|file| Self(Arc::new((file, path))))
+    }
+
+    fn file(&self) -> &File {
+        &self.0.0
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0.1
     }
 
     pub(super) fn version(&self) -> io::Result<FileVersion> {
-        let bytes = self.0.metadata()?.len();
+        let bytes = self.file().metadata()?.len();
         let mut counter = [0; 4];
-        let changes = match self.0.read_exact_at(&mut counter, CHANGE_COUNTER_OFFSET) {
+        let changes = match self.file().read_exact_at(&mut counter, CHANGE_COUNTER_OFFSET) {
             Ok(()) => u32::from_be_bytes(counter),
             Err(_) => 0,
         };
@@ -42,12 +57,7 @@ impl MainFile {
 
     /// Writes what was copied into the file to the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    /// The same, with the file's attributes.
-    pub(super) fn sync_all(&self) -> io::Result<()> {
-        self.0.sync_all()
+        self.file().sync_data()
     }
 }
 

@@ -116,8 +116,8 @@ fn start(
     let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
     let (feed, index, index_thread) =
         index::start(indexer, &sync, ended).map_err(StoreError::Unavailable)?;
-    let checkpoints = Checkpoints::start((folder.main(), file), options, &sync, ended)
-        .map_err(StoreError::Unavailable)?;
+    let checkpoints =
+        Checkpoints::start(file, options, &sync, ended).map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
     let (commits, commit_thread) =
         CommitQueue::start(committer, ended).map_err(StoreError::Unavailable)?;
