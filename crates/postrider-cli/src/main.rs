@@ -39,8 +39,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_COMMAND) {
         return postrider_sandbox::worker();
     }
-    // The allocator asks for huge pages, so that a few bytes in use keep 2 MiB resident. Without
-    // them, the server takes a quarter less memory. A kernel that cannot is no reason to stop.
+    // With huge pages, a few bytes in use keep 2 MiB resident. The allocator is built not to ask for
+    // them (`no_thp`), but a system may give them to everyone. Without them, the server takes a
+    // quarter less memory. A kernel that cannot is no reason to stop.
     rustix::thread::disable_transparent_huge_pages(true).ok();
     Cli::parse().run().unwrap_or_else(|error| report(&error))
 }
