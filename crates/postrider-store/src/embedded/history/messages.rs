@@ -1,5 +1,7 @@
 //! Messages, one by one and in lists.
 
+use std::cell::LazyCell;
+
 use postrider::{ApplicationId, MessageId, Uid};
 use postrider_core::message::Message;
 use rusqlite::{OptionalExtension, params};
@@ -105,7 +107,8 @@ pub(super) fn list(
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut statement = reader.index.prepare_cached(sql).map_err(IndexError)?;
     let rows = statement.query(params![number, span.first, span.last]).map_err(IndexError)?;
-    let labels = LabelFilter::of(filter, &reader.numbers());
+    // Made at the first row, which fixes what the statement sees: all its event types have numbers then.
+    let labels = LazyCell::new(|| LabelFilter::of(filter, &reader.numbers()));
     walk(rows, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
         if !labels.admits(row.get(1)?) {

@@ -122,9 +122,8 @@ pub(super) fn search(
         Key::Endpoint(endpoint) => statement.query(params![endpoint, first, last]),
     };
     let rows = rows.map_err(IndexError)?;
-    let labels = LabelFilter::of(&search.message, &reader.numbers());
     let owners = Owners::new(reader, reach);
-    let mut visitor = Visitor { reader, search, labels, key, owners, last: None };
+    let mut visitor = Visitor { reader, search, labels: None, key, owners, last: None };
     let budget = Budget { limit: scan.limit, bytes: PAYLOAD_BYTES, missing };
     walk_within(rows, budget, |row| visitor.visit(row))
 }
@@ -132,7 +131,9 @@ pub(super) fn search(
 struct Visitor<'a> {
     reader: &'a Reader,
     search: &'a MessageSearch,
-    labels: LabelFilter,
+    /// Made at the first row, which fixes what the statement sees: all its event types have numbers
+    /// then.
+    labels: Option<LabelFilter>,
     key: Key,
     owners: Owners<'a>,
     /// The message that was visited last. Several deliveries of a message follow each other.
@@ -166,9 +167,12 @@ impl Visitor<'_> {
     }
 
     /// Whether the message may match, if the row says what its labels are.
-    fn has_labels(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+    fn has_labels(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
         match self.key {
-            Key::Application(_) => Ok(self.labels.admits(row.get(1)?)),
+            Key::Application(_) => {
+                let filter = || LabelFilter::of(&self.search.message, &self.reader.numbers());
+                Ok(self.labels.get_or_insert_with(filter).admits(row.get(1)?))
+            },
             Key::All | Key::Ended(_) | Key::Endpoint(_) => Ok(true),
         }
     }
