@@ -7,8 +7,9 @@ pub enum Compatibility {
     /// They can go on reading and writing the data, so an upgrade can be rolled back.
     ///
     /// A migration is additive if it only adds tables, indexes, and columns with a default or
-    /// without `NOT NULL`, if nothing that is stored afterwards is unreadable for a program of the
-    /// format before, and if the new program accepts rows that such a program writes.
+    /// without `NOT NULL`, or changes their settings, if nothing that is stored afterwards is
+    /// unreadable for a program of the format before, and if the new program accepts rows that such
+    /// a program writes.
     Additive,
     /// They cannot use the data any more.
     Breaking,

@@ -270,8 +270,20 @@ pub(crate) fn machine(folder: &Path) -> Vec<(&'static str, String)> {
         ("memory", value(&read("/proc/meminfo"), "MemTotal").unwrap_or_default()),
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
         ("file system of the data", filesystem(folder, &read("/proc/mounts"))),
+        ("dirty data before write-back", write_back(read)),
         ("load before", read("/proc/loadavg").trim().to_owned()),
     ]
+}
+
+/// From how much data on that programs have written but the disk has not, the kernel writes it. A
+/// database whose commits wait for the disk is slower while it does so.
+fn write_back(read: impl Fn(&str) -> String) -> String {
+    let setting = |name| read(&format!("/proc/sys/vm/dirty_background_{name}")).trim().to_owned();
+    match setting("bytes").as_str() {
+        // The one of the two that is not set is zero.
+        "" | "0" => format!("{} % of the memory", setting("ratio")),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 fn commit() -> String {
@@ -306,5 +318,14 @@ mod tests {
         let stat = Stat { parent: 7, own: TICK * 42, ended_children: TICK * 5 };
         assert_eq!(Stat::parse(text), Some(stat));
         assert_eq!(Stat::parse("12 (a"), None);
+    }
+
+    #[test]
+    fn the_setting_of_the_write_back_that_is_in_effect_is_named() {
+        let words = |bytes: &'static str| {
+            write_back(move |path| if path.ends_with("bytes") { bytes } else { "10\n" }.to_owned())
+        };
+        assert_eq!(words("0\n"), "10 % of the memory");
+        assert_eq!(words("67108864\n"), "67108864 bytes");
     }
 }

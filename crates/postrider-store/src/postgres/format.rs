@@ -2,7 +2,7 @@
 //! left.
 
 use postrider_core::data_format::{
-    Compatibility::{self, Breaking},
+    Compatibility::{self, Additive, Breaking},
     DataFormat, Opening,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Migration {
 /// If it is breaking, these nodes stop within seconds.
 ///
 /// Programs before version 10 refuse to start on every later version.
-pub(super) const MIGRATIONS: [Migration; 9] = [
+pub(super) const MIGRATIONS: [Migration; 10] = [
     Migration { compatibility: Breaking, sql: include_str!("schema/0001.sql") },
     Migration { compatibility: Breaking, sql: include_str!("schema/0002.sql") },
     Migration { compatibility: Breaking, sql: include_str!("schema/0003.sql") },
@@ -32,6 +32,7 @@ pub(super) const MIGRATIONS: [Migration; 9] = [
     Migration { compatibility: Breaking, sql: include_str!("schema/0007.sql") },
     Migration { compatibility: Breaking, sql: include_str!("schema/0008.sql") },
     Migration { compatibility: Breaking, sql: include_str!("schema/0009.sql") },
+    Migration { compatibility: Additive, sql: include_str!("schema/0010.sql") },
 ];
 
 /// The format after this many migrations.

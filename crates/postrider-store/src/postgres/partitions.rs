@@ -224,7 +224,8 @@ async fn create_one(
         CREATE TABLE {name} (LIKE {parent} INCLUDING ALL) WITH (
             autovacuum_vacuum_insert_scale_factor = 0,
             autovacuum_vacuum_insert_threshold = 200000,
-            autovacuum_analyze_scale_factor = 0.05
+            autovacuum_analyze_scale_factor = 0.05,
+            autovacuum_analyze_threshold = 20000
         );
         ALTER TABLE {parent} ATTACH PARTITION {name}
             FOR VALUES FROM ('{first:032x}') TO ('{past:032x}')"
