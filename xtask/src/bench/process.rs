@@ -275,8 +275,8 @@ pub(crate) fn machine(folder: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// From how much data on that programs have written but the disk has not, the kernel writes it. A
-/// database whose commits wait for the disk is slower while it does so.
+/// How much written data the kernel keeps in memory before it begins to write it to the disk. The
+/// commits of a database wait longer while it does so.
 fn write_back(read: impl Fn(&str) -> String) -> String {
     let setting = |name| read(&format!("/proc/sys/vm/dirty_background_{name}")).trim().to_owned();
     match setting("bytes").as_str() {
