@@ -1,10 +1,13 @@
 //! Writes the log to standard error.
 
+mod json;
+
 use std::io::{self, IsTerminal};
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use self::json::format_as_json;
 use crate::config::{Config, LogFormat};
 
 /// Libraries whose messages are repeated by ours, without payloads and credentials. `lapin` logs
@@ -23,7 +26,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         LogFormat::Auto => !is_terminal,
     };
     if is_json {
-        builder.json().flatten_event(true).init();
+        format_as_json(builder).init();
     } else {
         builder.with_ansi(is_terminal).with_target(false).init();
     }
