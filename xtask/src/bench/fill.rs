@@ -150,6 +150,7 @@ pub(crate) fn pages(days: u64) -> Vec<(&'static str, String)> {
         ("rare_channel", format!("{messages}&channel=rare")),
         ("attempts", attempts.clone()),
         ("failed_attempts", format!("{attempts}&status=2")),
+        ("rare_attempts", format!("{attempts}&event_types=bench.rare")),
         ("all_attempts", "/api/v1/attempt?limit=50".to_owned()),
     ]
 }

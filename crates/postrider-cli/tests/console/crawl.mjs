@@ -14,7 +14,7 @@ const ID = /\b[a-z]+_[0-9a-z]{20,}|\blog[0-9a-z]{20,}/g;
  * @param {Walk} walk
  * @param {Page} page
  * @param {string} start the path of the first page
- * @param {(kind: string) => Promise<void>} visit is called on each page
+ * @param {(kind: string, path: string) => Promise<void>} visit is called on each page
  * @returns {Promise<string[]>} the kinds of pages
  */
 export async function crawl(walk, page, start, visit) {
@@ -33,7 +33,7 @@ export async function crawl(walk, page, start, visit) {
     walk.step(`following a link to ${path}`);
     if (await isPage(walk, page, path)) {
       await page.goto(walk.link(path));
-      await visit(kind);
+      await visit(kind, path);
       waiting.push(...(await links(walk, page)));
     }
   }

@@ -44,6 +44,14 @@ pub enum AttemptsOf {
     Message(ApplicationId, MessageId, Option<EndpointId>),
 }
 
+impl AttemptsOf {
+    pub(crate) const fn application(self) -> ApplicationId {
+        match self {
+            Self::Endpoint(application, _) | Self::Message(application, _, _) => application,
+        }
+    }
+}
+
 /// Conditions on attempts; all of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttemptFilter {
@@ -210,6 +218,11 @@ impl MessageFilter {
     pub(crate) fn spans(&self, millis: u64) -> bool {
         let at = Timestamp::from_millis(millis);
         self.before.is_none_or(|before| at < before) && self.after.is_none_or(|after| at >= after)
+    }
+
+    /// Whether there are conditions on event types, channels or tags.
+    pub(crate) const fn names_labels(&self) -> bool {
+        !self.event_types.is_empty() || self.channel.is_some() || self.tag.is_some()
     }
 
     /// Whether the message matches the conditions other than those on its id.

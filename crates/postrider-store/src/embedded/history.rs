@@ -3,6 +3,7 @@
 pub(super) mod attempts;
 pub(super) mod deliveries;
 mod expunge;
+pub(super) mod label_check;
 pub(super) mod messages;
 pub(super) mod span;
 mod statistics;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::{
     audit, backlog, cancelled, catalog,
     deliveries::{cancel, claim, recover},
-    history::{attempts, deliveries, messages},
+    history::{attempts, deliveries, label_check, messages},
     index,
     ledger::{self, pending},
     maintenance, polling, rejections, search, sign_ins,
@@ -140,6 +140,10 @@ fn lists_walk_along_their_keys() {
             "SEARCH messages USING PRIMARY KEY (application=? AND message>? AND message<?)",
         );
     }
+    index_database(
+        label_check::LABELS,
+        "SEARCH messages USING PRIMARY KEY (application=? AND message=?)",
+    );
     for statement in [attempts::BY_ENDPOINT_UP, attempts::BY_ENDPOINT_DOWN] {
         let plan = format!("SEARCH attempts_by_endpoint {keyed} attempt>? AND attempt<?)");
         index_database(statement, &plan);

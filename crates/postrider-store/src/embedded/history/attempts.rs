@@ -11,12 +11,13 @@ use rusqlite::{Row, params};
 
 use super::{
     deliveries,
+    label_check::LabelCheck,
     messages::{self, by_sequence},
     span::Span,
     walk::{Budget, walk},
 };
 use crate::{
-    contract::history::{AttemptFilter, AttemptsOf},
+    contract::history::{AttemptFilter, AttemptsOf, MessageFilter},
     embedded::{
         error::IndexError,
         index::coverage::Covered,
@@ -172,43 +173,48 @@ pub(super) fn list(
         Key::Endpoint(endpoint) => statement.query(params![endpoint, span.first, span.last]),
         Key::Message(message, _) => statement.query(params![message, span.first, span.last]),
     };
-    let mut messages = Messages::new(reader, filter.message.with_body);
+    let check = LabelCheck::new(reader, &filter.message);
+    let mut messages = Messages::new(reader, &filter.message);
     walk(rows.map_err(IndexError)?, Budget::items(scan.limit, missing), |row| {
         let entry = Entry::from_row(row)?;
         let skipped = (entry.attempt.id(IdTail(0)), None);
         // The index rules out most attempts that do not match, without reading them.
         let is_wanted =
             key.admits(entry.endpoint) && entry.status.is_none_or(|status| filter.admits(status));
-        if !is_wanted {
+        if !is_wanted || !check.admits_message(of.application(), entry.message)? {
             return Ok(skipped);
         }
         let Some(message) = messages.find(entry.message)? else { return Ok(skipped) };
-        let attempt = by_message(reader, entry.attempt, message.id)?
-            .filter(|attempt| filter.passes(attempt) && filter.message.concerns(&message));
+        let attempt = by_message(reader, entry.attempt, message.id)?;
+        let attempt = attempt.filter(|attempt| filter.passes(attempt));
         Ok(attempt.map_or(skipped, |attempt| (attempt.id, Some((attempt, message)))))
     })
 }
 
-/// Fetches messages. Attempts of the same message often follow each other.
+/// Fetches messages that match a filter. Attempts of the same message often follow each other.
 pub(in crate::embedded) struct Messages<'a> {
     reader: &'a Reader,
-    with_body: bool,
-    last: Option<Arc<Message>>,
+    filter: &'a MessageFilter,
+    last: Option<(MessageSequence, Option<Arc<Message>>)>,
 }
 
 impl<'a> Messages<'a> {
-    pub(in crate::embedded) const fn new(reader: &'a Reader, with_body: bool) -> Self {
-        Self { reader, with_body, last: None }
+    pub(in crate::embedded) const fn new(reader: &'a Reader, filter: &'a MessageFilter) -> Self {
+        Self { reader, filter, last: None }
     }
 
     pub(in crate::embedded) fn find(
         &mut self,
         sequence: MessageSequence,
     ) -> rusqlite::Result<Option<Arc<Message>>> {
-        let is_same = |message: &Arc<Message>| MessageSequence::of(message.id) == sequence;
-        if !self.last.as_ref().is_some_and(is_same) {
-            self.last = by_sequence(self.reader, sequence, self.with_body)?.map(Arc::new);
+        if let Some((last, message)) = &self.last
+            && *last == sequence
+        {
+            return Ok(message.clone());
         }
-        Ok(self.last.clone())
+        let message = by_sequence(self.reader, sequence, self.filter.with_body)?;
+        let message = message.filter(|message| self.filter.concerns(message)).map(Arc::new);
+        self.last = Some((sequence, message.clone()));
+        Ok(message)
     }
 }

@@ -11,6 +11,7 @@ use postrider_core::{
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
+    label_check::LabelCheck,
     messages::by_sequence,
     span::Span,
     walk::{Budget, walk},
@@ -55,7 +56,7 @@ pub(super) fn list(
         },
         DeliveriesOf::Endpoint(application, endpoint) => {
             match own_endpoint(reader, application, endpoint)? {
-                Some(number) => of_endpoint(reader, (endpoint, number), filter, scan),
+                Some(number) => of_endpoint(reader, application, (endpoint, number), filter, scan),
                 None => Ok(nothing),
             }
         },
@@ -96,6 +97,7 @@ pub(in crate::embedded) const NOT_DELIVERED_DOWN: &str = "SELECT message, state,
 
 fn of_endpoint(
     reader: &Reader,
+    application: ApplicationId,
     (endpoint, number): (EndpointId, EndpointNumber),
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
@@ -116,11 +118,12 @@ fn of_endpoint(
         None => statement.query(params![number, first, last]),
         Some(state) => statement.query(params![number, first, last, state]),
     };
+    let check = LabelCheck::new(reader, &filter.message);
     walk(rows.map_err(IndexError)?, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
         let skipped = (DeliveryId { endpoint, message: sequence.id(IdTail(0)) }, None);
         let status = status(row)?;
-        if !filter.admits(status) {
+        if !filter.admits(status) || !check.admits_message(application, sequence)? {
             return Ok(skipped);
         }
         let message = by_sequence(reader, sequence, filter.message.with_body)?;

@@ -1,12 +1,11 @@
 //! Messages, one by one and in lists.
 
-use std::cell::LazyCell;
-
 use postrider::{ApplicationId, MessageId, Uid};
 use postrider_core::message::Message;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
+    label_check::LabelCheck,
     span::Span,
     walk::{Budget, walk},
 };
@@ -15,7 +14,6 @@ use crate::{
     embedded::{
         error::IndexError,
         index::coverage::Covered,
-        labels::LabelFilter,
         number::{IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -107,11 +105,10 @@ pub(super) fn list(
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut statement = reader.index.prepare_cached(sql).map_err(IndexError)?;
     let rows = statement.query(params![number, span.first, span.last]).map_err(IndexError)?;
-    // Made at the first row, which fixes what the statement sees: all its event types have numbers then.
-    let labels = LazyCell::new(|| LabelFilter::of(filter, &reader.numbers()));
+    let check = LabelCheck::new(reader, filter);
     walk(rows, Budget::items(scan.limit, missing), |row| {
         let sequence: MessageSequence = row.get(0)?;
-        if !labels.admits(row.get(1)?) {
+        if !check.admits(row.get(1)?) {
             return Ok((sequence.id(IdTail(0)), None));
         }
         let message = by_sequence(reader, sequence, filter.with_body)?;

@@ -17,6 +17,7 @@ use crate::{
         history::{
             attempts::{BY_ENDPOINT_DOWN, BY_ENDPOINT_UP, Messages},
             deliveries,
+            label_check::LabelCheck,
             span::Span,
             walk::{Budget, Visited, walk_within},
         },
@@ -111,7 +112,8 @@ pub(super) fn search(
         search,
         owners: Owners::new(reader, reach),
         kinds: Kinds::new(reader),
-        messages: Messages::new(reader, search.attempt.message.with_body),
+        check: LabelCheck::new(reader, &search.attempt.message),
+        messages: Messages::new(reader, &search.attempt.message),
     };
     let budget = Budget::items(scan.limit, missing);
     walk_within(rows, budget, |row| {
@@ -131,6 +133,7 @@ struct Visitor<'a> {
     search: &'a AttemptSearch,
     owners: Owners<'a>,
     kinds: Kinds<'a>,
+    check: LabelCheck<'a>,
     messages: Messages<'a>,
 }
 
@@ -142,7 +145,12 @@ impl Visitor<'_> {
     /// Visits a row `attempt, message, status, endpoint` of the index, which rules out most
     /// attempts without reading them.
     fn visit_entry(&mut self, sequence: AttemptSequence, row: &Row<'_>) -> rusqlite::Result<Found> {
-        if !self.search.admits(row.get(2)?) || !self.owners.reaches_endpoint(row.get(3)?)? {
+        let endpoint = row.get(3)?;
+        if !self.search.admits(row.get(2)?) || !self.owners.reaches_endpoint(endpoint)? {
+            return Ok(None);
+        }
+        let application = self.reader.numbers().application_of(endpoint)?;
+        if !self.check.admits_message(application, row.get(1)?)? {
             return Ok(None);
         }
         let mut statement = self.reader.main.prepare_cached(ATTEMPT)?;
@@ -164,9 +172,6 @@ impl Visitor<'_> {
             return Ok(None);
         }
         let Some(message) = self.messages.find(sequence)? else { return Ok(None) };
-        if !self.search.attempt.message.concerns(&message) {
-            return Ok(None);
-        }
         if self.search.without_response {
             record.response = None;
         }

@@ -1,6 +1,6 @@
 //! Messages of several applications.
 
-use postrider::MessageId;
+use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::StatusKind, message::Message};
 use rusqlite::{Row, params};
 
@@ -11,6 +11,7 @@ use crate::{
         error::IndexError,
         history::{
             deliveries::{self, DELIVERIES_DOWN, DELIVERIES_UP},
+            label_check::LabelCheck,
             messages::{MESSAGES_DOWN, MESSAGES_UP, by_sequence},
             span::Span,
             walk::{Budget, Visited, walk_within},
@@ -19,7 +20,6 @@ use crate::{
             coverage::Covered,
             delivery_state::{CANCELLED, FAILED},
         },
-        labels::LabelFilter,
         number::{ApplicationNumber, EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::message,
@@ -123,7 +123,9 @@ pub(super) fn search(
     };
     let rows = rows.map_err(IndexError)?;
     let owners = Owners::new(reader, reach);
-    let mut visitor = Visitor { reader, search, labels: None, key, owners, last: None };
+    let check = LabelCheck::new(reader, &search.message);
+    let application = reach.application.map(|(application, _)| application);
+    let mut visitor = Visitor { reader, search, check, application, key, owners, last: None };
     let budget = Budget { limit: scan.limit, bytes: PAYLOAD_BYTES, missing };
     walk_within(rows, budget, |row| visitor.visit(row))
 }
@@ -131,9 +133,9 @@ pub(super) fn search(
 struct Visitor<'a> {
     reader: &'a Reader,
     search: &'a MessageSearch,
-    /// Made at the first row, which fixes what the statement sees: all its event types have numbers
-    /// then.
-    labels: Option<LabelFilter>,
+    check: LabelCheck<'a>,
+    /// The only one that the search reaches.
+    application: Option<ApplicationId>,
     key: Key,
     owners: Owners<'a>,
     /// The message that was visited last. Several deliveries of a message follow each other.
@@ -148,7 +150,7 @@ impl Visitor<'_> {
         if self.last.replace(sequence) == Some(sequence) || !self.has_status(row)? {
             return Ok(skipped);
         }
-        if !self.has_labels(row)? {
+        if !self.has_labels(row, sequence)? {
             return Ok(skipped);
         }
         let Some(message) = self.read(row, sequence)? else { return Ok(skipped) };
@@ -166,14 +168,14 @@ impl Visitor<'_> {
         Ok(StatusKind::from(deliveries::status(row)?) == wanted)
     }
 
-    /// Whether the message may match, if the row says what its labels are.
-    fn has_labels(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        match self.key {
-            Key::Application(_) => {
-                let filter = || LabelFilter::of(&self.search.message, &self.reader.numbers());
-                Ok(self.labels.get_or_insert_with(filter).admits(row.get(1)?))
+    /// Whether the message may match, if the index says what its labels are.
+    fn has_labels(&self, row: &Row<'_>, message: MessageSequence) -> rusqlite::Result<bool> {
+        match (self.key, self.application) {
+            (Key::Application(_), _) => Ok(self.check.admits(row.get(1)?)),
+            (Key::Endpoint(_) | Key::Ended(_), Some(application)) => {
+                self.check.admits_message(application, message)
             },
-            Key::All | Key::Ended(_) | Key::Endpoint(_) => Ok(true),
+            (Key::All, _) | (Key::Endpoint(_) | Key::Ended(_), None) => Ok(true),
         }
     }
 
