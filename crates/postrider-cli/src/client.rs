@@ -1,13 +1,25 @@
 //! Calls the API of a running server, with errors for the command line.
 
+use std::{io, time::Duration};
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use postrider::client::{self, Error};
 use url::Url;
 
-use crate::failure::{Advice, usage};
+use crate::{
+    commands::target::is_near,
+    failure::{Advice, usage},
+};
 
 pub(crate) const USER_AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
+
+/// How often a call is repeated while a server nearby refuses connections: a command may follow
+/// the one that starts the server, which takes a moment until it listens.
+const REPETITIONS: usize = 20;
+
+/// The wait before each repetition.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One request to the API.
 #[derive(Debug)]
@@ -79,7 +91,10 @@ impl Client {
             Some(key) => client.with_idempotency_key(key).map_err(usage)?,
             None => client,
         };
-        client.send(call.into()).await.map_err(|error| self.advice(error))
+        let call = client::Call::from(call);
+        let repetitions = if is_near(&self.url) { REPETITIONS } else { 0 };
+        let response = unless_refused(repetitions, PAUSE, || client.send(call.clone()));
+        response.await.map_err(|error| self.advice(error))
     }
 
     fn advice(&self, error: Error) -> anyhow::Error {
@@ -108,6 +123,34 @@ impl From<Call> for client::Call {
     }
 }
 
+/// Repeats a call whose connection is refused, so that nothing has been sent.
+async fn unless_refused<T, F: Future<Output = Result<T, Error>>>(
+    repetitions: usize,
+    pause: Duration,
+    call: impl Fn() -> F,
+) -> Result<T, Error> {
+    for _ in 0..repetitions {
+        let result = call().await;
+        if !result.as_ref().is_err_and(is_refused) {
+            return result;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    call().await
+}
+
+fn is_refused(error: &Error) -> bool {
+    let Error::Unreachable { source, .. } = error else { return false };
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**source);
+    while let Some(error) = next {
+        if error.downcast_ref().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 fn rejected(status: StatusCode, error: &Error) -> Advice {
     let hint = match status {
         StatusCode::UNAUTHORIZED => {
@@ -127,7 +170,36 @@ pub(crate) fn token(given: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::token;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// The result of a call that fails so often, and how often it was made.
+    async fn call(failures: usize, kind: io::ErrorKind) -> (Result<(), Error>, usize) {
+        let calls = AtomicUsize::new(0);
+        let result = unless_refused(3, Duration::ZERO, || {
+            let is_over = calls.fetch_add(1, Ordering::Relaxed) >= failures;
+            let error = || anyhow::Error::from(io::Error::from(kind)).context("connect");
+            let unreachable = || Error::Unreachable { url: String::new(), source: error().into() };
+            std::future::ready(if is_over { Ok(()) } else { Err(unreachable()) })
+        });
+        (result.await, calls.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_a_server_that_is_starting() {
+        let refused = io::ErrorKind::ConnectionRefused;
+        for (failures, kind, is_ok, calls) in [
+            (0, refused, true, 1),
+            (3, refused, true, 4),
+            (9, refused, false, 4),
+            // Something may have been sent.
+            (1, io::ErrorKind::ConnectionReset, false, 1),
+        ] {
+            let (result, made) = call(failures, kind).await;
+            assert_eq!((result.is_ok(), made), (is_ok, calls), "{failures} × {kind}");
+        }
+    }
 
     #[test]
     fn an_empty_token_counts_as_none() {

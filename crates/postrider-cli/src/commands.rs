@@ -24,7 +24,7 @@ pub(crate) mod replay;
 pub(crate) mod salvage;
 pub(crate) mod serve;
 pub(crate) mod sign;
-mod target;
+pub(crate) mod target;
 pub(crate) mod token;
 pub(crate) mod trigger;
 pub(crate) mod verify;

@@ -30,7 +30,7 @@ fn has_scheme(text: &str) -> bool {
 }
 
 /// Names without a dot are those of this machine, its network and its containers.
-fn is_near(url: &Url) -> bool {
+pub(crate) fn is_near(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => !name.contains('.') || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => is_private(address.into()),
