@@ -1,6 +1,6 @@
 //! Calls the API of a running server, with errors for the command line.
 
-use std::{io, time::Duration};
+use std::{io, iter, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -141,14 +141,10 @@ async fn unless_refused<T, F: Future<Output = Result<T, Error>>>(
 
 fn is_refused(error: &Error) -> bool {
     let Error::Unreachable { source, .. } = error else { return false };
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**source);
-    while let Some(error) = next {
-        if error.downcast_ref().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    let source: &(dyn std::error::Error + 'static) = &**source;
+    iter::successors(Some(source), |it| it.source())
+        .filter_map(|it| it.downcast_ref::<io::Error>())
+        .any(|it| it.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn rejected(status: StatusCode, error: &Error) -> Advice {
